@@ -1,0 +1,67 @@
+# Everything a person does here. `make demo` and `make test` need only Python 3.11+, git and make.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+ARGS   ?=
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help demo install dev test test-stack check documents fmt lock bench clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: install  ## the whole service with a simulated fleet, on embedded servers (ARGS="--for 20s" ends by itself)
+	@$(BIN)/telecare up --embedded --demo $(ARGS)
+
+install: $(VENV)/.installed  ## .venv with .venv/bin/telecare, from the hashed lock
+
+dev: $(VENV)/.dev
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "telecare needs Python 3.11 or newer: install it, or say which with 'make PYTHON=/path/to/python3.11 …'"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv is missing: install it (Debian, Ubuntu: 'sudo apt-get install python3-venv') and run make again"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing the locked dependencies into $(VENV) (once)"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock \
+	  || { echo "no wheel fits this machine, or the package index is out of reach: Linux (glibc; x86-64, arm64) and macOS (arm64) with CPython 3.11+ are known to work; see the line above"; exit 1; }
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.installed
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+test: dev  ## the tests, on the embedded broker and database
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-stack: dev  ## the same suites on real Mosquitto, TimescaleDB and Prometheus (Debian; installs them under var/)
+	@deploy/stack/install
+	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest $(ARGS)
+
+check: dev  ## ruff, mypy --strict, import-linter, generated documents current
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m contracts.documents --check
+
+documents: dev  ## generate the JSON Schemas and the AsyncAPI document
+	@$(BIN)/python -m contracts.documents
+
+fmt: dev
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .
+
+lock:  ## renew the hashed locks (needs uv)
+	uv pip compile pyproject.toml --group pyproject.toml:build --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --group pyproject.toml:dev --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -c requirements.lock -o requirements-dev.lock
+
+bench: dev  ## measured figures, as ratios against a bare reference run in the same minute (real stack)
+	@deploy/stack/install
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .hypothesis

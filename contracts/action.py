@@ -1,0 +1,94 @@
+"""What a hub's people do to an alarm over MQTT, and what we answer. HTTP has its twins."""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+from pydantic import Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from contracts.fields import STORABLE_PATTERN, Payload
+from contracts.vocabulary import Outcome
+
+OPERATOR_LENGTH_MAX: Final = 128
+NOTE_LENGTH_MAX: Final = 2000
+
+ActionVerdict: TypeAlias = Literal[
+    "accepted", "already_acknowledged", "already_closed", "unknown_alarm", "forbidden", "invalid"
+]
+Reference: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE_PATTERN)]
+Operator: TypeAlias = Annotated[str, Field(min_length=1, max_length=OPERATOR_LENGTH_MAX, pattern=STORABLE_PATTERN)]
+Note: TypeAlias = Annotated[str, Field(max_length=NOTE_LENGTH_MAX, pattern=STORABLE_PATTERN)]
+
+
+class Received(Payload):
+    """The hub has this notification: that is delivery, where a broker's PUBACK is not."""
+
+    action_id: Reference
+    action: Literal["received"]
+    notification_id: Reference
+
+
+class Acknowledge(Payload):
+    """An operator takes the alarm."""
+
+    action_id: Reference
+    action: Literal["acknowledge"]
+    alarm_id: Reference
+    operator: Operator
+
+
+class Release(Payload):
+    """The operator gives the alarm back; it escalates again."""
+
+    action_id: Reference
+    action: Literal["release"]
+    alarm_id: Reference
+    operator: Operator
+
+
+class Close(Payload):
+    """The alarm is dealt with, and this is what came of it."""
+
+    action_id: Reference
+    action: Literal["close"]
+    alarm_id: Reference
+    operator: Operator
+    outcome: Outcome
+    note: Note | None = None
+
+
+HubAction: TypeAlias = Annotated[Received | Acknowledge | Release | Close, Field(discriminator="action")]
+
+
+class ActionResult(Payload):
+    """The answer to one action. `action_id` is null only when that could not be read."""
+
+    action_id: str | None
+    result: ActionVerdict
+    detail: str | None = None
+
+
+HUB_ACTION: Final[TypeAdapter[Received | Acknowledge | Release | Close]] = TypeAdapter(HubAction)
+
+
+def read_action(payload: bytes) -> Received | Acknowledge | Release | Close | ActionResult:
+    """The action in these bytes, or the answer `invalid` saying what is wrong with them. Total."""
+    try:
+        return HUB_ACTION.validate_json(payload)
+    except ValidationError as error:
+        return ActionResult(action_id=_action_id(payload), result="invalid", detail=_first_fault(error))
+
+
+def _first_fault(error: ValidationError) -> str:
+    """Where the fault is and what it is, without what was sent."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in fault["loc"])
+    return f"{field}: {fault['msg']}" if field else fault["msg"]
+
+
+def _action_id(payload: bytes) -> str | None:
+    try:
+        sent: Any = from_json(payload)
+    except ValueError:
+        return None
+    action_id = sent.get("action_id") if isinstance(sent, dict) else None
+    return action_id[:128] if isinstance(action_id, str) else None

@@ -1,0 +1,89 @@
+"""The alarm as hubs, operators and the HTTP API see it."""
+
+from typing import Any, Self
+
+from pydantic import ConfigDict
+
+from contracts.alarm_event import AlarmEvent
+from contracts.fields import Payload, Time
+from contracts.vocabulary import AlarmState, Outcome, Priority, Status, dty_of, lco_of, stc_of
+
+
+class AlarmView(Payload):
+    """What people handle. A time is None until it has happened; `raised_at` is the device's clock, the others ours."""
+
+    alarm_id: str
+    device_id: str
+    council_id: str | None
+    priority: Priority
+    kind: str
+    status: Status
+    peripheral_id: str | None
+    location: str | None
+    state: AlarmState
+    step: int
+    event_count: int
+    test: bool
+    unregistered: bool
+    raised_at: Time | None
+    received_at: Time
+    notified_at: Time | None
+    acknowledged_at: Time | None
+    acknowledged_by: str | None
+    closed_at: Time | None
+    outcome: Outcome | None
+    installation_ref: str | None
+
+
+class HistoryEntry(Payload):
+    """One thing that happened to an alarm, and why; further fields say more of some of them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Any]
+
+    at: Time
+    event: str
+    reason: str
+
+
+class AlarmDetail(AlarmView):
+    """A single alarm, with its history, oldest first."""
+
+    history: list[HistoryEntry]
+
+
+class ScaipCodes(Payload):
+    """The event in SCAIP's codes (SS 91100:2014); 0 is unknown."""
+
+    dty: int
+    stc: int
+    lco: int
+
+
+class EventView(Payload):
+    """The device's event that caused a notification."""
+
+    kind: str
+    status: Status
+    sent_at: Time | None
+    boot_id: str | None
+    seq: int | None
+    location: str | None
+    peripheral_id: str | None
+    text: str | None
+    scaip: ScaipCodes
+
+    @classmethod
+    def of(cls, event: AlarmEvent) -> Self:
+        """The view of one event."""
+        return cls(
+            kind=event.kind,
+            status=event.status,
+            sent_at=event.sent_at,
+            boot_id=event.boot_id,
+            seq=event.seq,
+            location=event.location,
+            peripheral_id=event.peripheral_id,
+            text=event.text,
+            scaip=ScaipCodes(dty=dty_of(event.kind), stc=stc_of(event.status), lco=lco_of(event.location)),
+        )

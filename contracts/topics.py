@@ -92,8 +92,8 @@ def parse_hub_topic(topic: str) -> HubTopic | None:
 def reply_topic(topic: str, lane: Literal["receipt", "command"]) -> str | None:
     """Where to answer what came on `topic`: the same segments, whatever they are.
 
-    A device in a council that nobody knows still waits for its receipt. None when `topic` is no device's, or when nothing
-    may be published there.
+    A device in a council that nobody knows still waits for its receipt. None when `topic` is no device's, or when
+    nothing may be published there.
     """
     parts = parse_device_topic(topic)
     if parts is None or any(char in topic for char in "+#\0"):

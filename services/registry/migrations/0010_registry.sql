@@ -106,7 +106,7 @@ insert into registry.council (council_id, name) values
     ('aberdeen-city', 'Aberdeen City'), ('aberdeenshire', 'Aberdeenshire'), ('angus', 'Angus'), ('argyll-and-bute', 'Argyll and Bute'),
     ('clackmannanshire', 'Clackmannanshire'), ('dumfries-and-galloway', 'Dumfries and Galloway'), ('dundee-city', 'Dundee City'),
     ('east-ayrshire', 'East Ayrshire'), ('east-dunbartonshire', 'East Dunbartonshire'), ('east-lothian', 'East Lothian'),
-    ('east-renfrewshire', 'East Renfrewshire'), ('edinburgh-city', 'City of Edinburgh'), ('falkirk', 'Falkirk'), ('fife', 'Fife'),
+    ('east-renfrewshire', 'East Renfrewshire'), ('city-of-edinburgh', 'City of Edinburgh'), ('falkirk', 'Falkirk'), ('fife', 'Fife'),
     ('glasgow-city', 'Glasgow City'), ('highland', 'Highland'), ('inverclyde', 'Inverclyde'), ('midlothian', 'Midlothian'),
     ('moray', 'Moray'), ('na-h-eileanan-siar', 'Na h-Eileanan Siar'), ('north-ayrshire', 'North Ayrshire'),
     ('north-lanarkshire', 'North Lanarkshire'), ('orkney-islands', 'Orkney Islands'), ('perth-and-kinross', 'Perth and Kinross'),

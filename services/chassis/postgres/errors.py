@@ -1,0 +1,19 @@
+"""Which database errors pass by themselves."""
+
+import asyncpg
+
+# Classes of SQLSTATE: 08 connection, 40 serialisation and deadlock, 53 out of resources, 57 operator intervention (shutdown,
+# statement cancelled by a time-out), 58 system error. PostgreSQL manual, appendix A.
+_TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying the same again later can succeed: the database is away, busy or restarting, not our statement wrong."""
+    if isinstance(error, asyncpg.PostgresError):
+        sqlstate = getattr(error, "sqlstate", None) or ""
+        # 25006: a primary that has become a standby; 55P03: a lock not got in time.
+        return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in {"25006", "55P03"}
+    if isinstance(error, asyncpg.InterfaceError):
+        # asyncpg says "connection is closed" and "pool is closing" with this class, and wrong use of its API too.
+        return isinstance(error, asyncpg.InternalClientError) or "clos" in str(error) or "released" in str(error)
+    return isinstance(error, (OSError, TimeoutError))

@@ -1,0 +1,106 @@
+"""Forward-only migrations: every `services/*/migrations/NNNN_name.sql`, in order of number over all owners.
+
+Each runs once, in a transaction of its own, under one advisory lock, and is recorded with its checksum.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.chassis.postgres.pool import connect
+
+_SERVICES = Path(__file__).parents[2]
+_FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
+_LOCK = 0x7E1ECA5E  # any constant of our own
+
+_LEDGER = """
+create table if not exists public.telecare_migration (
+    number      integer primary key,
+    name        text not null,
+    checksum    text not null,
+    applied_at  timestamptz not null default now()
+)"""
+
+
+class MigrationError(Exception):
+    """The database and the files disagree; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    number: int
+    name: str  # "ingest/0020_ingest.sql"
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """All migrations of this build, in the order in which they are applied."""
+    found = []
+    for path in sorted(_SERVICES.glob("*/migrations/*.sql")):
+        match = _FILE.match(path.name)
+        if match is None:
+            raise MigrationError(f"{path} is no migration's name: NNNN_name.sql")
+        name = f"{path.parent.parent.name}/{path.name}"
+        found.append(Migration(int(match[1]), name, path.read_text(encoding="utf-8")))
+    found.sort(key=lambda each: each.number)
+    if len({each.number for each in found}) != len(found):
+        raise MigrationError("two migrations have the same number; a number is unique over all services")
+    return found
+
+
+def pending(all_: list[Migration], applied: dict[int, str]) -> list[Migration]:
+    """Those not applied yet. Raises MigrationError when an applied one was edited, or is unknown to this build's past."""
+    for each in all_:
+        if each.number in applied and applied[each.number] != each.checksum:
+            raise MigrationError(
+                f"{each.name} was changed after it was applied: migrations are forward-only, write a new one"
+            )
+    todo = [each for each in all_ if each.number not in applied]
+    if todo and applied and todo[0].number < max(applied):
+        raise MigrationError(f"{todo[0].name} comes before migrations already applied: give it a higher number")
+    return todo
+
+
+async def migrate(database_url: str, *, up_to: int | None = None) -> list[str]:
+    """Apply what is missing (to tests: at most number `up_to`), and return the names of what was applied."""
+    connection = await connect(database_url, name="migrate")
+    try:
+        await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=120)
+        await connection.execute(_LEDGER)
+        rows = await connection.fetch("select number, checksum from public.telecare_migration")
+        todo = pending(migrations(), {row["number"]: row["checksum"] for row in rows})
+        done = []
+        for each in todo:
+            if up_to is not None and each.number > up_to:
+                break
+            async with connection.transaction():
+                await connection.execute(each.sql, timeout=600)
+                await connection.execute(
+                    "insert into public.telecare_migration (number, name, checksum) values ($1, $2, $3)",
+                    each.number,
+                    each.name,
+                    each.checksum,
+                )
+            done.append(each.name)
+        return done
+    finally:
+        await connection.close()
+
+
+async def missing(database_url: str) -> list[str]:
+    """Names of migrations that this database still lacks (all of them when it was never migrated)."""
+    connection = await connect(database_url, name="migrations")
+    try:
+        if await connection.fetchval("select to_regclass('public.telecare_migration')") is None:
+            return [each.name for each in migrations()]
+        rows = await connection.fetch("select number, checksum from public.telecare_migration")
+        return [each.name for each in pending(migrations(), {row["number"]: row["checksum"] for row in rows})]
+    finally:
+        await connection.close()

@@ -1,0 +1,70 @@
+"""Bounded connections to PostgreSQL that act as one service's role."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool: TypeAlias = asyncpg.Pool
+    Connection: TypeAlias = asyncpg.Connection
+
+# Every wait is bounded: a statement by the server and by us, a connection attempt, an idle transaction.
+STATEMENT_TIMEOUT_S = 10
+COMMAND_TIMEOUT_S = 15
+CONNECT_TIMEOUT_S = 5
+ACQUIRE_TIMEOUT_S = 5
+
+
+async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -> Pool:
+    """Open a pool whose connections act as `role` (`telecare_ingest`, …) and show as `name` in pg_stat_activity.
+
+    No connection is opened yet: a service starts while its database is away, and says so in its readiness. Acquire with
+    `pool.acquire(timeout=ACQUIRE_TIMEOUT_S)`; the shorthands `pool.fetch(…)` wait without bound when all are taken.
+    """
+    return await asyncpg.create_pool(
+        database_url,
+        min_size=0,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        max_inactive_connection_lifetime=300,
+        init=_init,
+        server_settings={
+            "application_name": f"telecare {name}",
+            "role": role,
+            "timezone": "UTC",
+            "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
+            "idle_in_transaction_session_timeout": "30s",
+            # TCP keepalive: a database host that vanished is noticed in about 15 s, not in two hours.
+            "tcp_keepalives_idle": "5",
+            "tcp_keepalives_interval": "5",
+            "tcp_keepalives_count": "2",
+        },
+    )
+
+
+async def connect(database_url: str, *, name: str, role: str | None = None) -> asyncpg.Connection[asyncpg.Record]:
+    """Open one connection, as `role` or else as the login role of the URL (migrations, doctor)."""
+    settings = {"application_name": f"telecare {name}", "timezone": "UTC"} | ({"role": role} if role else {})
+    connection = await asyncpg.connect(
+        database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings
+    )
+    await _init(connection)
+    return connection
+
+
+async def _init(connection: Any) -> None:
+    for kind in ("json", "jsonb"):
+        await connection.set_type_codec(kind, schema="pg_catalog", encoder=_dumps, decoder=json.loads)
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,48 @@
+"""What a service is to the process that runs it, and what the process is to a service."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+    from prometheus_client import CollectorRegistry
+
+    from services.chassis.clock import Clock
+    from services.chassis.loop import Loop
+    from services.chassis.mqtt import MqttUrl, Publisher
+    from services.chassis.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What one process offers all its services. Tests make their own, with a clock that they move."""
+
+    settings: Settings
+    clock: Clock
+    metrics: CollectorRegistry
+    mqtt_url: MqttUrl
+    publisher: Publisher  # for everything that goes out by MQTT
+    instance: str  # unique per process: who holds a lease
+
+    @property
+    def database_url(self) -> str:
+        return self.settings.database_url.get_secret_value()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Made by each service's `build(runtime)`; run by `services.chassis.run`."""
+
+    name: str
+    routers: Sequence[APIRouter] = ()
+    loops: Sequence[Loop] = ()
+    # Coroutines that run until cancelled and are no loops: an MQTT shard, a LISTEN connection.
+    tasks: Sequence[Callable[[], Awaitable[None]]] = ()
+    # Each returns None, or in a sentence what keeps the service from being ready.
+    checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
+    # Called for each NOTIFY on a channel.
+    listens: dict[str, Callable[[str], None]] = field(default_factory=dict)
+    close: Callable[[], Awaitable[None]] | None = None

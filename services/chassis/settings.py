@@ -1,0 +1,74 @@
+"""Settings from the environment, prefix `TELECARE_` (contract, "Settings")."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what to do."""
+
+
+class Settings(BaseSettings):
+    """What an installation may choose. The two URLs hold passwords, so they show nowhere."""
+
+    model_config = SettingsConfigDict(env_prefix="TELECARE_", env_file=None, extra="ignore", frozen=True)
+
+    database_url: SecretStr
+    mqtt_url: SecretStr
+    http_host: str = "127.0.0.1"
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    bootstrap_token: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    fallback_hub: str | None = None
+    webhook_allow_cidrs: Annotated[tuple[Network, ...], NoDecode] = ()
+    data_dir: Path = Path("~/.local/state/telecare")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("webhook_allow_cidrs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser()
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the environment; `overrides` win. Raises SettingsError naming every setting that is missing or wrong."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_explain(each["loc"], each["type"], each["msg"]) for each in error.errors())
+        ) from None
+
+
+_EXAMPLES = {
+    "database_url": "postgresql://user:password@host:5432/telecare",
+    "mqtt_url": "mqtt://user:password@host:1883",
+}
+
+
+def _explain(loc: tuple[int | str, ...], kind: str, message: str) -> str:
+    # The value itself is never repeated: it may hold a password.
+    field = str(loc[0])
+    variable = f"TELECARE_{field.upper()}"
+    if kind == "missing":
+        return f"{variable} is not set: give it like {_EXAMPLES.get(field, '…')}, or try `telecare up --embedded`"
+    return f"{variable} is not usable: {message}"

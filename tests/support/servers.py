@@ -1,0 +1,182 @@
+"""The brokers and databases that the tests run on: embedded, or (`TELECARE_TEST_STACK=real`) what production runs."""
+
+import os
+import signal
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+
+from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
+from services.chassis.embedded.ports import LOOPBACK, free_port
+from services.chassis.embedded.process import GuardedProcess, signal_all
+from tests.support.proxy import TcpProxy
+from tests.support.waiting import until
+
+__all__ = ["Broker", "Database", "DatabaseServer", "TcpProxy", "free_port", "real_stack", "until"]
+
+_TEMPLATE = "telecare_template"
+
+
+def real_stack() -> bool:
+    """Whether the tests run on the real stack; any value but `embedded` and `real` is a mistake."""
+    stack = os.environ.get("TELECARE_TEST_STACK", "embedded")
+    if stack not in {"embedded", "real"}:
+        raise ValueError(f"TELECARE_TEST_STACK is 'embedded' or 'real', not {stack!r}")
+    return stack == "real"
+
+
+class _Server(Protocol):
+    """What a server of either stack can do."""
+
+    @property
+    def url(self) -> str: ...
+    @property
+    def process(self) -> GuardedProcess: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class _BrokerServer(_Server, Protocol):
+    port: int
+    port_v311: int
+
+
+_S = TypeVar("_S", bound=_Server)
+
+
+class _Running(Generic[_S]):
+    """A server as a test handles it."""
+
+    def __init__(self, server: _S) -> None:
+        self._server = server
+
+    def start(self) -> None:
+        """Start it, again on the same port and the same data, and return when it takes connections."""
+        self._server.start()
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        self.resume()
+        self._server.stop()
+
+    def kill(self) -> None:
+        """SIGKILL it and its children, as a power cut would."""
+        self._server.kill()
+
+    def pause(self) -> None:
+        """SIGSTOP it and its children: it keeps its connections and answers nothing."""
+        signal_all(self.processes(), signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """SIGCONT after `pause`."""
+        if self.running:
+            signal_all(self.processes(), signal.SIGCONT)
+
+    def processes(self) -> list[int]:
+        """The ids of its processes, its own first."""
+        return self._server.process.family()
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and not stopped or killed since."""
+        try:
+            return self._server.process.running
+        except RuntimeError:
+            return False
+
+
+@dataclass(frozen=True)
+class Database:
+    """A migrated database of one test's own."""
+
+    url: str
+    name: str
+    server: "DatabaseServer"
+
+
+class DatabaseServer(_Running[_Server]):
+    """PostgreSQL; each test gets a database of its own, copied from a template that is migrated once."""
+
+    def __init__(self, server: _Server) -> None:
+        super().__init__(server)
+        self._has_template = False
+
+    @property
+    def admin_url(self) -> str:
+        """Where the superuser connects."""
+        return self._server.url
+
+    def url_of(self, database: str) -> str:
+        """The superuser's URL of that database."""
+        return urlunsplit(urlsplit(self.admin_url)._replace(path=f"/{database}"))
+
+    async def create_database(self) -> Database:
+        """A fresh, migrated database."""
+        if not self._has_template:
+            await self._execute(f"CREATE DATABASE {_TEMPLATE}")
+            await _migrate(self.url_of(_TEMPLATE))
+            self._has_template = True
+        name = f"telecare_{uuid.uuid4().hex}"
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        return Database(url=self.url_of(name), name=name, server=self)
+
+    async def drop(self, database: Database) -> None:
+        """Drop it, whoever is still connected."""
+        await self._execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+
+    async def _execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.admin_url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+class Broker(_Running[_BrokerServer]):
+    """An MQTT broker that starts empty."""
+
+    host = LOOPBACK
+
+    @property
+    def url(self) -> str:
+        """For clients that speak MQTT 5."""
+        return self._server.url
+
+    @property
+    def port(self) -> int:
+        """For clients that speak MQTT 5."""
+        return self._server.port
+
+    @property
+    def port_v311(self) -> int:
+        """For clients that speak MQTT 3.1.1; Mosquitto serves both on one port."""
+        return self._server.port_v311
+
+
+def make_pristine_cluster() -> tuple[_Server, Path]:
+    """A database cluster to copy, made once a session, and the server object that removes it when it is stopped."""
+    server = EmbeddedPostgres()
+    return server, server.initialise()
+
+
+def make_database_server(pristine: Path) -> DatabaseServer:
+    """A server, not yet started, on a copy of the cluster."""
+    return DatabaseServer(EmbeddedPostgres(pristine=pristine))
+
+
+def make_broker() -> Broker:
+    """A broker, not yet started."""
+    return Broker(EmbeddedBroker())
+
+
+async def _migrate(url: str) -> None:
+    try:
+        from services.chassis.postgres.migrate import migrate
+    except ImportError:
+        return
+    await migrate(url)

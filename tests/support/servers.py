@@ -13,6 +13,7 @@ import asyncpg
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
 from services.chassis.embedded.ports import LOOPBACK, free_port
 from services.chassis.embedded.process import GuardedProcess, signal_all
+from services.chassis.postgres.migrate import migrate
 from tests.support.proxy import TcpProxy
 from tests.support.waiting import until
 
@@ -119,7 +120,7 @@ class DatabaseServer(_Running[_Server]):
         """A fresh, migrated database."""
         if not self._has_template:
             await self._execute(f"CREATE DATABASE {_TEMPLATE}")
-            await _migrate(self.url_of(_TEMPLATE))
+            await migrate(self.url_of(_TEMPLATE))
             self._has_template = True
         name = f"telecare_{uuid.uuid4().hex}"
         await self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
@@ -172,11 +173,3 @@ def make_database_server(pristine: Path) -> DatabaseServer:
 def make_broker() -> Broker:
     """A broker, not yet started."""
     return Broker(EmbeddedBroker())
-
-
-async def _migrate(url: str) -> None:
-    try:
-        from services.chassis.postgres.migrate import migrate
-    except ImportError:
-        return
-    await migrate(url)

@@ -9,6 +9,7 @@ The first line on standard output is the server's process id. The guard ends whe
 """
 
 import json
+import os
 import pathlib
 import shutil
 import signal
@@ -55,7 +56,8 @@ def main() -> int:
 
 
 def _stop_when_parent_goes(server: subprocess.Popen[bytes], order: Order, orphaned: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not `sys.stdin`: when the server ends first, the interpreter would wait a second for the lock of a stream being read.
+    os.read(0, 1)
     orphaned.set()
     for name in [*order["stop_signals"], "SIGKILL"]:
         server.send_signal(signal.Signals[name])

@@ -1,0 +1,198 @@
+"""One process: its runtime, its services, their loops, one HTTP server. `telecare up` runs all services here, `telecare ingest` one.
+
+Tests embed it: `async with running(settings, builds) as process: …`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import signal
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+
+from services.chassis.clock import Clock, DatabaseClock
+from services.chassis.http.app import create_app
+from services.chassis.http.server import serve
+from services.chassis.loop import Loop
+from services.chassis.mqtt import MqttUrl, Publisher
+from services.chassis.postgres import is_transient
+from services.chassis.postgres.listen import listen
+from services.chassis.postgres.migrate import missing
+from services.chassis.postgres.pool import connect
+from services.chassis.service import Runtime, Service
+from services.chassis.settings import Settings, SettingsError
+
+Build = Callable[[Runtime], Awaitable[Service]]
+
+_log = structlog.get_logger(__name__)
+
+_CLOCK_EVERY_S = 30.0
+_STOP_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What runs, to whoever embeds it."""
+
+    runtime: Runtime
+    services: Sequence[Service]
+    http_port: int
+    failed: asyncio.Future[None]  # set with the exception of a task that ended though it should not
+
+
+def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
+    """The runtime of this process. Raises SettingsError for an MQTT URL that is none."""
+    try:
+        mqtt_url = MqttUrl.parse(settings.mqtt_url.get_secret_value())
+    except ValueError as error:
+        raise SettingsError(f"TELECARE_MQTT_URL is not usable: {error}") from None
+    metrics = CollectorRegistry()
+    ProcessCollector(registry=metrics)
+    PlatformCollector(registry=metrics)
+    instance = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return Runtime(
+        settings=settings,
+        clock=clock or DatabaseClock(),
+        metrics=metrics,
+        mqtt_url=mqtt_url,
+        publisher=Publisher(mqtt_url, f"telecare-out-{instance}"[:64]),
+        instance=instance,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock | None = None) -> AsyncIterator[Process]:
+    """Start everything; stop everything in reverse on leaving.
+
+    Raises SettingsError when the database lacks migrations, OSError when the HTTP port is taken. A database or broker that is
+    away keeps nothing from starting: readiness says so.
+    """
+    runtime = make_runtime(settings, clock=clock)
+    await _refuse_unmigrated(runtime.database_url)
+    async with contextlib.AsyncExitStack() as stack:
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        stack.callback(failed.cancel)
+        started = [await build(runtime) for build in builds]
+        for service in started:
+            if service.close is not None:
+                stack.push_async_callback(service.close)
+        tasks = _Tasks(failed)
+        stack.push_async_callback(tasks.stop)
+        tasks.start("publisher", runtime.publisher.run())
+        if isinstance(runtime.clock, DatabaseClock):
+            tasks.start("clock", _clock_loop(runtime.database_url, runtime.clock).run())
+        listens = _merge_listens(started)
+        if listens:
+            tasks.start("listen", listen(runtime.database_url, listens))
+        for service in started:
+            for loop in service.loops:
+                tasks.start(loop.name, loop.run())
+            for number, task in enumerate(service.tasks):
+                tasks.start(f"{service.name}-{number}", task())
+        app = create_app(title="telecare", services=started, metrics=runtime.metrics)
+        port = await stack.enter_async_context(serve(app, settings.http_host, settings.http_port))
+        _log.info("started", services=[service.name for service in started], http_port=port)
+        yield Process(runtime, started, port, failed)
+        _log.info("stopping")
+
+
+async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:
+    """Run until SIGINT or SIGTERM. Raises what made a task end that should not have ended."""
+    async with running(settings, builds) as process:
+        await until_signal(process.failed)
+
+
+async def until_signal(*others: asyncio.Future[None]) -> None:
+    """Return at SIGINT or SIGTERM, or when one of `others` is done (raising its exception, if it has one)."""
+    loop = asyncio.get_running_loop()
+    stopped = loop.create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: stopped.done() or stopped.set_result(None))
+    try:
+        done, _ = await asyncio.wait([stopped, *others], return_when=asyncio.FIRST_COMPLETED)
+        for each in done:
+            each.result()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _refuse_unmigrated(database_url: str) -> None:
+    try:
+        names = await missing(database_url)
+    except Exception as error:
+        if not is_transient(error):
+            raise
+        _log.warning("database_away", reason=type(error).__name__, hint="starting all the same; see /readyz")
+        return
+    if names:
+        raise SettingsError(f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`")
+
+
+class _Tasks:
+    """Tasks that run until they are stopped; one that ends by itself fails the process."""
+
+    def __init__(self, failed: asyncio.Future[None]) -> None:
+        self._failed = failed
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run(), name=name)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or self._failed.done():
+            return
+        error = task.exception() or RuntimeError(f"the task {task.get_name()} ended by itself")
+        _log.error("task_failed", task=task.get_name(), exc_info=error)
+        self._failed.set_exception(error)
+        self._failed.exception()  # retrieved: whoever embeds us may not wait for it
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.remove_done_callback(self._ended)
+            task.cancel()
+        if self._tasks:
+            _, left = await asyncio.wait(self._tasks, timeout=_STOP_TIMEOUT_S)
+            for task in left:
+                _log.error("task_would_not_stop", task=task.get_name())
+
+
+def _clock_loop(database_url: str, clock: DatabaseClock) -> Loop:
+    async def measure() -> int:
+        connection = await connect(database_url, name="clock")
+        try:
+            await clock.measure(connection)
+        finally:
+            await connection.close()
+        return 0
+
+    return Loop("clock", measure, every_s=_CLOCK_EVERY_S)
+
+
+def _merge_listens(services: Sequence[Service]) -> dict[str, Callable[[str], None]]:
+    """Several services may listen on one channel; each is told."""
+    callbacks: dict[str, list[Callable[[str], None]]] = {}
+    for service in services:
+        for channel, callback in service.listens.items():
+            callbacks.setdefault(channel, []).append(callback)
+
+    def all_of(each: list[Callable[[str], None]]) -> Callable[[str], None]:
+        def told(payload: str) -> None:
+            for callback in each:
+                callback(payload)
+
+        return told
+
+    return {channel: all_of(each) for channel, each in callbacks.items()}

@@ -1,0 +1,127 @@
+"""The table of subcommands. Each imports what it needs when it runs, so that `telecare --help` is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.chassis.logging import configure_logging
+from services.chassis.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from services.chassis.run import Build
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Takes alarms and heartbeats from digital telecare devices and routes every alarm to a hub until a person has it.",
+    pretty_exceptions_show_locals=False,
+)
+
+SERVICES = ("ingest", "alerts", "registry")
+
+For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]
+
+
+def main() -> None:
+    """Run the command line. A setting that is missing or wrong ends it with one line and exit code 2."""
+    try:
+        app()
+    except SettingsError as error:
+        print(f"telecare: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date. Safe to run again, and by several at once."""
+    from services.chassis.postgres.migrate import migrate as apply
+
+    settings = _settings()
+    applied = _run(apply(settings.database_url.get_secret_value()))
+    for name in applied:
+        print(f"applied {name}")
+    print("the database is up to date")
+
+
+@app.command()
+def up(
+    *,
+    embedded: Annotated[bool, typer.Option(help="Start a broker and a database of our own, on loopback.")] = False,
+    demo: Annotated[bool, typer.Option(help="With a demo hub and a simulated fleet, shown live.")] = False,
+    boxes: Annotated[int, typer.Option(min=1, max=500, help="Devices of the demo's fleet.")] = 50,
+    for_: For = None,
+) -> None:
+    """Run ingest, alerts and registry in one process."""
+    from services.cli.up import up as run_up
+
+    if (demo or for_) and not embedded:
+        raise SettingsError("--demo and --for need --embedded: the demo writes made-up devices, never into a real database")
+    sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=boxes, seconds=_seconds(for_), builds=builds(SERVICES))))
+
+
+@app.command()
+def ingest() -> None:
+    """Run only ingest: devices → database."""
+    _run_services("ingest")
+
+
+@app.command()
+def alerts() -> None:
+    """Run only alerts: alarms → people."""
+    _run_services("alerts")
+
+
+@app.command()
+def registry() -> None:
+    """Run only the registry: councils, hubs, devices."""
+    _run_services("registry")
+
+
+def builds(names: Sequence[str]) -> list[Build]:
+    """The `build` of each service; only here are services chosen by name."""
+    return [importlib.import_module(f"services.{name}.service").build for name in names]
+
+
+def _run_services(*names: str) -> None:
+    from services.chassis.run import run_until_stopped
+
+    _run(run_until_stopped(_settings(), builds(names)))
+
+
+def _settings(**overrides: object) -> Settings:
+    settings = load_settings(**overrides)
+    configure_logging(settings.log_format, settings.log_level)
+    return settings
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _seconds(text: str | None) -> float | None:
+    """`20s`, `2m`, `90` → seconds."""
+    if text is None:
+        return None
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, factor = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
+    try:
+        return float(number) * factor
+    except ValueError:
+        raise SettingsError(f"--for {text}: give a number of seconds like 20s, or 2m") from None
+
+
+def telecare_version() -> str:
+    from importlib.metadata import version
+
+    return version("telecare")
+
+

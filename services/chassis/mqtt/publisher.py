@@ -1,0 +1,182 @@
+"""The long-lived publisher, on aiomqtt: receipts, commands, notifications, all that may be sent again."""
+
+import asyncio
+import contextlib
+import math
+import ssl
+from collections.abc import Iterator
+from typing import Any, Never
+
+import aiomqtt
+import structlog
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from services.chassis.mqtt.backoff import Backoff
+from services.chassis.mqtt.errors import PublishFailed, PublishRefused
+from services.chassis.mqtt.url import MqttUrl
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+_PUBACK_FAILURE = 0x80  # MQTT 5, 3.4.2.1: reason codes from here on are refusals
+
+
+class Publisher:
+    """Run `run()` as a task; `publish` from any other. Nothing is queued while there is no connection: it fails.
+
+    `client_id` must be no one else's: the broker cuts off the older of two. It keeps no session, and subscribes to
+    nothing.
+    """
+
+    def __init__(
+        self,
+        url: MqttUrl,
+        client_id: str,
+        *,
+        in_flight_max: int = 256,
+        keep_alive_s: int = 15,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._url = url
+        self._client_id = client_id
+        self._in_flight_max = in_flight_max
+        self._keep_alive_s = keep_alive_s
+        self._backoff = backoff or Backoff()
+        self._slots = asyncio.Semaphore(in_flight_max)
+        self._waiting: set[asyncio.Timeout] = set()
+        self._client: aiomqtt.Client | None = None
+        self._online = asyncio.Event()
+        self._reported: str | None = None
+
+    @property
+    def connected(self) -> bool:
+        """As far as we know."""
+        return self._online.is_set()
+
+    async def wait_connected(self) -> None:
+        """Return at once if connected, else at the next connection."""
+        await self._online.wait()
+
+    async def run(self) -> Never:
+        """Connect, and again with back-off whenever the connection ends. Ends only by cancellation."""
+        loop = asyncio.get_running_loop()
+        while True:
+            started_at = loop.time()
+            with self._reporting():
+                await self._connect_once()
+            if loop.time() - started_at > self._backoff.max_s:  # it had stood: two of one client id cut each other off
+                self._backoff.reset()
+            await asyncio.sleep(self._backoff.next_s())
+
+    async def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry_s: int | None = None,
+        timeout_s: float = 10.0,
+    ) -> None:
+        """Publish, and return once the broker has said PUBACK. With `expiry_s` the broker may drop it after that.
+
+        Raises PublishFailed when not connected, when the connection ends meanwhile, or after `timeout_s` (waiting for
+        a slot included); PublishRefused when the PUBACK is a refusal. ValueError for a topic that is none.
+        """
+        client = self._client
+        if client is None:
+            raise PublishFailed(f"not connected to {self._url}")
+        deadline = asyncio.timeout(timeout_s)
+        self._waiting.add(deadline)
+        try:
+            async with deadline, self._slots:
+                await client.publish(topic, payload, qos, retain, _expiry(expiry_s), timeout=math.inf)
+        except TimeoutError:
+            lost = self._client is not client
+            raise PublishFailed("connection lost" if lost else f"no PUBACK within {timeout_s:g} s") from None
+        except aiomqtt.MqttError as error:
+            raise PublishFailed(str(error)) from error
+        finally:
+            self._waiting.discard(deadline)
+
+    async def _connect_once(self) -> None:
+        async with self._new_client() as client:
+            self._client = client
+            self._online.set()
+            self._report(None)
+            try:
+                async for _ in client.messages:  # there are none: it ends, raising, with the connection
+                    pass
+            finally:
+                self._client = None
+                self._online.clear()
+                self._fail_waiting()
+
+    def _new_client(self) -> "_Client":
+        url = self._url
+        client = _Client(
+            url.host,
+            url.port,
+            username=url.username,
+            password=url.password,
+            identifier=self._client_id,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            keepalive=self._keep_alive_s,
+            timeout=5,
+            max_inflight_messages=self._in_flight_max,
+            tls_context=ssl.create_default_context() if url.tls else None,
+        )
+        client.pending_calls_threshold = self._in_flight_max  # it would warn of more than ten
+        return client
+
+    def _fail_waiting(self) -> None:
+        """End the waits for a PUBACK that cannot come any more; aiomqtt would let them run into their time-out."""
+        now = asyncio.get_running_loop().time()
+        for deadline in self._waiting:
+            if not deadline.expired():
+                deadline.reschedule(now)
+
+    @contextlib.contextmanager
+    def _reporting(self) -> Iterator[None]:
+        try:
+            yield
+        except aiomqtt.MqttError as error:
+            self._report(str(error.__cause__ or error))
+
+    def _report(self, trouble: str | None) -> None:
+        """A line per change, not per retry."""
+        if trouble is None:
+            log.info("mqtt.publisher.connected", broker=str(self._url), client_id=self._client_id)
+        elif self._reported is None:
+            log.warning("mqtt.publisher.disconnected", broker=str(self._url), client_id=self._client_id, reason=trouble)
+        self._reported = trouble
+
+
+class _Client(aiomqtt.Client):
+    """Raises PublishRefused for a PUBACK that refuses, which aiomqtt 2.5 takes for success."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._refusals: dict[int, str] = {}
+
+    def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
+        if reason_code.value >= _PUBACK_FAILURE and mid in self._pending_publishes:
+            self._refusals[mid] = str(reason_code)
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+
+    @contextlib.contextmanager
+    def _pending_call(self, mid: int, value: Any, pending_dict: dict[int, Any]) -> Iterator[None]:
+        with super()._pending_call(mid, value, pending_dict):
+            yield
+        refusal = self._refusals.pop(mid, None)
+        if refusal is not None:
+            raise PublishRefused(refusal)
+
+
+def _expiry(expiry_s: int | None) -> Properties | None:
+    if expiry_s is None:
+        return None
+    properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho left it unannotated
+    properties.MessageExpiryInterval = expiry_s
+    return properties

@@ -19,7 +19,7 @@ class AlarmEvent:
 
     `event_id` is derived from the topic and the bytes, so a redelivery or a repeat, byte for byte, has the same one.
     `boot_id` and `seq` are both known or both None. `device_id` is the topic's; where that segment is malformed, a
-    short form of it that no other segment shares. `marks` are the named reasons why the event isn't simply what was sent.
+    short form of it that no other segment shares. `marks` name the reasons why the event isn't simply what was sent.
     """
 
     event_id: EventId

@@ -3,6 +3,7 @@
 (pydantic's own JSON reader already refuses lone surrogates.)
 """
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, TypeAlias
@@ -31,7 +32,10 @@ class _Rfc3339:
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Callable[[Any], CoreSchema]) -> CoreSchema:
         text = core_schema.str_schema(strict=True, pattern=TIME_PATTERN)
         return core_schema.json_or_python_schema(
-            json_schema=core_schema.chain_schema([text, core_schema.datetime_schema(tz_constraint="aware")]),
+            # Not strict: after the pattern the datetime is read from Python text, which strictness would refuse.
+            json_schema=core_schema.chain_schema(
+                [text, core_schema.datetime_schema(strict=False, tz_constraint="aware")]
+            ),
             python_schema=core_schema.datetime_schema(strict=True, tz_constraint="aware"),
         )
 
@@ -57,6 +61,6 @@ def parse_time(text: str) -> datetime | None:
     """The time that a payload tells, by the same rule as in every payload; None when it is none."""
     try:
         # Through JSON, because that is the side of the type that holds text to RFC 3339.
-        return _time.validate_json(f'"{text}"')
+        return _time.validate_json(json.dumps(text))
     except ValueError:
         return None

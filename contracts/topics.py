@@ -3,9 +3,19 @@
 Nothing here raises on what a stranger sends: a topic of another shape parses to None, a bad segment to a flag.
 """
 
+import re
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from contracts.ids import CouncilId, DeviceId, HubId, is_device_id, is_slug
+from contracts.ids import (
+    DEVICE_ID_PATTERN,
+    SLUG_LENGTH_MAX,
+    SLUG_PATTERN,
+    CouncilId,
+    DeviceId,
+    HubId,
+    is_device_id,
+    is_slug,
+)
 
 ROOT: Final = "telecare/v1"
 
@@ -37,6 +47,11 @@ class DeviceTopic(NamedTuple):
     def device_id(self) -> DeviceId | None:
         """The device, when its segment is well-formed."""
         return DeviceId(self.device) if is_device_id(self.device) else None
+
+
+_heartbeat = re.compile(
+    f"{ROOT}/devices/(?P<council>{SLUG_PATTERN[1:-1]})/(?P<device>{DEVICE_ID_PATTERN[1:-1]})/heartbeat"
+).fullmatch
 
 
 class HubTopic(NamedTuple):
@@ -78,6 +93,15 @@ def parse_device_topic(topic: str) -> DeviceTopic | None:
             return DeviceTopic(council, device, lane)
         case _:
             return None
+
+
+def heartbeat_ids(topic: str) -> tuple[CouncilId, DeviceId] | None:
+    """The council and device of a heartbeat's topic; None unless both are well-formed. One match: it is the hot path."""
+    found = _heartbeat(topic)
+    if found is None:
+        return None
+    council, device = found.group("council", "device")
+    return (CouncilId(council), DeviceId(device)) if len(council) <= SLUG_LENGTH_MAX else None
 
 
 def parse_hub_topic(topic: str) -> HubTopic | None:

@@ -1,0 +1,21 @@
+"""HTTP: one FastAPI application per process, problem documents, bearer tokens, cursors, and uvicorn inside our event loop."""
+
+from services.chassis.http.access import Access, require
+from services.chassis.http.app import create_app
+from services.chassis.http.paging import ById, NewestFirst, Page, Paging
+from services.chassis.http.problems import Problem, invalid
+from services.chassis.http.server import HttpServer, serve
+
+__all__ = [
+    "Access",
+    "ById",
+    "HttpServer",
+    "NewestFirst",
+    "Page",
+    "Paging",
+    "Problem",
+    "create_app",
+    "invalid",
+    "require",
+    "serve",
+]

@@ -1,0 +1,110 @@
+"""Every error is an RFC 9457 problem document. An endpoint raises `Problem`; what it did not foresee is told without internals.
+
+Problem
+└── whatever is raised besides: HTTPException (404, 405), RequestValidationError (422), a database away (503), a bug (500)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from services.chassis.postgres import is_transient
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 2
+
+# Where a field was found is no part of its name; the query's `limit` is "limit".
+_PLACES = ("body", "query", "path", "header")
+
+
+class Problem(HTTPException):
+    """An answer that is no success. `detail` is a sentence for the caller; `members` are further members of the document.
+
+    A subclass of HTTPException, so that FastAPI lets it through wherever it is raised.
+    """
+
+    def __init__(
+        self, status: HTTPStatus | int, detail: str, *, headers: Mapping[str, str] | None = None, **members: Any
+    ) -> None:
+        super().__init__(int(status), detail, headers=headers)
+        self.members = members
+
+    def response(self) -> JSONResponse:
+        """The document (RFC 9457 §3; the type is `about:blank`, so the title is that of the status)."""
+        document = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status_code).phrase,
+            "status": self.status_code,
+            "detail": self.detail,
+            **self.members,
+        }
+        return JSONResponse(document, self.status_code, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """422, from pairs of a field's name and what is wrong with it."""
+    named = [{"field": field, "message": message} for field, message in errors]
+    detail = "; ".join(f"{field}: {message}" for field, message in errors)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=named)
+
+
+def database_away() -> Problem:
+    """503 with Retry-After: nothing is wrong with the request."""
+    return Problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database cannot be reached or is busy; try again.",
+        headers={"Retry-After": str(RETRY_AFTER_S)},
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of `app` a problem document."""
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(RequestValidationError, _validation)
+    for passing in (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        app.add_exception_handler(passing, _database)
+    app.add_exception_handler(Exception, _bug)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class alone
+    if isinstance(error, Problem):
+        return error.response()
+    detail = error.detail
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = f"There is nothing at {request.url.path}."
+    elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        detail = f"{request.method} is not possible on {request.url.path}."
+    return Problem(error.status_code, detail, headers=error.headers).response()
+
+
+async def _validation(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
+    # Neither the input nor pydantic's context is repeated: a field may be a secret.
+    return invalid(*((_field(each["loc"], each["type"]), each["msg"]) for each in error.errors())).response()
+
+
+def _field(loc: Sequence[int | str], kind: str) -> str:
+    if kind == "json_invalid":
+        return "body"
+    inner = loc[1:] if loc and loc[0] in _PLACES else loc
+    return ".".join(str(part) for part in inner) or "body"
+
+
+async def _database(_request: Request, error: Exception) -> JSONResponse:
+    if not is_transient(error):
+        raise error
+    return database_away().response()
+
+
+async def _bug(_request: Request, _error: Exception) -> JSONResponse:
+    # Logged with its traceback by the server, to which it is raised again after this answer.
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; it has been logged.").response()

@@ -1,0 +1,57 @@
+"""Whether each service is ready: its checks, each asked for a bounded time, and its loops."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from services.chassis.postgres import is_transient
+from services.chassis.service import Service
+
+_log = structlog.get_logger(__name__)
+
+CHECK_TIMEOUT_S = 3.0
+# A loop that fails once and recovers is no news.
+LOOP_FAILING_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that keeps a service from being ready, in a sentence."""
+
+    service: str
+    reason: str
+
+
+async def findings(services: Sequence[Service]) -> list[Finding]:
+    """Everything that keeps any of `services` from being ready; empty when all are. Takes 3 s at most."""
+    checks = [(service.name, check) for service in services for check in service.checks]
+    reasons = await asyncio.gather(*(_ask(name, check) for name, check in checks))
+    found = [Finding(name, reason) for (name, _), reason in zip(checks, reasons, strict=True) if reason is not None]
+    return found + [Finding(service.name, reason) for service in services for reason in _failing_loops(service)]
+
+
+async def _ask(name: str, check: Callable[[], Awaitable[str | None]]) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return await check()
+    except TimeoutError:
+        return f"A check did not answer within {CHECK_TIMEOUT_S:g} s."
+    except Exception as error:  # noqa: BLE001 - whatever it is, the service is not ready, and readiness is answered
+        if is_transient(error):
+            return "The database cannot be reached or is busy."
+        _log.exception("check_failed", service=name)
+        return f"A check failed with {type(error).__name__}; the log says more."
+
+
+def _failing_loops(service: Service) -> list[str]:
+    now = time.monotonic()
+    return [
+        f"The loop {loop.name} has been failing for {now - loop.failing_since:.0f} s."
+        for loop in service.loops
+        if loop.failing_since is not None and now - loop.failing_since > LOOP_FAILING_S
+    ]

@@ -33,7 +33,7 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        print(f"telecare: {error}", file=sys.stderr)
+        typer.echo(f"telecare: {error}", err=True)
         sys.exit(2)
 
 
@@ -45,8 +45,8 @@ def migrate() -> None:
     settings = _settings()
     applied = _run(apply(settings.database_url.get_secret_value()))
     for name in applied:
-        print(f"applied {name}")
-    print("the database is up to date")
+        typer.echo(f"applied {name}")
+    typer.echo("the database is up to date")
 
 
 @app.command()
@@ -61,8 +61,18 @@ def up(
     from services.cli.up import up as run_up
 
     if (demo or for_) and not embedded:
-        raise SettingsError("--demo and --for need --embedded: the demo writes made-up devices, never into a real database")
+        raise SettingsError(
+            "--demo and --for need --embedded: the demo writes made-up devices, never into a real database"
+        )
     sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=boxes, seconds=_seconds(for_), builds=builds(SERVICES))))
+
+
+@app.command()
+def doctor() -> None:
+    """Check database, broker, clocks and settings, and say what to do about each finding. Exit code 1 if one is wrong."""
+    from services.cli.doctor import examine
+
+    sys.exit(_run(examine(_settings())))
 
 
 @app.command()
@@ -123,5 +133,3 @@ def telecare_version() -> str:
     from importlib.metadata import version
 
     return version("telecare")
-
-

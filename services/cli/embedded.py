@@ -1,0 +1,66 @@
+"""`telecare up --embedded`: a real broker and a real database of our own, on loopback, that go when we go."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
+from services.chassis.embedded.ports import wanted_or_free
+from services.chassis.postgres.migrate import migrate
+from services.chassis.settings import Settings, load_settings
+
+_MQTT_PORT = 1883
+_MQTT_PORT_V311 = 1884
+_HTTP_PORT = 8080
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The servers that were started, and the settings by which the services find them."""
+
+    settings: Settings
+    broker: EmbeddedBroker
+    ops_token: str
+
+
+@contextlib.asynccontextmanager
+async def embedded_servers(*, keep_data: bool) -> AsyncIterator[Embedded]:
+    """Start broker and database, migrate, and stop both on leaving. Without `keep_data` nothing stays on disk.
+
+    A port that is taken is replaced by a free one. Raises `ServerDidNotStartError`.
+    """
+    database = EmbeddedPostgres(_data_dir() / "postgresql" if keep_data else None)
+    broker = EmbeddedBroker(port=_MQTT_PORT, port_v311=_MQTT_PORT_V311)
+    try:
+        await asyncio.gather(asyncio.to_thread(database.start), asyncio.to_thread(broker.start))
+        await migrate(database.url)
+        yield _embedded(database, broker, keep_data=keep_data)
+    finally:
+        await asyncio.gather(asyncio.to_thread(broker.stop), asyncio.to_thread(database.stop))
+
+
+def _embedded(database: EmbeddedPostgres, broker: EmbeddedBroker, *, keep_data: bool) -> Embedded:
+    token = os.environ.get("TELECARE_BOOTSTRAP_TOKEN") or f"tc_{secrets.token_urlsafe(32)}"
+    # What is not kept needs no key that is.
+    key = {} if keep_data else {"secret_key": os.environ.get("TELECARE_SECRET_KEY") or secrets.token_urlsafe(32)}
+    settings = load_settings(
+        **key,
+        database_url=database.url,
+        mqtt_url=broker.url,
+        http_host="127.0.0.1",  # nothing embedded is ever reachable from outside
+        http_port=wanted_or_free(int(os.environ.get("TELECARE_HTTP_PORT", _HTTP_PORT))),
+        bootstrap_token=token,
+        # Hubs of a trial run beside it.
+        webhook_allow_cidrs=os.environ.get("TELECARE_WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8,::1/128"),
+    )
+    return Embedded(settings, broker, token)
+
+
+def _data_dir() -> Path:
+    return Path(os.environ.get("TELECARE_DATA_DIR", "~/.local/state/telecare")).expanduser()

@@ -1,4 +1,6 @@
-"""One process: its runtime, its services, their loops, one HTTP server. `telecare up` runs all services here, `telecare ingest` one.
+"""One process: its runtime, its services, their loops, one HTTP server.
+
+`telecare up` runs all services here, `telecare ingest` one.
 
 Tests embed it: `async with running(settings, builds) as process: …`.
 """
@@ -18,8 +20,7 @@ import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 
 from services.chassis.clock import Clock, DatabaseClock
-from services.chassis.http.app import create_app
-from services.chassis.http.server import serve
+from services.chassis.http import create_app, serve
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl, Publisher
 from services.chassis.postgres import is_transient
@@ -43,7 +44,7 @@ class Process:
 
     runtime: Runtime
     services: Sequence[Service]
-    http_port: int
+    url: str  # of the HTTP server
     failed: asyncio.Future[None]  # set with the exception of a task that ended though it should not
 
 
@@ -97,9 +98,11 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
             for number, task in enumerate(service.tasks):
                 tasks.start(f"{service.name}-{number}", task())
         app = create_app(title="telecare", services=started, metrics=runtime.metrics)
-        port = await stack.enter_async_context(serve(app, settings.http_host, settings.http_port))
-        _log.info("started", services=[service.name for service in started], http_port=port)
-        yield Process(runtime, started, port, failed)
+        server = await serve(app, settings.http_host, settings.http_port)
+        stack.push_async_callback(server.stop)
+        tasks.start("http", server.wait())
+        _log.info("started", services=[service.name for service in started], url=server.url)
+        yield Process(runtime, started, server.url, failed)
         _log.info("stopping")
 
 
@@ -112,9 +115,14 @@ async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None
 async def until_signal(*others: asyncio.Future[None]) -> None:
     """Return at SIGINT or SIGTERM, or when one of `others` is done (raising its exception, if it has one)."""
     loop = asyncio.get_running_loop()
-    stopped = loop.create_future()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, lambda: stopped.done() or stopped.set_result(None))
+        loop.add_signal_handler(number, stop)
     try:
         done, _ = await asyncio.wait([stopped, *others], return_when=asyncio.FIRST_COMPLETED)
         for each in done:

@@ -1,0 +1,41 @@
+"""`telecare up`: everything in one process, on the servers that the environment names or on embedded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from services.chassis.logging import configure_logging
+from services.chassis.run import Build, run_until_stopped, running, until_signal
+from services.chassis.settings import load_settings
+from services.cli.embedded import Embedded, embedded_servers
+
+
+async def up(*, embedded: bool, demo: bool, boxes: int, seconds: float | None, builds: Sequence[Build]) -> int:
+    """Run until stopped (the demo: or until `seconds` have passed), and return the exit code."""
+    if not embedded:
+        settings = load_settings()
+        configure_logging(settings.log_format, settings.log_level)
+        await run_until_stopped(settings, builds)
+        return 0
+    if demo:
+        from services.cli.demo import run_demo
+
+        return await run_demo(builds, boxes=boxes, seconds=seconds)
+    async with embedded_servers(keep_data=True) as servers:
+        configure_logging(servers.settings.log_format, servers.settings.log_level)
+        async with running(servers.settings, builds) as process:
+            _introduce(servers, process.url)
+            await until_signal(process.failed)
+    return 0
+
+
+def _introduce(servers: Embedded, url: str) -> None:
+    """Where everything is. The token is printed because this is loopback, and a person's own machine."""
+    typer.echo(
+        f"telecare is up at {url}/ (API documents at {url}/docs)\n"
+        f"  devices connect to {servers.broker.url} (MQTT 5) or {servers.broker.url_v311} (MQTT 3.1.1)\n"
+        f"  an ops token for this run: {servers.ops_token}\n"
+        "  embedded servers: for trials on this machine only. Ctrl-C stops everything; the data stay."
+    )

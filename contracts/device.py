@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self, TypeAlias
 from pydantic import Field, model_validator
 
 from contracts.fields import BootIdText, Payload, Seq, Sha256Hex, Text32, Text64, Text128, Time
-from contracts.vocabulary import Network, Status
+from contracts.vocabulary import KINDS, LOCATIONS, Network, Status
 
 ReceiptState: TypeAlias = Literal["stored", "notified", "acknowledged", "closed"]
 CommandName: TypeAlias = Literal["report_now", "set_heartbeat_interval"]
@@ -34,10 +34,10 @@ class Alarm(Payload):
     boot_id: BootIdText
     seq: Seq
     sent_at: Time
-    kind: Annotated[Text64, Field(min_length=1)]
+    kind: Annotated[Text64, Field(min_length=1, examples=[kind.name for kind in KINDS.values() if kind.dty])]
     status: Status = "activated"
     peripheral_id: Text32 | None = None
-    location: Text64 | None = None
+    location: Annotated[Text64 | None, Field(examples=list(LOCATIONS))] = None
     text: Text128 | None = None
     test: bool = False
 

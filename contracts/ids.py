@@ -15,7 +15,7 @@ SLUG_LENGTH_MAX: Final = 64
 
 # One spelling for Python, for Rust's regex under pydantic and for JSON Schema. In Python use `fullmatch`: `$` there
 # also matches before a final newline.
-SLUG_PATTERN: Final = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+SLUG_PATTERN: Final = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 DEVICE_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,64}$"
 BOOT_ID_PATTERN: Final = r"^[A-Za-z0-9_-]{1,36}$"
 

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final, NamedTuple, cast
 
 from contracts.device import Heartbeat
@@ -44,10 +43,8 @@ class HeartbeatRow(NamedTuple):
 _REQUIRED: Final[dict[str, QuarantineReason]] = {"boot_id": "bad_boot_id", "seq": "bad_seq", "sent_at": "bad_sent_at"}
 _OPTIONAL: Final = tuple(name for name in Heartbeat.model_fields if name not in _REQUIRED)
 
-# The validator itself and C getters, not model methods: this runs tens of thousands of times a second.
 _validate = Heartbeat.__pydantic_validator__.validate_json
-_identity = attrgetter("boot_id", "seq", "sent_at")
-_readings = attrgetter(*_OPTIONAL)
+_new_tuple = tuple.__new__
 
 
 def decode_heartbeat(topic: str, payload: bytes, received_at: datetime) -> HeartbeatRow | Quarantined:
@@ -68,16 +65,22 @@ def decode_heartbeat(topic: str, payload: bytes, received_at: datetime) -> Heart
 def _row(
     ids: tuple[CouncilId, DeviceId], heartbeat: Heartbeat, marks: tuple[str, ...] | None, received_at: datetime
 ) -> HeartbeatRow:
+    # By position, and the tuple made directly: field by field it takes three times as long, 30,000 times a second.
+    # The order is the model's (pydantic keeps it) and the row's; the golden heartbeats hold the two together.
+    boot_id, seq, sent_at, battery, mains, signal, network, sim, cell, firmware, temperature = (
+        heartbeat.__dict__.values()
+    )
     council_id, device_id = ids
-    boot_id, seq, sent_at = _identity(heartbeat)
     at = sent_at
     # Years well inside the plausible ones need no comparison across time zones, which costs as much as the rest.
     if not 2024 < sent_at.year < 2035 and not is_plausible(sent_at):
         at, sent_at, marks = ABSURD, in_utc(sent_at), (*(marks or ()), "absurd_sent_at")
-    return tuple.__new__(
-        HeartbeatRow,
-        (device_id, council_id, boot_id, seq, at, sent_at, received_at, *_readings(heartbeat), marks),
-    )
+    # fmt: off
+    return _new_tuple(HeartbeatRow, (
+        device_id, council_id, boot_id, seq, at, sent_at, received_at,
+        battery, mains, signal, network, sim, cell, firmware, temperature, marks,
+    ))
+    # fmt: on
 
 
 def _salvage(payload: bytes) -> tuple[Heartbeat, tuple[str, ...] | None] | QuarantineReason:
@@ -86,13 +89,18 @@ def _salvage(payload: bytes) -> tuple[Heartbeat, tuple[str, ...] | None] | Quara
     if sent is None:
         return "unreadable"
     known = {name: sent[name] for name in Heartbeat.model_fields if name in sent}
-    bad = {name for name, value in known.items() if isinstance(value, str) and storable(value) != value}
+    bad = {name for name, value in known.items() if isinstance(value, str) and _is_damaged(value, marks)}
     bad |= _faults({name: value for name, value in known.items() if name not in bad})
     for name, reason in _REQUIRED.items():
         if name in bad:
             return reason
     good = _validate(json.dumps({name: value for name, value in known.items() if name not in bad}))
     return good, (*marks, *(f"bad_{name}" for name in _OPTIONAL if name in bad)) or None
+
+
+def _is_damaged(text: str, marks: tuple[str, ...]) -> bool:
+    """Whether it can't be stored, or stands where bytes were no UTF-8. A U+FFFD in whole bytes was sent as such."""
+    return storable(text) != text or ("bad_encoding" in marks and "\ufffd" in text)
 
 
 def _faults(sent: dict[str, Any]) -> set[str]:

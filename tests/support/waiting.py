@@ -4,13 +4,19 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 _T = TypeVar("_T")
 _POLL_S = 0.01
 
 
-async def until(predicate: Callable[[], _T | Awaitable[_T]], timeout_s: float = 10.0, *, what: str = "") -> _T:
+@overload
+async def until(predicate: Callable[[], Awaitable[_T | None]], timeout_s: float = 10.0, *, what: str = "") -> _T: ...
+@overload
+async def until(predicate: Callable[[], _T | None], timeout_s: float = 10.0, *, what: str = "") -> _T: ...
+async def until(
+    predicate: Callable[[], _T | Awaitable[_T | None] | None], timeout_s: float = 10.0, *, what: str = ""
+) -> _T:
     """Poll until `predicate()` is true, and return what it returned.
 
     Raises `AssertionError`, with `what` (or the predicate's source) and its last answer, when that takes longer than

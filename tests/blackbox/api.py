@@ -1,0 +1,86 @@
+"""The HTTP API as a stranger with a token uses it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+PROBLEM = "application/problem+json"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back. `body` is the JSON where it is some, else the text."""
+
+    status: int
+    body: Any
+    headers: Mapping[str, str]
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0]
+
+
+class Api:
+    """One caller, by his token; None is nobody."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, token: str | None) -> None:
+        self.session = session
+        self.url = url
+        self.token = token
+
+    def by(self, token: str | None) -> "Api":
+        """The same service, asked by somebody else."""
+        return Api(self.session, self.url, token)
+
+    async def get(self, path: str, **query: str | int) -> Answer:
+        return await self.send("GET", path, query=query)
+
+    async def post(self, path: str, body: object = None) -> Answer:
+        return await self.send("POST", path, body)
+
+    async def put(self, path: str, body: object) -> Answer:
+        return await self.send("PUT", path, body)
+
+    async def patch(self, path: str, body: object) -> Answer:
+        return await self.send("PATCH", path, body)
+
+    async def send(
+        self, method: str, path: str, body: object = None, *, query: Mapping[str, str | int] | None = None
+    ) -> Answer:
+        async with self.session.request(
+            method, self.url + path, json=body, params=query, headers=self.headers, allow_redirects=False
+        ) as response:
+            is_json = response.content_type in {"application/json", PROBLEM}
+            return Answer(
+                response.status,
+                await response.json(content_type=None) if is_json else await response.text(),
+                response.headers.copy(),
+            )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+
+class Metrics:
+    """One scrape of `/metrics`."""
+
+    def __init__(self, text: str) -> None:
+        self.families = {family.name: family for family in text_string_to_metric_families(text)}
+
+    def value(self, sample_name: str, **labels: str) -> float:
+        """The sum of the samples of that name which bear these labels; 0 where there is none."""
+        return sum(
+            sample.value
+            for family in self.families.values()
+            for sample in family.samples
+            if sample.name == sample_name and labels.items() <= sample.labels.items()
+        )
+
+    def labels(self, family: str) -> set[str]:
+        """The names of the labels of a family, apart from those of its kind (`le` of a histogram)."""
+        samples = self.families[family].samples
+        return {name for sample in samples for name in sample.labels} - {"le"}

@@ -1,0 +1,208 @@
+"""A running installation: what an outsider may touch of it, and how he sets up what a test needs."""
+
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+import asyncpg
+
+from tests.blackbox import program
+from tests.blackbox.api import Api, Metrics
+from tests.blackbox.box import PRIVATE, Box, Version
+from tests.blackbox.hub import Receiver
+from tests.blackbox.program import Program
+from tests.support.servers import Broker, DatabaseServer, free_port, until
+
+COUNCIL = "glasgow-city"
+HUB = "clyde-arc"
+
+
+class MakeBox(Protocol):
+    """Makes a connected device, registered unless told otherwise."""
+
+    async def __call__(
+        self,
+        *,
+        council: str = COUNCIL,
+        registered: bool = True,
+        topic_council: str | None = None,
+        device_id: str | None = None,
+        version: Version = 5,
+    ) -> Box: ...
+
+
+@asynccontextmanager
+async def empty_database(server: DatabaseServer) -> AsyncIterator[str]:
+    """The URL of a database that nobody has migrated."""
+    name = f"telecare_{secrets.token_hex(8)}"
+    admin = await asyncpg.connect(server.admin_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        yield server.url_of(name)
+        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> dict[str, str]:
+    """The settings of an installation of ours."""
+    return {
+        "DATABASE_URL": database_url,
+        "MQTT_URL": mqtt_url,
+        "BOOTSTRAP_TOKEN": secrets.token_urlsafe(32),
+        "WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
+        "HTTP_PORT": str(free_port()),
+        "DATA_DIR": str(data_dir),
+        "LOG_FORMAT": "json",
+    }
+
+
+class Installation:
+    """`telecare up`, with a broker, a database and a receiver of webhooks."""
+
+    def __init__(
+        self, settings: dict[str, str], broker: Broker, receiver: Receiver, http: aiohttp.ClientSession
+    ) -> None:
+        self.settings = settings
+        self.broker = broker
+        self.receiver = receiver
+        self.api = Api(http, f"http://127.0.0.1:{settings['HTTP_PORT']}", settings["BOOTSTRAP_TOKEN"])
+        self.program = Program("up", settings=settings, log=Path(settings["DATA_DIR"]) / "up.log")
+        self.unready_without_recipients: Any = None
+
+    async def start(self) -> None:
+        """Migrate, start, make the first hub, and return when it is ready."""
+        migrated = await program.run("migrate", settings=self.settings)
+        assert migrated.code == 0, migrated.output
+        self.program.start()
+        await until(self._answers, 30, what="telecare up to answer")
+        self.unready_without_recipients = await self.api.by(None).get("/readyz")
+        await self.make_hub(HUB, COUNCIL)
+        await until(self.ready, 30, what="telecare up to be ready")
+
+    async def ready(self) -> bool:
+        """Whether `/readyz` says so."""
+        return (await self.api.by(None).get("/readyz")).status == 200
+
+    async def _answers(self) -> bool:
+        assert self.program.running, f"telecare up has ended:\n{self.program.log_tail()}"
+        try:
+            return (await self.api.by(None).get("/healthz")).status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async def make_hub(self, hub_id: str, *councils: str, channels: list[dict[str, Any]] | None = None) -> None:
+        """A hub (told by webhook unless said otherwise) to which the alarms of these councils go."""
+        body = {"name": hub_id.title(), "channels": channels or [self.receiver.channel(hub_id)]}
+        made = await self.api.put(f"/api/v1/hubs/{hub_id}", body)
+        assert made.status in {200, 201}, made
+        for council in councils:
+            routed = await self.api.put(f"/api/v1/councils/{council}/routing", {"hubs": [hub_id]})
+            assert routed.status == 200, routed
+
+    async def register(self, device_id: str, council: str) -> None:
+        """Put a device on the register."""
+        registered = await self.api.post("/api/v1/devices", registration(device_id, council))
+        assert registered.status == 201, registered
+
+    async def alarms(self, device_id: str, **query: str | int) -> list[dict[str, Any]]:
+        """The alarms of a device, newest first."""
+        answer = await self.api.get("/api/v1/alarms", device=device_id, **query)
+        assert answer.status == 200, answer
+        items: list[dict[str, Any]] = answer.body["items"]
+        return items
+
+    async def alarm(self, device_id: str, **expected: object) -> dict[str, Any]:
+        """Wait until the device's newest alarm has these values, and return it with its history."""
+
+        async def newest() -> dict[str, Any] | None:
+            alarms = await self.alarms(device_id)
+            return alarms[0] if alarms and expected.items() <= alarms[0].items() else None
+
+        found = await until(newest, what=f"an alarm of {device_id} with {expected}")
+        assert found is not None
+        detail: dict[str, Any] = (await self.api.get(f"/api/v1/alarms/{found['alarm_id']}")).body
+        return detail
+
+    async def metrics(self) -> Metrics:
+        """One scrape."""
+        answer = await self.api.by(None).get("/metrics")
+        assert answer.status == 200
+        return Metrics(answer.body)
+
+    async def close_alarms(self, device_id: str) -> None:
+        """Leave no alarm of this device open: nobody would answer it, and it would escalate into other tests."""
+        for alarm in await self.alarms(device_id):
+            if alarm["state"] != "closed":
+                note = f"tidied up after {PRIVATE}"
+                body = {"operator": "night-shift", "outcome": "data_quality", "note": note}
+                await self.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/close", body)
+
+    def assert_discreet(self) -> None:
+        """Nothing secret and nothing private may stand in the log, all of which is JSON."""
+        log = self.program.log()
+        password = urlsplit(self.settings["DATABASE_URL"]).password
+        assert password
+        for secret in (password, self.settings["BOOTSTRAP_TOKEN"], *self.receiver.secrets, PRIVATE):
+            assert secret.removeprefix("whsec_") not in log, f"{secret} is in the log"
+        assert "Traceback" not in log
+        for line in log.splitlines():
+            assert json.loads(line)["event"]
+
+    def assert_every_notification_kept_its_word(self) -> None:
+        """What must be true of all that was ever sent to a webhook, whatever the test."""
+        assert self.receiver.refused == []
+        assert self.receiver.followed_redirects == 0
+        bodies: dict[str, bytes] = {}
+        for delivery in self.receiver.deliveries:
+            assert delivery.notification["id"] == delivery.id
+            assert bodies.setdefault(delivery.id, delivery.body) == delivery.body
+
+
+def registration(device_id: str, council: str, **more: object) -> dict[str, object]:
+    """The body that registers a device."""
+    fields: dict[str, object] = {
+        "device_id": device_id,
+        "council_id": council,
+        "serial": f"SN-{device_id}",
+        "model": "Careline 3",
+        "postcode_district": "G12",
+        "sim_operator": "23410",
+        "installation_ref": f"ref-{device_id}",
+    }
+    return fields | more
+
+
+def new_id(prefix: str = "TC") -> str:
+    """An id that no other test uses."""
+    return f"{prefix}-{secrets.token_hex(5)}"
+
+
+async def make_boxes(installation: Installation) -> AsyncIterator[MakeBox]:
+    """Devices that are gone, with their alarms closed, when the test is over."""
+    boxes: list[Box] = []
+
+    async def make(
+        *,
+        council: str = COUNCIL,
+        registered: bool = True,
+        topic_council: str | None = None,
+        device_id: str | None = None,
+        version: Version = 5,
+    ) -> Box:
+        box = Box(installation.broker, device_id or new_id(), topic_council or council, version=version)
+        if registered:
+            await installation.register(box.device_id, council)
+        boxes.append(box)
+        await box.connect()
+        return box
+
+    yield make
+    for box in boxes:
+        box.close()
+        await installation.close_alarms(box.device_id)

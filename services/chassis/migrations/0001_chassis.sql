@@ -57,6 +57,7 @@ create table chassis.shard (
     holder      text,
     generation  bigint not null default 0,
     renewed_at  timestamptz,
+    session_at  timestamptz,              -- when its session at the broker was last known to stand; null: it never had one
     check ((holder is null) or (renewed_at is not null))
 ) with (fillfactor = 50);
 grant select, update on chassis.shard to telecare_ingest, telecare_alerts;

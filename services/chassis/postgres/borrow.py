@@ -1,0 +1,87 @@
+"""Connections borrowed from a pool for a bounded time, and given up as soon as nobody can say what state they are in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from services.chassis.postgres.errors import is_transient
+from services.chassis.postgres.pool import ACQUIRE_TIMEOUT_S, Connection, Pool
+
+
+def is_usable_after(error: BaseException) -> bool:
+    """Whether the connection that raised this can be used again: the server answered, and answered about our statement.
+
+    After a time-out or a cancellation a statement may still be running, and asyncpg would wait for that, over a network
+    that may be gone, before it gives the connection back.
+    """
+    return isinstance(error, asyncpg.PostgresError) and not is_transient(error)
+
+
+@asynccontextmanager
+async def borrow(pool: Pool, *, timeout_s: float = ACQUIRE_TIMEOUT_S) -> AsyncIterator[Connection]:
+    """A connection of the pool; closed without a word instead of returned after a failure that leaves its state unknown.
+
+    Raises TimeoutError when none was free within `timeout_s`.
+    """
+    connection = await pool.acquire(timeout=timeout_s)
+    try:
+        yield connection
+    except BaseException as error:
+        if not is_usable_after(error):
+            connection.terminate()
+        raise
+    finally:
+        await pool.release(connection, timeout=timeout_s)
+
+
+class Line:
+    """One connection, kept for a hot path: prepared statements and temporary tables stay. A new one after any failure."""
+
+    def __init__(self, pool: Pool, *, on_open: str = "") -> None:
+        """`on_open`: SQL that every new connection runs first."""
+        self._pool = pool
+        self._on_open = on_open
+        self._connection: Connection | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A transaction on the line. One at a time."""
+        connection = self._connection or await self._open()
+        transaction = connection.transaction()
+        try:
+            await transaction.start()
+            yield connection
+            await transaction.commit()
+        except BaseException as error:
+            if not is_usable_after(error):
+                self.drop()
+            else:
+                await self._roll_back(transaction)
+            raise
+
+    def drop(self) -> None:
+        """Close it without a word; the next transaction opens another."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self._connection = None
+
+    async def _roll_back(self, transaction: asyncpg.transaction.Transaction) -> None:
+        try:
+            await transaction.rollback()
+        except BaseException:
+            self.drop()
+            raise
+
+    async def _open(self) -> Connection:
+        connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        try:
+            if self._on_open:
+                await connection.execute(self._on_open)
+        except BaseException:
+            connection.terminate()
+            raise
+        self._connection = connection
+        return connection

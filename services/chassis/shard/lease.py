@@ -1,0 +1,73 @@
+"""The lease of one shard, as this process has it."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.chassis.postgres import Pool, Queries
+from services.chassis.postgres.borrow import borrow
+
+LEASE_S = 4.0
+"""How long a holder that says nothing keeps its shard."""
+_ASK_TIMEOUT_S = 1.5  # several tries fit into a lease
+
+QUERIES = Queries.beside(__file__)
+
+
+@dataclass(slots=True)
+class Lease:
+    """A lease that was ours when the database last said so.
+
+    `session_at`: when the shard's session at the broker was last known to stand, whoever held it; None: it never had one.
+    """
+
+    pool: Pool
+    shard: str
+    holder: str
+    generation: int
+    session_at: datetime | None
+    _lapses_at: float  # monotonic; never later than by the database's clock, for it counts from before we asked
+
+    @classmethod
+    async def acquire(cls, pool: Pool, shard: str, holder: str) -> "Lease | None":
+        """Take it if it is free, lapsed or ours; None while another holds it."""
+        asked_at = time.monotonic()
+        row = await _ask(pool, QUERIES["acquire_lease"], shard, holder, LEASE_S)
+        if row is None:
+            return None
+        return cls(pool, shard, holder, row["generation"], row["session_at"], asked_at + LEASE_S)
+
+    @property
+    def remaining_s(self) -> float:
+        """For how long nobody else can have it; below nought, somebody may."""
+        return self._lapses_at - time.monotonic()
+
+    async def holds(self) -> bool:
+        """Ask the database, without renewing."""
+        row = await _ask(self.pool, QUERIES["holds_lease"], *self._key, LEASE_S)
+        return row is not None and bool(row[0])
+
+    async def renew(self) -> bool:
+        """Renew it, for its session is up; False: another has it."""
+        asked_at = time.monotonic()
+        row = await _ask(self.pool, QUERIES["renew_lease"], *self._key)
+        if row is None:
+            return False
+        self.session_at = row["session_at"]
+        self._lapses_at = asked_at + LEASE_S
+        return True
+
+    async def release(self) -> None:
+        """Let the next one have it at once. Harmless when it is no longer ours."""
+        await _ask(self.pool, QUERIES["release_lease"], *self._key)
+
+    @property
+    def _key(self) -> tuple[str, str, int]:
+        return self.shard, self.holder, self.generation
+
+
+async def _ask(pool: Pool, query: str, *arguments: Any) -> Any:
+    async with asyncio.timeout(_ASK_TIMEOUT_S), borrow(pool, timeout_s=_ASK_TIMEOUT_S) as connection:
+        return await connection.fetchrow(query, *arguments)

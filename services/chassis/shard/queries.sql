@@ -1,0 +1,46 @@
+-- Leases of MQTT sessions. Their time is the database's clock alone (clock_timestamp, not the transaction's now).
+
+-- name: shards_of_service
+-- What there is to work.
+select shard, lane, client_id, filters from chassis.shard where service = $1 order by shard;
+
+-- name: acquire_lease
+-- One row if it is ours now. Concurrent contenders meet on the row lock, and the second then sees the first's renewal.
+-- Our own lease of a moment ago is ours again at once.
+update chassis.shard
+set holder = $2, generation = generation + 1, renewed_at = clock_timestamp()
+where shard = $1
+    and (holder is null or holder = $2 or renewed_at < clock_timestamp() - make_interval(secs => $3))
+returning generation, session_at;
+
+-- name: renew_lease
+-- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so.
+update chassis.shard set renewed_at = clock_timestamp(), session_at = clock_timestamp()
+where shard = $1 and holder = $2 and generation = $3
+returning session_at;
+
+-- name: holds_lease
+-- Asks without renewing, before anything is done with a new connection.
+select exists (
+    select from chassis.shard
+    where shard = $1 and holder = $2 and generation = $3 and renewed_at >= clock_timestamp() - make_interval(secs => $4)
+);
+
+-- name: release_lease
+-- So that a successor need not wait for the lease to lapse.
+update chassis.shard set holder = null, renewed_at = null where shard = $1 and holder = $2 and generation = $3;
+
+-- name: open_gap
+-- At most one is open per shard; whoever opened it first saw more of it.
+insert into chassis.session_gap (shard, started_at, certain, reason) values ($1, $2, false, $3)
+on conflict (shard) where ended_at is null do nothing;
+
+-- name: close_gap
+-- The session is up again. Without a session at the broker, what it had queued is certainly gone.
+update chassis.session_gap set ended_at = greatest(started_at, $2), certain = certain or $3
+where shard = $1 and ended_at is null
+returning true;
+
+-- name: add_gap
+-- One that was over before it could be written, or that nobody saw begin.
+insert into chassis.session_gap (shard, started_at, ended_at, certain, reason) values ($1, $2, greatest($2, $3), $4, $5);

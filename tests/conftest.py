@@ -32,7 +32,7 @@ def postgres_server(pristine_cluster: Path) -> Iterator[DatabaseServer]:
     server = servers.make_database_server(pristine_cluster)
     server.start()
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def own_postgres(pristine_cluster: Path) -> Iterator[DatabaseServer]:
     server = servers.make_database_server(pristine_cluster)
     server.start()
     yield server
-    server.stop()
+    server.close()
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def broker() -> Iterator[Broker]:
     broker = servers.make_broker()
     broker.start()
     yield broker
-    broker.stop()
+    broker.close()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from services.chassis.embedded.ports import LOOPBACK, free_port
 from services.chassis.embedded.process import GuardedProcess, signal_all
 from services.chassis.postgres.migrate import migrate
 from tests.support.proxy import TcpProxy
+from tests.support.stack import RealBroker, RealPostgres
 from tests.support.waiting import until
 
 __all__ = ["Broker", "Database", "DatabaseServer", "TcpProxy", "free_port", "real_stack", "until"]
@@ -38,8 +39,13 @@ class _Server(Protocol):
     @property
     def process(self) -> GuardedProcess: ...
     def start(self) -> None: ...
+    def halt(self) -> None: ...
     def stop(self) -> None: ...
     def kill(self) -> None: ...
+
+
+class _ClusterServer(_Server, Protocol):
+    def initialise(self) -> Path: ...
 
 
 class _BrokerServer(_Server, Protocol):
@@ -61,7 +67,12 @@ class _Running(Generic[_S]):
         self._server.start()
 
     def stop(self) -> None:
-        """Stop it cleanly."""
+        """Stop it cleanly; what it keeps is there at the next start."""
+        self.resume()
+        self._server.halt()
+
+    def close(self) -> None:
+        """Stop it for good, and leave nothing behind."""
         self.resume()
         self._server.stop()
 
@@ -161,15 +172,15 @@ class Broker(_Running[_BrokerServer]):
 
 def make_pristine_cluster() -> tuple[_Server, Path]:
     """A database cluster to copy, made once a session, and the server object that removes it when it is stopped."""
-    server = EmbeddedPostgres()
+    server: _ClusterServer = RealPostgres() if real_stack() else EmbeddedPostgres()
     return server, server.initialise()
 
 
 def make_database_server(pristine: Path) -> DatabaseServer:
     """A server, not yet started, on a copy of the cluster."""
-    return DatabaseServer(EmbeddedPostgres(pristine=pristine))
+    return DatabaseServer(RealPostgres(pristine=pristine) if real_stack() else EmbeddedPostgres(pristine=pristine))
 
 
 def make_broker() -> Broker:
     """A broker, not yet started."""
-    return Broker(EmbeddedBroker())
+    return Broker(RealBroker() if real_stack() else EmbeddedBroker())

@@ -85,7 +85,8 @@ class EmbeddedBroker:
         A second start, after a stop or a kill, uses the same ports again.
         """
         self._choose_ports()
-        self._directory = Path(tempfile.mkdtemp(prefix="telecare-broker-"))
+        if self._directory is None:
+            self._directory = Path(tempfile.mkdtemp(prefix="telecare-broker-"))
         config = self._directory / "rumqttd.toml"
         listeners = (("v5", self.port), ("v4", self.port_v311))
         config.write_text(_CONFIG + "".join(_LISTENER.format(version=v, host=LOOPBACK, port=p) for v, p in listeners))
@@ -97,11 +98,15 @@ class EmbeddedBroker:
         )
         self._server.wait_until_ready(lambda: answers(self.port) and answers(self.port_v311), _READY_TIMEOUT_S)
 
-    def stop(self) -> None:
-        """End it. Leaves no process, no port, no file."""
+    def halt(self) -> None:
+        """End it for a while. It will have forgotten everything."""
         if self._server is not None:
             self._server.stop()
             self._server = None
+
+    def stop(self) -> None:
+        """End it. Leaves no process, no port, no file."""
+        self.halt()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -109,7 +114,7 @@ class EmbeddedBroker:
     def kill(self) -> None:
         """SIGKILL it."""
         self.process.kill()
-        self.stop()
+        self._server = None
 
     def _choose_ports(self) -> None:
         port, port_v311 = self._wanted_ports

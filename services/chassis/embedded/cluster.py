@@ -114,11 +114,15 @@ class PostgresCluster:
         )
         self._server.wait_until_ready(self._ready, _READY_TIMEOUT_S)
 
-    def stop(self) -> None:
-        """Stop it cleanly. Leaves no process and no port, and no directory where that was temporary."""
+    def halt(self) -> None:
+        """Stop it cleanly for a while: its data stay, and `start` goes on with them."""
         if self._server is not None:
             self._server.stop()
             self._server = None
+
+    def stop(self) -> None:
+        """Stop it cleanly. Leaves no process and no port, and no directory where that was temporary."""
+        self.halt()
         for directory in self._leftovers:
             shutil.rmtree(directory, ignore_errors=True)
         if self._temporary:

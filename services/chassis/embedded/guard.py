@@ -2,8 +2,8 @@
 
 A program of its own, started by `process.GuardedProcess` as `python -I guard.py ORDER` (ORDER is JSON, see `Order`). It
 imports the standard library only, so that it is up in a few hundredths of a second. The parent holds our standard input
-open; its end, however the parent ended, is the order to stop. That works on Linux and macOS alike, where "signal me when
-my parent dies" is Linux's alone.
+open: a byte is the order to stop, and so is its end, however the parent ended. That works on Linux and macOS alike, where
+"signal me when my parent dies" is Linux's alone.
 
 The first line on standard output is the server's process id. The guard ends when the server does, with its exit code.
 """
@@ -57,8 +57,8 @@ def main() -> int:
 
 def _stop_when_parent_goes(server: subprocess.Popen[bytes], order: Order, orphaned: threading.Event) -> None:
     # Not `sys.stdin`: when the server ends first, the interpreter would wait a second for the lock of a stream being read.
-    os.read(0, 1)
-    orphaned.set()
+    if not os.read(0, 1):
+        orphaned.set()
     for name in [*order["stop_signals"], "SIGKILL"]:
         server.send_signal(signal.Signals[name])
         server.send_signal(signal.SIGCONT)  # a stopped process would keep the request for later

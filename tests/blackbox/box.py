@@ -56,7 +56,7 @@ class Peer:
     async def connect(self) -> None:
         """Return once subscribed."""
         if self._version == MQTTv5:
-            session = Properties(PacketTypes.CONNECT)
+            session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it untyped
             session.SessionExpiryInterval = 3600
             self.client.connect_async(self._broker.host, self._broker.port, clean_start=False, properties=session)
         else:

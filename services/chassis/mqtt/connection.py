@@ -1,8 +1,6 @@
 """One network connection that speaks MQTT 5: bytes, handshakes, keep-alive, flow control, and why it ended."""
 
 import asyncio
-import functools
-import ssl
 from typing import TypeVar, cast
 
 import mqtt5
@@ -10,6 +8,7 @@ import mqtt5
 from services.chassis.mqtt.decoder import Decoder
 from services.chassis.mqtt.errors import Disconnected, DisconnectReason
 from services.chassis.mqtt.inbox import Inbox, Message
+from services.chassis.mqtt.tls import tls_context
 from services.chassis.mqtt.url import MqttUrl
 
 Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket)
@@ -39,8 +38,8 @@ class Connection(asyncio.Protocol):
         self._ping: asyncio.TimerHandle | None = None
 
     async def open(self, url: MqttUrl) -> None:
-        """TCP and, for `mqtts`, TLS with the system's trust store (or SSL_CERT_FILE). Raises OSError."""
-        tls = _tls_context() if url.tls else None
+        """TCP and, for `mqtts`, TLS. Raises OSError."""
+        tls = await tls_context(url)
         await self._loop.create_connection(lambda: self, url.host, url.port, ssl=tls)
 
     def write(self, data: bytes) -> None:
@@ -173,8 +172,3 @@ def _said_goodbye(packet: mqtt5.DisconnectPacket) -> Disconnected:
     if packet.reason_code is mqtt5.DisconnectReasonCode.SESSION_TAKEN_OVER:
         return Disconnected(DisconnectReason.SESSION_TAKEN_OVER)
     return Disconnected(DisconnectReason.SERVER_DISCONNECTED, packet.reason_code.name.lower())
-
-
-@functools.cache
-def _tls_context() -> ssl.SSLContext:
-    return ssl.create_default_context()  # reads the trust store from disk: once

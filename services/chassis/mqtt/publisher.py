@@ -14,6 +14,7 @@ from paho.mqtt.properties import Properties
 
 from services.chassis.mqtt.backoff import Backoff
 from services.chassis.mqtt.errors import PublishFailed, PublishRefused
+from services.chassis.mqtt.tls import tls_context
 from services.chassis.mqtt.url import MqttUrl
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -100,7 +101,7 @@ class Publisher:
             self._waiting.discard(deadline)
 
     async def _connect_once(self) -> None:
-        async with self._new_client() as client:
+        async with self._new_client(await tls_context(self._url)) as client:
             self._client = client
             self._online.set()
             self._report(None)
@@ -112,7 +113,7 @@ class Publisher:
                 self._online.clear()
                 self._fail_waiting()
 
-    def _new_client(self) -> "_Client":
+    def _new_client(self, tls: ssl.SSLContext | None) -> "_Client":
         url = self._url
         client = _Client(
             url.host,
@@ -125,7 +126,7 @@ class Publisher:
             keepalive=self._keep_alive_s,
             timeout=5,
             max_inflight_messages=self._in_flight_max,
-            tls_context=ssl.create_default_context() if url.tls else None,
+            tls_context=tls,
         )
         client.pending_calls_threshold = self._in_flight_max  # it would warn of more than ten
         return client

@@ -77,6 +77,11 @@ class Session:
         """Messages handed out by `batch` and not yet given to `puback`."""
         return len(self._unacknowledged)
 
+    @property
+    def buffered(self) -> int:
+        """Messages that have arrived and wait for `batch`."""
+        return len(self._inbox)
+
     async def batch(self, messages_max: int, linger_s: float = 0) -> list[Message]:
         """Wait for a message; then up to `linger_s` for more of them, unless `messages_max` are here.
 

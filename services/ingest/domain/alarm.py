@@ -81,7 +81,7 @@ def _sender(topic: str, marks: list[str]) -> tuple[CouncilId | None, DeviceId]:
         marks.append("bad_council_id")
     if parts.device_id is None:
         marks.append("bad_device_id")
-    return parts.council_id, parts.device_id or DeviceId(unmistakable(parts.device, 40))
+    return parts.council_id, parts.device_id or DeviceId(unmistakable(parts.device, 40, within=f"{parts.council}/"))
 
 
 @dataclass(slots=True)

@@ -46,9 +46,12 @@ def storable(text: str) -> str:
     return _unstorable.sub("\ufffd", text)
 
 
-def unmistakable(text: str, keep: int) -> str:
-    """At most `keep` characters of the text, `~`, and 16 hex digits of its digest, so that two texts never become one."""
-    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def unmistakable(text: str, keep: int, *, within: str = "") -> str:
+    """At most `keep` characters of the text, `~`, and 16 hex digits of a digest, so that two texts never become one.
+
+    Nor does one text within two different places: the digest covers `within` as well.
+    """
+    digest = sha256((within + text).encode("utf-8", "surrogatepass")).hexdigest()
     return f"{storable(text[:keep])}~{digest[:16]}"
 
 

@@ -18,7 +18,7 @@ from contracts.ids import CouncilId, HubId
 from services.chassis.clock import Clock
 from services.chassis.http.problems import Problem
 from services.chassis.postgres import Pool, Queries
-from services.chassis.postgres.pool import ACQUIRE_TIMEOUT_S
+from services.chassis.postgres.borrow import borrow
 from services.chassis.settings import Settings
 
 _QUERIES = Queries.beside(__file__)
@@ -67,7 +67,7 @@ class Access:
 
     async def _look_up(self, digest: bytes) -> tuple[Principal, datetime | None, float] | None:
         self._cache.pop(digest, None)
-        async with self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+        async with borrow(self._pool) as connection:
             row = await connection.fetchrow(_QUERIES["principal_of_token"], digest)
         if row is None:
             return None  # and not remembered: a token works from the moment it is made

@@ -20,7 +20,6 @@ from services.chassis.http.problems import Problem, invalid
 LIMIT_MAX = 500
 LIMIT_DEFAULT = 100
 
-Row = TypeVar("Row")
 Item = TypeVar("Item")
 
 Limit: TypeAlias = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="How many items at most.")]
@@ -50,13 +49,11 @@ class Paging:
         """How many rows to fetch: one more than asked for tells whether there is a next page."""
         return self.limit + 1
 
-    def page(
-        self, rows: Sequence[Row], view: Callable[[Row], Item], key: Callable[[Row], tuple[datetime | None, str]]
-    ) -> Page[Item]:
-        """The page from `fetch` rows, each shown by `view` and found again by its `key` of time and id."""
-        shown = rows[: self.limit]
+    def page(self, rows: Sequence[Item], key: Callable[[Item], tuple[datetime | None, str]]) -> Page[Item]:
+        """The page from up to `fetch` items in order, each found again by its `key` of time and id."""
+        shown = list(rows[: self.limit])
         following = _encode(*key(shown[-1])) if len(rows) > self.limit else None
-        return Page(items=[view(row) for row in shown], next=following)
+        return Page(items=shown, next=following)
 
 
 def _encode(at: datetime | None, id_: str) -> str:

@@ -1,0 +1,1 @@
+"""Councils: what they told of themselves, and which hubs take their alarms."""

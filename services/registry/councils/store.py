@@ -1,0 +1,93 @@
+"""Councils in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from services.chassis.postgres import Connection, Pool, Queries
+from services.chassis.postgres.borrow import borrow
+
+_QUERIES = Queries.beside(__file__)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a council tells of its telecare, from which source, as of which day. `target`: live devices by `target_date`."""
+
+    telecare_users: int | None = None
+    analogue_units: int | None = None
+    target: int | None = None
+    target_date: date | None = None
+    source: str | None = None
+    as_of: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Council:
+    """A council, with the hubs that take its alarms in the order in which they are told."""
+
+    council_id: str
+    name: str
+    telecare_users: int | None
+    analogue_units: int | None
+    target: int | None
+    target_date: date | None
+    source: str | None
+    as_of: date | None
+    hubs: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownHubs:
+    """A routing names hubs that do not exist; nothing was changed."""
+
+    hub_ids: Sequence[str]
+
+
+class CouncilStore:
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def page(self, after_id: str | None, limit: int) -> list[Council]:
+        """The councils whose ids follow `after_id`, in order."""
+        async with borrow(self._pool) as connection:
+            rows = await connection.fetch(_QUERIES["councils_page"], after_id, limit)
+        return [Council(**row) for row in rows]
+
+    async def get(self, council_id: str) -> Council | None:
+        async with borrow(self._pool) as connection:
+            return await _get(connection, council_id)
+
+    async def put(self, council_id: str, facts: Facts) -> Council | None:
+        """Replace what the council tells; None when there is no such council."""
+        async with borrow(self._pool) as connection, connection.transaction():
+            await connection.execute(
+                _QUERIES["put_council"],
+                council_id,
+                facts.telecare_users,
+                facts.analogue_units,
+                facts.target,
+                facts.target_date,
+                facts.source,
+                facts.as_of,
+            )
+            return await _get(connection, council_id)
+
+    async def route(self, council_id: str, hub_ids: Sequence[str]) -> Council | UnknownHubs | None:
+        """Send the council's alarms to these hubs, in this order; None when there is no such council."""
+        async with borrow(self._pool) as connection, connection.transaction():
+            if await connection.fetchval(_QUERIES["lock_council"], council_id) is None:
+                return None
+            unknown = await connection.fetch(_QUERIES["unknown_hubs"], hub_ids)
+            if unknown:
+                return UnknownHubs([row["hub_id"] for row in unknown])
+            await connection.execute(_QUERIES["clear_routing"], council_id)
+            await connection.execute(_QUERIES["put_routing"], council_id, hub_ids)
+            return await _get(connection, council_id)
+
+
+async def _get(connection: Connection, council_id: str) -> Council | None:
+    row = await connection.fetchrow(_QUERIES["council"], council_id)
+    return None if row is None else Council(**row)

@@ -1,0 +1,1 @@
+"""Devices: their registration, their stages, and the history of both."""

@@ -1,0 +1,62 @@
+"""The one place where the registry is wired."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+
+from services.chassis.http import Access
+from services.chassis.loop import Loop
+from services.chassis.postgres import Pool, Queries, open_pool
+from services.chassis.postgres.borrow import borrow
+from services.chassis.secrets import Vault
+from services.chassis.service import Runtime, Service
+from services.registry.councils import http as councils_http
+from services.registry.councils.store import CouncilStore
+from services.registry.devices import http as devices_http
+from services.registry.devices.store import DeviceStore
+from services.registry.hubs import http as hubs_http
+from services.registry.hubs.store import HubStore
+from services.registry.metrics import RolloutMetrics
+from services.registry.rollout import http as rollout_http
+from services.registry.rollout.store import RolloutStore
+
+_QUERIES = Queries.beside(__file__)
+
+ROLE = "telecare_registry"
+METRICS_EVERY_S = 10.0
+
+
+async def build(runtime: Runtime) -> Service:
+    """Wire the registry. Raises SettingsError when secrets can't be encrypted (TELECARE_SECRET_KEY)."""
+    settings, clock = runtime.settings, runtime.clock
+    vault = Vault.from_settings(settings)
+    pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
+    access = Access(pool, settings, clock)
+    rollout = RolloutStore(pool)
+    metrics = RolloutMetrics(runtime.metrics, rollout)
+    return Service(
+        name="registry",
+        routers=[
+            councils_http.routes(CouncilStore(pool), access),
+            hubs_http.routes(HubStore(pool, vault), access, clock, settings.webhook_allow_cidrs),
+            devices_http.routes(DeviceStore(pool), access, clock),
+            rollout_http.routes(rollout, access),
+        ],
+        loops=[Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S)],
+        checks=[_database_check(pool)],
+        close=pool.close,
+    )
+
+
+def _database_check(pool: Pool) -> Callable[[], Awaitable[str | None]]:
+    async def check() -> str | None:
+        try:
+            async with borrow(pool) as connection:
+                found = await connection.fetchval(_QUERIES["councils_are_there"])
+        except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError):
+            return "The database is not migrated: run `telecare migrate`."
+        return None if found else "The database knows no council: run `telecare migrate`."
+
+    return check

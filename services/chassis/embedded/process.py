@@ -115,11 +115,12 @@ class GuardedProcess:
         return [self.pid, *(pid for pid, entry in _processes().items() if entry.parent == self.pid)]
 
     def _reap(self) -> None:
+        # The guard ends by itself. Only then the pipes: their end would tell it that we are gone, and to tidy up.
+        self._guard.wait(self._stop_timeout_s)
         for pipe in (self._guard.stdin, self._guard.stdout):
             if pipe:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        self._guard.wait(self._stop_timeout_s)
 
     def _tale(self, problem: str) -> str:
         with self._log.open("rb") as log:

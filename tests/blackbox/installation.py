@@ -21,6 +21,12 @@ from tests.support.servers import Broker, DatabaseServer, free_port, until
 COUNCIL = "glasgow-city"
 HUB = "clyde-arc"
 
+ALARM_FIELDS = {
+    "alarm_id", "device_id", "council_id", "priority", "kind", "status", "peripheral_id", "location", "state", "step",
+    "event_count", "test", "unregistered", "raised_at", "received_at", "notified_at", "acknowledged_at", "acknowledged_by",
+    "closed_at", "outcome", "installation_ref",
+}  # fmt: skip
+
 
 class MakeBox(Protocol):
     """Makes a connected device, registered unless told otherwise."""
@@ -109,6 +115,13 @@ class Installation:
         """Put a device on the register."""
         registered = await self.api.post("/api/v1/devices", registration(device_id, council))
         assert registered.status == 201, registered
+
+    async def token(self, role: str, *more: str) -> str:
+        """A token of this role, as `telecare token create` prints it on a line of its own."""
+        arguments = ("token", "create", "--role", role, "--name", new_id(role), *more)
+        made = await program.run(*arguments, settings=self.settings)
+        assert made.code == 0, made.output
+        return made.output.split()[-1]
 
     async def alarms(self, device_id: str, **query: str | int) -> list[dict[str, Any]]:
         """The alarms of a device, newest first."""

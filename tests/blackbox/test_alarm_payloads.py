@@ -30,6 +30,7 @@ async def test_what_a_box_says_is_what_the_hub_reads(box: MakeBox, receiver: Rec
     assert event["sent_at"][:23] == data["raised_at"][:23] == sent_at[:23]
 
 
+GAELIC = f"cuideachadh, a Mhòrag ☎ {PRIVATE}"
 READABLE: dict[str, tuple[dict[str, object], dict[str, object]]] = {
     "fields nobody knows are ignored": ({"colour": "red", "nested": {"deep": [1]}}, {"kind": "fall"}),
     "status is activated unless said": ({}, {"status": "activated"}),

@@ -59,9 +59,9 @@ async def test_a_heartbeat_is_stored_once_however_often_it_comes(installation: I
 @pytest.mark.parametrize(
     "bad",
     [
-        {"battery_pct": 101}, {"battery_pct": "97"}, {"battery_pct": 97.5}, {"mains": "yes"}, {"signal_dbm": 3}, {"network": "string"},
-        {"sim_operator": "O2"}, {"cell_id": "c" * 33}, {"firmware": "f" * 65}, {"firmware": "4\0"}, {"temperature_c": "warm"},
-        {"temperature_c": 1e39},
+        {"battery_pct": 101}, {"battery_pct": "97"}, {"battery_pct": 97.5}, {"mains": "yes"}, {"signal_dbm": 3},
+        {"network": "string"}, {"sim_operator": "O2"}, {"cell_id": "c" * 33}, {"firmware": "f" * 65},
+        {"firmware": "4\0"}, {"temperature_c": "warm"}, {"temperature_c": 1e39},
     ],
     ids=repr,
 )  # fmt: skip

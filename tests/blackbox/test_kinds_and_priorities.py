@@ -127,7 +127,7 @@ async def test_neither_restore_nor_cancel_closes_an_alarm_of_life_or_welfare_and
     assert (after["state"], after["priority"]) == ("open", alarm["priority"])
 
 
-async def test_a_low_battery_does_not_hide_in_the_open_press_of_the_same_pendant(
+async def test_a_press_is_not_hidden_by_the_open_low_battery_alarm_of_the_same_pendant(
     installation: Installation, box: MakeBox, receiver: Receiver
 ) -> None:
     home = await box()

@@ -1,0 +1,275 @@
+"""One box as a pure state machine that keeps the contract's promises ("What a device promises").
+
+No clock, no socket: whoever drives it says what happens and what time it is, publishes what `step` returns, and comes back at
+`wake_at`. Times are true time, in UTC; what the box believes is that plus its clock's skew.
+"""
+
+import hashlib
+import random
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from contracts.device import Command, Receipt
+from contracts.ids import BootId
+from services.simulator.flaws import Flaws
+from services.simulator.malformed import garble
+from services.simulator.memory import AlarmMemory, KeptAlarm
+from services.simulator.messages import Outgoing, alarm_payload, encode, status_message
+from services.simulator.occurrence import Occurrence
+from services.simulator.population import DeviceIdentity
+from services.simulator.power import Power
+
+FIRMWARE: Final = "4.2.1"
+_COMMANDS_REMEMBERED: Final = 16
+_INTERVAL_S_MIN: Final = 1
+_INTERVAL_S_MAX: Final = 24 * 3600
+_HEARTBEAT_JITTER: Final = 0.05  # so that boxes that booted together drift apart
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """The waits of a box. Those for repeats are the contract's; tests and demos shorten what would take hours."""
+
+    heartbeat_interval_s: float = 60.0
+    repeat_first_s: float = 10.0
+    repeat_max_s: float = 600.0
+    repeat_jitter: float = 0.2
+    battery_life_s: float = 24 * 3600.0
+    recharge_s: float = 12 * 3600.0
+    mains_report_delay_s: float = 300.0  # a flicker of the mains is nobody's alarm
+    battery_low_pct: float = 20.0
+
+
+class Device:
+    """Made switched on and freshly booted, with mains and a full battery, not connected."""
+
+    def __init__(
+        self,
+        identity: DeviceIdentity,
+        *,
+        now: datetime,
+        rng: random.Random,
+        timing: Timing | None = None,
+        flaws: Flaws | None = None,
+    ) -> None:
+        self.identity = identity
+        self.timing = timing or Timing()
+        self.flaws = flaws or Flaws()
+        self.memory = AlarmMemory(repeat_max_s=self.timing.repeat_max_s, jitter=self.timing.repeat_jitter)
+        self.power = Power(life_s=self.timing.battery_life_s, recharge_s=self.timing.recharge_s, now=now)
+        self._rng = rng
+        self._signal_dbm = rng.randint(-105, -65)
+        self._mains_lost_at: datetime | None = None
+        self._reported: set[str] = set()  # of 'mains' and 'battery'
+        self._commands_seen: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
+        self._born: list[KeptAlarm] = []
+        self.boot(now)
+
+    # What happens to it
+
+    def boot(self, now: datetime) -> None:
+        """Start, or start again: a new boot_id, seq from 0; nothing else survives but the alarms."""
+        self.is_on = True
+        self.is_connected = False
+        self.boot_id = self._new_boot_id()
+        self.heartbeat_interval_s = self.timing.heartbeat_interval_s
+        self._seq = 0
+        self._heartbeat_at = now
+        self._greeted = False
+        self.memory.restart(now, self.timing.repeat_first_s)
+
+    def connected(self) -> None:
+        """The broker has taken the connection; the next step says `online`."""
+        self.is_connected, self._greeted = self.is_on, False
+
+    def disconnected(self) -> None:
+        """The connection is gone."""
+        self.is_connected = False
+
+    def lose_mains(self, now: datetime) -> None:
+        """On the battery from now on."""
+        if self.power.mains:
+            self.power.lose_mains(now)
+            self._mains_lost_at = now
+
+    def restore_mains(self, now: datetime) -> None:
+        """Mains again. A box that had gone flat boots; what was reported as lost is reported as restored."""
+        self._advance(now)
+        self.power.restore_mains(now)
+        self._mains_lost_at = None
+        if not self.is_on:
+            self.boot(now)
+        if self._reported:
+            self._reported.clear()
+            self.raise_alarm(Occurrence(kind="power_supply", status="restored"), now)
+
+    def raise_alarm(self, occurrence: Occurrence, now: datetime) -> KeptAlarm | None:
+        """Make an event of it, in memory before anything else. None when the box is off: it hears nothing then."""
+        if not self.is_on:
+            return None
+        if occurrence.garbling is None and occurrence.status == "activated" and not occurrence.test:
+            occurrence = replace(occurrence, garbling=self.flaws.garbling(self._rng))
+        seq = self._next_seq()
+        payload = alarm_payload(occurrence, self.boot_id, seq, self._believed(now))
+        if occurrence.garbling is not None:
+            payload = garble(payload, occurrence.garbling, self._rng)
+        alarm = KeptAlarm(
+            occurrence=occurrence,
+            boot_id=self.boot_id,
+            seq=seq,
+            payload=payload,
+            payload_sha256=hashlib.sha256(payload).hexdigest(),
+            due_at=now,
+            repeat_s=self.timing.repeat_first_s,
+        )
+        self.memory.keep(alarm)
+        self._born.append(alarm)
+        return alarm
+
+    def receive(self, lane: str, payload: bytes, now: datetime) -> Receipt | Command | None:
+        """Take in what came on `receipt` or `command`; returns what it heeded, None for what it cannot read or missed."""
+        try:
+            if lane == "receipt":
+                return self._heed_receipt(Receipt.model_validate_json(payload))
+            return self._heed_command(Command.model_validate_json(payload), now)
+        except ValueError:
+            return None
+
+    # What it does
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """The next instant at which `step` has something to do; None while only an event from outside can change that."""
+        return min(self._deadlines(), default=None) if self.is_on else None
+
+    def step(self, now: datetime) -> list[Outgoing]:
+        """Everything that is due at `now`, in the order to publish it. Nothing while it is not connected."""
+        self._advance(now)
+        if not self.is_connected:
+            return []
+        messages = [*self._greeting(now), *self._due_alarms(now), *self._due_heartbeat(now)]
+        return [copy for message in messages for copy in self._copies(message)]
+
+    def take_born(self) -> list[KeptAlarm]:
+        """The alarms since the last call, for whoever keeps the books: the box raises some of itself."""
+        born, self._born = self._born, []
+        return born
+
+    def will(self, now: datetime) -> Outgoing:
+        """What the broker is to say for it when the connection breaks; and what it says itself before it hangs up."""
+        return status_message("offline", self.boot_id, self._believed(now))
+
+    # How
+
+    def _deadlines(self) -> Iterator[datetime]:
+        if self._mains_lost_at is not None:
+            if "mains" not in self._reported:
+                yield self._mains_lost_at + timedelta(seconds=self.timing.mains_report_delay_s)
+            reported_low = "battery" in self._reported
+            level = self.power.reaches(0.0 if reported_low else self.timing.battery_low_pct)
+            if level is not None:
+                yield level
+        if self.is_connected:
+            yield self._heartbeat_at
+            if self.memory.next_due_at is not None:
+                yield self.memory.next_due_at
+
+    def _advance(self, now: datetime) -> None:
+        """What time alone does to a box without mains: it reports that, then that it runs low, then falls silent."""
+        if not self.is_on or self._mains_lost_at is None:
+            return
+        if now - self._mains_lost_at >= timedelta(seconds=self.timing.mains_report_delay_s):
+            self._report("mains", Occurrence(kind="power_supply"), now)
+        if self._is_down_to(self.timing.battery_low_pct, now):
+            self._report("battery", Occurrence(kind="power_supply", status="battery_low"), now)
+        if self._is_down_to(0.0, now):
+            self.is_on = self.is_connected = False
+
+    def _is_down_to(self, level_pct: float, now: datetime) -> bool:
+        # By the same arithmetic as `wake_at`, or rounding would wake it for ever a microsecond early.
+        reached_at = self.power.reaches(level_pct)
+        return reached_at is not None and reached_at <= now
+
+    def _report(self, what: str, occurrence: Occurrence, now: datetime) -> None:
+        if what not in self._reported:
+            self._reported.add(what)
+            self.raise_alarm(occurrence, now)
+
+    def _greeting(self, now: datetime) -> Iterator[Outgoing]:
+        if not self._greeted:
+            self._greeted = True
+            yield status_message("online", self.boot_id, self._believed(now))
+
+    def _due_alarms(self, now: datetime) -> Iterator[Outgoing]:
+        for alarm in self.memory.take_due(now, self._rng):
+            yield Outgoing(lane="alarm", payload=alarm.payload, qos=self.flaws.qos, alarm=alarm)
+
+    def _due_heartbeat(self, now: datetime) -> Iterator[Outgoing]:
+        if now < self._heartbeat_at:
+            return
+        spread = self._rng.uniform(1 - _HEARTBEAT_JITTER, 1 + _HEARTBEAT_JITTER)
+        self._heartbeat_at = now + timedelta(seconds=self.heartbeat_interval_s * spread)
+        payload = self._heartbeat_payload(now)
+        form = self.flaws.garbling(self._rng)
+        yield Outgoing(
+            lane="heartbeat",
+            payload=garble(payload, form, self._rng) if form else payload,
+            qos=self.flaws.qos,
+            expiry_s=max(1, round(2 * self.heartbeat_interval_s)),
+        )
+
+    def _heartbeat_payload(self, now: datetime) -> bytes:
+        self._signal_dbm = min(-51, max(-115, self._signal_dbm + self._rng.randint(-2, 2)))
+        is_mobile = self.identity.network != "ethernet"
+        return encode(
+            boot_id=self.boot_id,
+            seq=self._next_seq(),
+            sent_at=self._believed(now),
+            battery_pct=int(self.power.level_pct(now)),
+            mains=self.power.mains,
+            network=self.identity.network,
+            signal_dbm=self._signal_dbm if is_mobile else None,
+            sim_operator=self.identity.sim_operator,
+            cell_id=f"{self.identity.postcode_district}-1" if is_mobile else None,
+            firmware=FIRMWARE,
+            temperature_c=round(self._rng.gauss(20.5, 1.5), 1),
+        )
+
+    def _copies(self, message: Outgoing) -> list[Outgoing]:
+        alarm = message.alarm
+        twice = alarm is not None and alarm.occurrence.sent_twice and alarm.sent_count == 1
+        twice = twice or (message.lane != "status" and self.flaws.duplicates(self._rng))
+        return [message, message] if twice else [message]
+
+    def _heed_receipt(self, receipt: Receipt) -> Receipt | None:
+        if self.flaws.misses_receipt(self._rng):
+            return None
+        self.memory.release(receipt)
+        return receipt
+
+    def _heed_command(self, command: Command, now: datetime) -> Command | None:
+        if command.expires_at <= self._believed(now) or command.command_id in self._commands_seen:
+            return None
+        self._commands_seen.append(command.command_id)
+        if command.name == "set_heartbeat_interval":
+            interval_s = command.args.get("interval_s")
+            if not isinstance(interval_s, int | float) or not _INTERVAL_S_MIN <= interval_s <= _INTERVAL_S_MAX:
+                return None
+            self.heartbeat_interval_s = interval_s
+        self._heartbeat_at = now
+        return command
+
+    def _next_seq(self) -> int:
+        self._seq += 1
+        return self._seq - 1
+
+    def _new_boot_id(self) -> BootId:
+        if self.flaws.no_entropy:  # what firmware does that seeds its randomness with nothing but its serial number
+            return BootId(hashlib.sha256(self.identity.serial.encode()).hexdigest()[:16])
+        return BootId(f"{self._rng.getrandbits(64):016x}")
+
+    def _believed(self, now: datetime) -> datetime:
+        return now + self.flaws.clock_skew

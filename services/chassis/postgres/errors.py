@@ -17,3 +17,11 @@ def is_transient(error: BaseException) -> bool:
         # asyncpg says "connection is closed" and "pool is closing" with this class, and wrong use of its API too.
         return isinstance(error, asyncpg.InternalClientError) or "clos" in str(error) or "released" in str(error)
     return isinstance(error, (OSError, TimeoutError))
+
+
+def is_data_error(error: BaseException) -> bool:
+    """Whether a row is at fault: this one is refused again each time, the same statement with other rows may succeed.
+
+    Class 22 data exception (asyncpg raises it too, for what it can't encode), 23 a constraint, 54 a limit of the program.
+    """
+    return isinstance(error, asyncpg.PostgresError) and (getattr(error, "sqlstate", None) or "")[:2] in {"22", "23", "54"}

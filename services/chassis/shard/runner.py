@@ -59,12 +59,18 @@ class End(StrEnum):
     FAILED = "failed"  # the work raised what no disconnect is
 
 
+def live_filter(pattern: str) -> Filter:
+    """A subscription whose retain flag says "this is old": retained messages come once, with a new session only."""
+    return Filter(pattern, retain_as_published=False, retain_handling=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """How shards of one lane are worked. `receive_max`: messages that may be un-acknowledged at once."""
 
     work: Work
     receive_max: int
+    filter_of: Callable[[str], Filter] = live_filter
 
 
 @dataclass(slots=True)
@@ -162,7 +168,7 @@ class ShardRunner:
             return None
         options = SessionOptions(
             client_id=self.client_id,
-            filters=tuple(Filter(pattern, retain_handling=1) for pattern in self.filters),
+            filters=tuple(self.lane.filter_of(pattern) for pattern in self.filters),
             receive_max=self.lane.receive_max,
             keep_alive_s=_KEEP_ALIVE_S,
             connect_timeout_s=max(0.1, min(_CONNECT_TIMEOUT_S, lease.remaining_s)),

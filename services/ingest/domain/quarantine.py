@@ -17,6 +17,7 @@ QuarantineReason: TypeAlias = Literal[
     "bad_seq",
     "bad_sent_at",
     "bad_state",
+    "refused_by_database",  # by none of the rules here: what PostgreSQL would not have, all the same
 ]
 
 

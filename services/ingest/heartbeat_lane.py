@@ -1,0 +1,135 @@
+"""The heartbeat lane: large batches, two transactions in flight, PUBACKs in the order of arrival as they commit."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from functools import reduce
+
+import structlog
+
+from services.chassis.clock import Clock
+from services.chassis.mqtt import Disconnected, Filter, Session
+from services.chassis.postgres.errors import is_data_error
+from services.chassis.shard import Progress
+from services.ingest.heartbeat_batch import STATUS_ENDING, Batch, Part, slices
+from services.ingest.heartbeat_store import Counts, HeartbeatStore
+from services.ingest.metrics import Tally
+from services.ingest.patience import Patience
+
+_log = structlog.get_logger(__name__)
+
+BATCH_MAX = 5_000
+RECEIVE_MAX = 20_000
+LINGER_S = 0.005
+"""Only while fewer than a batch are here: nobody waits for a heartbeat, and a larger batch costs less."""
+SLICE = 250
+"""So many are decoded without a pause: for that long an alarm may have to wait."""
+UNDER_WAY_MAX = 2
+"""Batches that wait for their commit, beside the one being decoded."""
+
+_UnderWay = asyncio.Queue[tuple[Batch, "asyncio.Task[None]"] | None]
+
+
+def filter_of(pattern: str) -> Filter:
+    """`status` says itself that it was retained, for the first time it is told too: a hint, never life (design, "MQTT")."""
+    return Filter(pattern, retain_as_published=pattern.endswith(STATUS_ENDING), retain_handling=1)
+
+
+class HeartbeatLane:
+    """`work` is its shard's work. It has one store for each transaction that may be in flight."""
+
+    def __init__(self, stores: Sequence[HeartbeatStore], heartbeats: Tally, statuses: Tally, clock: Clock) -> None:
+        self._stores = stores
+        self._turns = [asyncio.Lock() for _ in stores]  # first come, first served: a device's rows stay in order
+        self._heartbeats = heartbeats
+        self._statuses = statuses
+        self._clock = clock
+        self.patience = Patience("heartbeat")
+
+    async def work(self, session: Session, progress: Progress) -> None:
+        """Until the session ends. What is under way then is stored all the same: so much less comes again."""
+        under_way: _UnderWay = asyncio.Queue(UNDER_WAY_MAX)
+        storing: set[asyncio.Task[None]] = set()
+        take = asyncio.create_task(self._take(session, progress, under_way, storing))
+        acknowledge = asyncio.create_task(self._acknowledge(session, progress, under_way))
+        try:
+            await asyncio.wait({take, acknowledge}, return_when=asyncio.FIRST_EXCEPTION)
+            for each in (take, acknowledge):
+                if each.done():
+                    each.result()
+        finally:
+            tasks = [take, acknowledge, *storing]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _take(
+        self, session: Session, progress: Progress, under_way: _UnderWay, storing: set[asyncio.Task[None]]
+    ) -> None:
+        while True:
+            try:
+                messages = await session.batch(BATCH_MAX, LINGER_S)
+            except Disconnected:
+                await under_way.put(None)
+                return
+            progress.taken(len(messages))
+            batch = Batch(messages, self._clock.now(), [Part() for _ in self._stores])
+            for start, end in slices(len(messages), SLICE):
+                batch.decode(start, end)
+                await asyncio.sleep(0)
+            task = asyncio.create_task(self._store(batch))
+            storing.add(task)
+            task.add_done_callback(storing.discard)
+            await under_way.put((batch, task))
+
+    async def _acknowledge(self, session: Session, progress: Progress, under_way: _UnderWay) -> None:
+        while (stored := await under_way.get()) is not None:
+            batch, task = stored
+            await task
+            session.puback(batch.messages)
+            progress.stored(len(batch.messages))
+
+    async def _store(self, batch: Batch) -> None:
+        started_at = time.perf_counter()
+        self._heartbeats.received(batch.heartbeats)
+        self._statuses.received(batch.statuses)
+        try:
+            counts = await asyncio.gather(*(self._store_part(number, batch) for number in range(len(self._stores))))
+        except BaseException:
+            self._heartbeats.given_back(batch.heartbeats)
+            self._statuses.given_back(batch.statuses)
+            raise
+        stored, duplicate, refused = reduce(Counts.plus, counts)
+        self._heartbeats.settled(
+            stored=stored,
+            duplicate=duplicate,
+            quarantined=batch.quarantined_heartbeats + refused,
+            took_s=time.perf_counter() - started_at,
+        )
+        if batch.statuses:
+            self._statuses.settled(
+                stored=batch.statuses - batch.quarantined_statuses,
+                quarantined=batch.quarantined_statuses,
+                took_s=time.perf_counter() - started_at,
+            )
+
+    async def _store_part(self, number: int, batch: Batch) -> Counts:
+        part = batch.parts[number]
+        if not part:
+            return Counts(0, 0)
+        async with self._turns[number]:
+            return await self._commit(self._stores[number], part, batch)
+
+    async def _commit(self, store: HeartbeatStore, part: Part, batch: Batch) -> Counts:
+        """One transaction; where a row is refused, two, and so on down to that row, which costs no other."""
+        try:
+            return await self.patience.store(lambda: store.store(part, batch.received_at))
+        except Exception as error:
+            if not is_data_error(error) or part.size == 0:
+                raise
+            if part.size == 1:
+                _log.error("heartbeat_refused_by_database", error=type(error).__name__)
+                counts = await self._commit(store, part.without_rows(batch.refused), batch)
+                return counts._replace(refused=1)
+        halves = [await self._commit(store, half, batch) for half in part.halves()]
+        return reduce(Counts.plus, halves)

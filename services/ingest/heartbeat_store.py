@@ -1,0 +1,66 @@
+"""Heartbeats into the database: binary COPY into a temporary table, then one statement for rows and liveness."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres.borrow import Line
+from services.ingest.domain.decode import HeartbeatRow, Quarantined
+from services.ingest.heartbeat_batch import Part
+from services.ingest.sql import QUERIES
+
+_STAGE = "staged_heartbeat"
+
+
+class Counts(NamedTuple):
+    """Of heartbeats: stored now, stored before, and quarantined because the database would not have them."""
+
+    stored: int
+    duplicate: int
+    refused: int = 0
+
+    def plus(self, other: "Counts") -> "Counts":
+        return Counts(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
+
+
+class HeartbeatStore:
+    """One connection. Two stores never get rows of the same device at the same time, or they could deadlock."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._line = Line(pool, on_open=QUERIES["stage_heartbeats"])
+
+    async def store(self, part: Part, now: datetime) -> Counts:
+        """Commit it all. Raises what the database raises; then nothing of it is stored."""
+        stored = 0
+        async with self._line.transaction() as connection:
+            if part.replayed:
+                await connection.copy_records_to_table(_STAGE, records=part.replayed)
+                stored += await connection.fetchval(QUERIES["store_replayed"])
+            if part.rows:
+                stored += await _store_rows(connection, part.rows, now)
+            if part.quarantined:
+                await connection.executemany(
+                    QUERIES["quarantine"], [_quarantine_row(*each) for each in part.quarantined]
+                )
+            if part.heard:
+                await connection.execute(QUERIES["hear"], list(part.heard), list(part.heard.values()), now)
+            if part.hinted:
+                await connection.execute(QUERIES["note_hints"], list(part.hinted), now)
+        return Counts(stored, len(part.rows) + len(part.replayed) - stored)
+
+    def close(self) -> None:
+        self._line.drop()
+
+
+async def _store_rows(connection: Connection, rows: Sequence[HeartbeatRow], now: datetime) -> int:
+    await connection.copy_records_to_table(_STAGE, records=rows)
+    counts = await connection.fetchrow(QUERIES["apply_heartbeats"], now)
+    assert counts is not None  # noqa: S101 - counts of whole tables always come as one row
+    if counts["heard"] < counts["devices"]:
+        await connection.execute(QUERIES["add_unknown_devices"], now)
+    return int(counts["stored"])
+
+
+def _quarantine_row(lane: str, aside: Quarantined) -> tuple[object, ...]:
+    return lane, aside.topic, aside.council_id, aside.device_id, aside.reason, aside.payload, aside.received_at

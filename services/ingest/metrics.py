@@ -1,0 +1,80 @@
+"""What Prometheus is told of ingest (contract, "Prometheus"). Counters move once a batch, never once a message."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+LaneName: TypeAlias = Literal["alarm", "heartbeat", "status"]
+
+# From an idle commit on a fast disk to the end of a statement's time-out.
+_DURATION_BUCKETS_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Tally:
+    """The messages of one lane: received = stored + duplicate + quarantined + in flight."""
+
+    def __init__(self, messages: Counter, durations: Histogram, lane: LaneName) -> None:
+        self._received = messages.labels(lane, "received")
+        self._stored = messages.labels(lane, "stored")
+        self._duplicate = messages.labels(lane, "duplicate")
+        self._quarantined = messages.labels(lane, "quarantined")
+        self._duration = durations.labels(lane)
+        self._owed = 0
+
+    def received(self, count: int) -> None:
+        """Out of the session. What was given back before is not counted again when it comes again."""
+        repaid = min(count, self._owed)
+        self._owed -= repaid
+        self._received.inc(count - repaid)
+
+    def given_back(self, count: int) -> None:
+        """Received, and neither stored nor acknowledged: the broker has them, and delivers them again."""
+        self._owed += count
+
+    def settled(self, *, stored: int, duplicate: int = 0, quarantined: int = 0, took_s: float) -> None:
+        """Committed."""
+        self._stored.inc(stored)
+        self._duplicate.inc(duplicate)
+        self._quarantined.inc(quarantined)
+        self._duration.observe(took_s)
+
+
+class Metrics:
+    """All metrics of the service, on the process's registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        messages = Counter(
+            "telecare_messages",
+            "Messages from devices, by what became of them.",
+            ("lane", "outcome"),
+            registry=registry,
+        )
+        durations = Histogram(
+            "telecare_store_duration_seconds",
+            "From taking a batch out of the session to its commit.",
+            ("lane",),
+            buckets=_DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self.alarms = Tally(messages, durations, "alarm")
+        self.heartbeats = Tally(messages, durations, "heartbeat")
+        self.statuses = Tally(messages, durations, "status")
+        self.session_gaps = Counter(
+            "telecare_session_gaps", "Times during which the broker may have lost messages.", registry=registry
+        )
+        self._devices_silent = Gauge(
+            "telecare_devices_silent", "Live devices not heard for 10 minutes.", ("council",), registry=registry
+        )
+        self._blind = Gauge(
+            "telecare_monitoring_blind", "1 while nobody is known to listen to the devices.", registry=registry
+        )
+
+    def silent(self, by_council: Mapping[str, int]) -> None:
+        """Set the number of silent devices of every council."""
+        for council_id, count in by_council.items():
+            self._devices_silent.labels(council_id).set(count)
+
+    def blind_when(self, blind: Callable[[], bool]) -> None:
+        """Ask `blind` at each scrape; it only looks at memory."""
+        self._blind.set_function(lambda: float(blind()))

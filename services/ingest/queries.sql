@@ -1,0 +1,123 @@
+-- name: store_alarm
+-- One alarm event. Nothing comes back for a repeat, byte for byte, wherever it was first stored. The same identity with other
+-- bytes is no repeat: it is stored and marked. Without boot_id and seq there is no identity to reuse.
+insert into ingest.alarm_event (event_id, identity, payload_sha256, topic, council_id, device_id, boot_id, seq, sent_at, received_at,
+    kind, status, peripheral_id, location, text, test, marks, raw, qos)
+select $1::uuid, $2::bytea, $3::bytea, $4::text, $5::text, $6::text, $7::text, $8::bigint, $9::timestamptz, $10::timestamptz,
+    $11::text, $12::text, $13::text, $14::text, $15::text, $16::boolean,
+    case when reused then $17::text[] || $18::text else $17::text[] end, $19::bytea, $20::smallint
+from (
+    select $7::text is not null and exists (
+        select from ingest.alarm_event where identity = $2::bytea and payload_sha256 <> $3::bytea
+    ) as reused
+) known
+on conflict do nothing
+returning event_id, $18::text = any (marks) as reused;
+
+-- name: tell_of_alarms
+-- In the order of arrival: ids are drawn as the ordered rows are inserted.
+insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
+select 'alarms', key, urgency, body::jsonb, $4, $4
+from unnest($1::text[], $2::smallint[], $3::text[]) with ordinality as told (key, urgency, body, n)
+order by n;
+
+-- name: touch_liveness
+-- An alarm is a sign of life. A row that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that
+-- heartbeat says the same.
+update ingest.liveness set last_heard_at = greatest(last_heard_at, $2)
+where device_id in (select device_id from ingest.liveness where device_id = any ($1::text[]) for update skip locked);
+
+-- name: receipt_states
+-- How far alarms have come that are repeated. What alerts has not seen yet is not here: it is stored.
+select event_id, alarm_id, state from alerts.receipt_state where event_id = any ($1::uuid[]);
+
+-- name: stage_heartbeats
+-- Where COPY puts a batch: on each connection its own, emptied by every commit. "C": sorting by id needs no dictionary.
+create temp table staged_heartbeat (
+    device_id text collate "C", council_id text, boot_id text, seq bigint, at timestamptz, sent_at timestamptz, received_at timestamptz,
+    battery_pct smallint, mains boolean, signal_dbm smallint, network text, sim_operator text, cell_id text, firmware text,
+    temperature_c real, marks text[]
+) on commit delete rows;
+
+-- name: apply_heartbeats
+-- The hot path. A device's last row of the batch (ctid is the order of arrival in a table filled by one COPY) says how it is;
+-- what it did not tell this time stays as it was last told.
+with latest as (
+    select distinct on (device_id) device_id, boot_id, seq, battery_pct, mains, signal_dbm
+    from staged_heartbeat order by device_id, ctid desc
+), stored as (
+    insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
+        network, sim_operator, cell_id, firmware, temperature_c, marks)
+    select * from staged_heartbeat
+    on conflict do nothing
+    returning 1
+), heard as (
+    update ingest.liveness l
+    set last_heard_at = $1, boot_id = s.boot_id, seq = s.seq, battery_pct = coalesce(s.battery_pct, l.battery_pct),
+        mains = coalesce(s.mains, l.mains), signal_dbm = coalesce(s.signal_dbm, l.signal_dbm)
+    from latest s
+    where l.device_id = s.device_id and (l.last_heard_at is null or l.last_heard_at <= $1)
+    returning 1
+)
+select (select count(*) from stored) as stored, (select count(*) from heard) as heard, (select count(*) from latest) as devices;
+
+-- name: add_unknown_devices
+-- Devices that nobody registered are heard too. Run only when apply_heartbeats heard fewer devices than there were.
+insert into ingest.liveness (device_id, council_id, last_heard_at, boot_id, seq, battery_pct, mains, signal_dbm)
+select distinct on (device_id) device_id, council_id, $1, boot_id, seq, battery_pct, mains, signal_dbm
+from staged_heartbeat order by device_id, ctid desc
+on conflict (device_id) do nothing;
+
+-- name: store_replayed
+-- Retained heartbeats that the broker replays to a new session: kept, but no sign of life. Leaves the stage empty.
+with replayed as (delete from staged_heartbeat returning *), stored as (
+    insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
+        network, sim_operator, cell_id, firmware, temperature_c, marks)
+    select * from replayed
+    on conflict do nothing
+    returning 1
+)
+select count(*) from stored;
+
+-- name: quarantine
+-- Raw, with its reason, for whoever must find out what a device means.
+insert into ingest.quarantine (lane, topic, council_id, device_id, reason, payload, received_at) values ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: hear
+-- Signs of life that are no heartbeat: a quarantined message, a device that says it is online.
+insert into ingest.liveness as l (device_id, council_id, last_heard_at)
+select device_id, council_id, $3 from unnest($1::text[], $2::text[]) as heard (device_id, council_id) order by device_id
+on conflict (device_id) do update set last_heard_at = greatest(l.last_heard_at, excluded.last_heard_at);
+
+-- name: note_hints
+-- Retained and will messages: when something was last said of the device, never that it lives.
+update ingest.liveness set reported_at = greatest(reported_at, $2) where device_id = any ($1::text[]);
+
+-- name: take_registrations
+-- Each registered device gets its liveness row before its first heartbeat, which then is an update. The directory says which
+-- council it is in now, so the order in which changes are taken does not matter.
+with taken as (
+    delete from chassis.event_log where event_log_id in (
+        select event_log_id from chassis.event_log where stream = 'devices' and not_before <= $1
+        order by event_log_id limit $2 for update skip locked
+    ) returning key
+), known as (
+    insert into ingest.liveness as l (device_id, council_id)
+    select d.device_id, d.council_id from registry.device_directory d
+    where d.device_id in (select key from taken)
+    order by d.device_id
+    on conflict (device_id) do update set council_id = excluded.council_id where l.council_id <> excluded.council_id
+)
+select count(*) from taken;
+
+-- name: silent_devices
+-- Live devices not heard since $1, by council; a council without any is told as nought.
+select c.council_id, count(d.device_id) filter (where l.last_heard_at is null or l.last_heard_at < $1) as silent
+from registry.council_directory c
+left join registry.device_directory d on d.council_id = c.council_id and d.stage = 'live'
+left join ingest.liveness l on l.device_id = d.device_id
+group by c.council_id;
+
+-- name: ping
+-- Whether the database answers.
+select 1;

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from services.chassis.embedded.ports import LOOPBACK, answers, free_port, wanted_or_free
-from services.chassis.embedded.process import GuardedProcess
+from services.chassis.embedded.process import GuardedProcess, ServerDidNotStartError
 
 _READY_TIMEOUT_S: Final = 10.0
 
@@ -82,7 +82,7 @@ class EmbeddedBroker:
     def start(self) -> None:
         """Return when both ports take connections; raises `ServerDidNotStartError`.
 
-        A second start, after a stop or a kill, uses the same ports again.
+        A second start, after a halt or a kill, uses the same ports again.
         """
         self._choose_ports()
         if self._directory is None:
@@ -96,7 +96,11 @@ class EmbeddedBroker:
             stop_signals=(signal.SIGKILL,),  # it has nothing to finish and keeps nothing
             remove=[self._directory],
         )
-        self._server.wait_until_ready(lambda: answers(self.port) and answers(self.port_v311), _READY_TIMEOUT_S)
+        try:
+            self._server.wait_until_ready(lambda: answers(self.port) and answers(self.port_v311), _READY_TIMEOUT_S)
+        except ServerDidNotStartError:
+            self.stop()
+            raise
 
     def halt(self) -> None:
         """End it for a while. It will have forgotten everything."""

@@ -100,19 +100,14 @@ class PostgresCluster:
     def start(self) -> None:
         """Make the cluster where there is none, and return when the server takes connections.
 
-        A second start, after a stop or a kill, uses the same port again. Raises `ServerDidNotStartError`.
+        A second start, after a halt or a kill, uses the same port again. Raises `ServerDidNotStartError`, and leaves as
+        little behind as `stop` does.
         """
-        self.initialise()
-        self.port = self.port or wanted_or_free(self._wanted_port)
-        settings = [f"--{name}={value}" for name, value in {**self._settings, "port": str(self.port)}.items()]
-        self._server = GuardedProcess(
-            self._installation.argv("postgres", "-D", self._installation.path(self._data), *settings),
-            log=self.log,
-            account=self._installation.account,
-            stop_signals=(signal.SIGINT, signal.SIGQUIT),  # "fast" (disconnect all, checkpoint), then "immediate"
-            remove=self._leftovers,
-        )
-        self._server.wait_until_ready(self._ready, _READY_TIMEOUT_S)
+        try:
+            self._start()
+        except ServerDidNotStartError:
+            self.stop()
+            raise
 
     def halt(self) -> None:
         """Stop it cleanly for a while: its data stay, and `start` goes on with them."""
@@ -148,6 +143,19 @@ class PostgresCluster:
                 self._initdb(unfinished)
             unfinished.rename(self._data)
         return self._home
+
+    def _start(self) -> None:
+        self.initialise()
+        self.port = self.port or wanted_or_free(self._wanted_port)
+        settings = [f"--{name}={value}" for name, value in {**self._settings, "port": str(self.port)}.items()]
+        self._server = GuardedProcess(
+            self._installation.argv("postgres", "-D", self._installation.path(self._data), *settings),
+            log=self.log,
+            account=self._installation.account,
+            stop_signals=(signal.SIGINT, signal.SIGQUIT),  # "fast" (disconnect all, checkpoint), then "immediate"
+            remove=self._leftovers,
+        )
+        self._server.wait_until_ready(self._ready, _READY_TIMEOUT_S)
 
     @property
     def _home(self) -> Path:

@@ -106,8 +106,6 @@ class GuardedProcess:
             family = self.family()
             signal_all(family, signal.SIGKILL)
             _wait_until_gone(family)
-        with suppress(subprocess.TimeoutExpired):  # before its standard input ends, which it takes for our own end
-            self._guard.wait(self._stop_timeout_s)
         self._reap()
 
     def family(self) -> list[int]:

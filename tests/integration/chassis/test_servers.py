@@ -247,12 +247,13 @@ async def test_nobody_gets_in_without_the_password() -> None:
         await asyncio.to_thread(postgres.stop)
 
 
-def test_a_server_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    postgres = EmbeddedPostgres(reachable(tmp_path))
-    (postgres.initialise() / "data" / "PG_VERSION").write_text("9\n")
+def test_a_server_that_cannot_start_shows_the_end_of_its_log_and_leaves_nothing() -> None:
+    postgres = EmbeddedPostgres()
+    home = postgres.initialise()
+    (home / "data" / "PG_VERSION").write_text("9\n")
     with pytest.raises(ServerDidNotStartError, match="database files are incompatible"):
         postgres.start()
-    postgres.stop()
+    assert not home.exists()
 
 
 async def test_servers_stop_by_themselves_when_their_parent_is_killed() -> None:

@@ -99,11 +99,9 @@ class Session:
     def puback(self, messages: Sequence[Message]) -> None:
         """Acknowledge: they are stored. The oldest un-acknowledged first and none left out; QoS 0 is passed over.
 
-        Does nothing once the connection is gone. Raises ValueError for messages of another session or out of order:
+        Sends nothing once the connection is gone. Raises ValueError for messages of another session or out of order:
         a bug of the caller's, found before a byte is sent.
         """
-        if self.reason is not None:
-            return
         owed = [message for message in messages if message.packet_id is not None]
         oldest = itertools.islice(self._unacknowledged, len(owed))
         if len(owed) > len(self._unacknowledged) or not all(map(operator.is_, owed, oldest)):

@@ -319,6 +319,7 @@ async def test_silence_counts_only_while_we_listen() -> None:
             await pings.acquire()
         assert session.reason is None
         assert len(await session.batch(11)) == 11
+        await pings.acquire()  # the silence begins to count now, and not when we stopped listening
         assert (await end_of(session)).reason is DisconnectReason.PEER_SILENT
 
 

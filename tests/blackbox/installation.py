@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
+import pytest
 
 from tests.blackbox import program
 from tests.blackbox.api import Api, Metrics
@@ -46,13 +47,17 @@ class MakeBox(Protocol):
 async def empty_database(server: DatabaseServer) -> AsyncIterator[str]:
     """The URL of a database that nobody has migrated."""
     name = f"telecare_{secrets.token_hex(8)}"
-    admin = await asyncpg.connect(server.admin_url)
+    await _execute(server.admin_url, f"CREATE DATABASE {name}")
+    yield server.url_of(name)
+    await _execute(server.admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
     try:
-        await admin.execute(f"CREATE DATABASE {name}")
-        yield server.url_of(name)
-        await admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        await connection.execute(statement)
     finally:
-        await admin.close()
+        await connection.close()
 
 
 def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> dict[str, str]:
@@ -62,43 +67,76 @@ def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> dict[str, 
         "MQTT_URL": mqtt_url,
         "BOOTSTRAP_TOKEN": secrets.token_urlsafe(32),
         "WEBHOOK_ALLOW_CIDRS": "127.0.0.0/8",
-        "HTTP_PORT": str(free_port()),
         "DATA_DIR": str(data_dir),
         "LOG_FORMAT": "json",
     }
 
 
 class Installation:
-    """`telecare up`, with a broker, a database and a receiver of webhooks."""
+    """The service, with a broker, a database and a receiver of webhooks: as one process, or as three."""
 
     def __init__(
-        self, settings: dict[str, str], broker: Broker, receiver: Receiver, http: aiohttp.ClientSession
+        self,
+        settings: dict[str, str],
+        broker: Broker,
+        receiver: Receiver,
+        http: aiohttp.ClientSession,
+        *,
+        layout: Sequence[str] = ("up",),
     ) -> None:
         self.settings = settings
         self.broker = broker
         self.receiver = receiver
-        self.api = Api(http, f"http://127.0.0.1:{settings['HTTP_PORT']}", settings["BOOTSTRAP_TOKEN"])
-        self.program = Program("up", settings=settings, log=Path(settings["DATA_DIR"]) / "up.log")
+        self.programs: dict[str, Program] = {}
+        self._apis: dict[str, Api] = {}
+        for name in layout:
+            port = free_port()
+            log = Path(settings["DATA_DIR"]) / f"{name}.log"
+            self.programs[name] = Program(name, settings={**settings, "HTTP_PORT": str(port)}, log=log)
+            self._apis[name] = Api(http, f"http://127.0.0.1:{port}", settings["BOOTSTRAP_TOKEN"])
+        self.api = self._apis.get("registry") or self._apis[layout[0]]
+        self.alarms_api = self._apis.get("alerts") or self.api
         self.unready_without_recipients: Any = None
 
     async def start(self) -> None:
         """Migrate, start, make the first hub, and return when it is ready."""
         migrated = await program.run("migrate", settings=self.settings)
         assert migrated.code == 0, migrated.output
-        self.program.start()
-        await until(self._answers, 30, what="telecare up to answer")
-        self.unready_without_recipients = await self.api.by(None).get("/readyz")
+        for each in self.programs.values():
+            each.start()
+        await until(self._all_answer, 30, what="the service to answer")
+        self.unready_without_recipients = await self.alarms_api.by(None).get("/readyz")
         await self.make_hub(HUB, COUNCIL)
-        await until(self.ready, 30, what="telecare up to be ready")
+        await until(self.ready, 30, what="the service to be ready")
+
+    async def stop(self) -> None:
+        """SIGTERM; every process must end in time, with exit code 0 and its port closed."""
+        codes = {name: await each.stop() for name, each in self.programs.items()}
+        assert set(codes.values()) == {0}, codes
+        for api in self._apis.values():
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await api.get("/healthz")
+
+    def kill(self) -> None:
+        """End whatever is still running."""
+        for each in self.programs.values():
+            each.kill()
+
+    def log_tail(self) -> str:
+        """The end of every log."""
+        return "\n".join(f"{name}:\n{each.log_tail()}" for name, each in self.programs.items())
 
     async def ready(self) -> bool:
         """Whether `/readyz` says so."""
-        return (await self.api.by(None).get("/readyz")).status == 200
+        return all([(await api.by(None).get("/readyz")).status == 200 for api in self._apis.values()])
 
-    async def _answers(self) -> bool:
-        assert self.program.running, f"telecare up has ended:\n{self.program.log_tail()}"
+    async def _all_answer(self) -> bool:
+        return all([await self._answers(name) for name in self.programs])
+
+    async def _answers(self, name: str) -> bool:
+        assert self.programs[name].running, f"telecare {name} has ended:\n{self.programs[name].log_tail()}"
         try:
-            return (await self.api.by(None).get("/healthz")).status == 200
+            return (await self._apis[name].by(None).get("/healthz")).status == 200
         except aiohttp.ClientConnectionError:
             return False
 
@@ -125,7 +163,7 @@ class Installation:
 
     async def alarms(self, device_id: str, **query: str | int) -> list[dict[str, Any]]:
         """The alarms of a device, newest first."""
-        answer = await self.api.get("/api/v1/alarms", device=device_id, **query)
+        answer = await self.alarms_api.get("/api/v1/alarms", device=device_id, **query)
         assert answer.status == 200, answer
         items: list[dict[str, Any]] = answer.body["items"]
         return items
@@ -139,7 +177,7 @@ class Installation:
 
         found = await until(newest, what=f"an alarm of {device_id} with {expected}")
         assert found is not None
-        detail: dict[str, Any] = (await self.api.get(f"/api/v1/alarms/{found['alarm_id']}")).body
+        detail: dict[str, Any] = (await self.alarms_api.get(f"/api/v1/alarms/{found['alarm_id']}")).body
         return detail
 
     async def metrics(self) -> Metrics:
@@ -154,18 +192,22 @@ class Installation:
             if alarm["state"] != "closed":
                 note = f"tidied up after {PRIVATE}"
                 body = {"operator": "night-shift", "outcome": "data_quality", "note": note}
-                await self.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/close", body)
+                await self.alarms_api.post(f"/api/v1/alarms/{alarm['alarm_id']}/close", body)
 
     def assert_discreet(self) -> None:
-        """Nothing secret and nothing private may stand in the log, all of which is JSON."""
-        log = self.program.log()
+        """Nothing secret and nothing private may stand in a log."""
+        log = "".join(each.log() for each in self.programs.values())
         password = urlsplit(self.settings["DATABASE_URL"]).password
         assert password
         for secret in (password, self.settings["BOOTSTRAP_TOKEN"], *self.receiver.secrets, PRIVATE):
             assert secret.removeprefix("whsec_") not in log, f"{secret} is in the log"
-        assert "Traceback" not in log
-        for line in log.splitlines():
-            assert json.loads(line)["event"]
+
+    def assert_untroubled(self) -> None:
+        """Every line of the logs is JSON, and none tells of a mistake of ours."""
+        for each in self.programs.values():
+            for line in map(json.loads, each.log().splitlines()):
+                assert line["event"]
+                assert "exception" not in line, line
 
     def assert_every_notification_kept_its_word(self) -> None:
         """What must be true of all that was ever sent to a webhook, whatever the test."""
@@ -177,9 +219,9 @@ class Installation:
             assert bodies.setdefault(delivery.id, delivery.body) == delivery.body
 
 
-def registration(device_id: str, council: str, **more: object) -> dict[str, object]:
+def registration(device_id: str, council: str) -> dict[str, object]:
     """The body that registers a device."""
-    fields: dict[str, object] = {
+    return {
         "device_id": device_id,
         "council_id": council,
         "serial": f"SN-{device_id}",
@@ -188,7 +230,6 @@ def registration(device_id: str, council: str, **more: object) -> dict[str, obje
         "sim_operator": "23410",
         "installation_ref": f"ref-{device_id}",
     }
-    return fields | more
 
 
 def new_id(prefix: str = "TC") -> str:

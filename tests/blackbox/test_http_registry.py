@@ -122,7 +122,7 @@ async def test_a_device_is_created_once_and_the_same_again_is_no_error(api: Api)
 async def test_a_device_that_cannot_be_registered_is_refused_by_naming_the_field(
     api: Api, fault: dict[str, object], field: str
 ) -> None:
-    body = {name: value for name, value in registration(new_id(), "fife", **fault).items() if value is not None}
+    body = {name: value for name, value in {**registration(new_id(), "fife"), **fault}.items() if value is not None}
     answer = await api.post(DEVICES, body)
     assert (answer.status, answer.content_type) == (422, PROBLEM)
     assert field in str(answer.body)

@@ -256,29 +256,32 @@ def test_a_server_that_cannot_start_shows_the_end_of_its_log_and_leaves_nothing(
     assert not home.exists()
 
 
-async def test_servers_stop_by_themselves_when_their_parent_is_killed() -> None:
+async def test_servers_stop_by_themselves_when_their_parent_is_killed(pristine_cluster: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         textwrap.dedent("""
-            import time
-            from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
-            postgres, broker = EmbeddedPostgres(), EmbeddedBroker()
+            import pathlib, sys, time
+            from tests.support import servers
+            postgres, broker = servers.make_database_server(pathlib.Path(sys.argv[1])), servers.make_broker()
             postgres.start(); broker.start()
-            print(postgres.port, broker.port, postgres.log.parent, *postgres.process.family(), flush=True)
+            processes = [*postgres.processes(), *broker.processes()]
+            print(broker.port, postgres._server._home, *processes, flush=True)
             time.sleep(600)
         """),
+        str(pristine_cluster),
         stdout=subprocess.PIPE,
     )
     assert parent.stdout is not None
-    port, broker_port, directory, *processes = (await parent.stdout.readline()).decode().split()
+    port, directory, *processes = (await parent.stdout.readline()).decode().split()
     assert answers(int(port))
+    assert all(alive(int(process)) for process in processes)
 
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
 
     await until(lambda: not any(alive(int(process)) for process in processes), 20)
-    await until(lambda: not answers(int(port)) and not answers(int(broker_port)))
+    assert not answers(int(port))
     await until(lambda: not Path(directory).exists())
 
 

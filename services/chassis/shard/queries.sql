@@ -43,4 +43,4 @@ returning true;
 
 -- name: add_gap
 -- One that was over before it could be written, or that nobody saw begin.
-insert into chassis.session_gap (shard, started_at, ended_at, certain, reason) values ($1, $2, greatest($2, $3), $4, $5);
+insert into chassis.session_gap (shard, started_at, ended_at, certain, reason) values ($1, $2, greatest($2::timestamptz, $3), $4, $5);

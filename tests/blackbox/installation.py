@@ -180,9 +180,9 @@ class Installation:
         detail: dict[str, Any] = (await self.alarms_api.get(f"/api/v1/alarms/{found['alarm_id']}")).body
         return detail
 
-    async def metrics(self) -> Metrics:
-        """One scrape."""
-        answer = await self.api.by(None).get("/metrics")
+    async def metrics(self, name: str = "up") -> Metrics:
+        """One scrape of one process."""
+        answer = await self._apis[name].by(None).get("/metrics")
         assert answer.status == 200
         return Metrics(answer.body)
 

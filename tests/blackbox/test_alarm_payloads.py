@@ -175,11 +175,14 @@ async def test_a_retained_alarm_is_taken_and_receipted(box: MakeBox, receiver: R
     home.client.publish(press.topic, b"", 1, retain=True)  # forget it again: an empty payload is an alarm all the same
 
 
-async def test_a_box_that_was_never_put_live_is_heard_all_the_same(
-    installation: Installation, box: MakeBox, receiver: Receiver
+@pytest.mark.parametrize("moves", [[], ["go-live"], ["go-live", "suspend"], ["withdraw"]], ids=str)
+@pytest.mark.parametrize(("kind", "priority"), [("fall", 1), ("flood", 2)])
+async def test_in_whatever_stage_a_box_is_its_alarms_of_life_and_welfare_are_heard(
+    installation: Installation, box: MakeBox, receiver: Receiver, moves: list[str], kind: str, priority: int
 ) -> None:
     home = await box()
-    device = await installation.api.get(f"/api/v1/devices/{home.device_id}")
-    assert device.body["stage"] != "live"
-    home.press("flood")
-    assert (await receiver.told(home.device_id)).data["priority"] == 2
+    for move in moves:
+        moved = await installation.api.post(f"/api/v1/devices/{home.device_id}/{move}", {"reason": "as agreed"})
+        assert moved.status == 200, moved
+    home.press(kind)
+    assert (await receiver.told(home.device_id)).data["priority"] == priority

@@ -1,12 +1,16 @@
 """Contract, "HTTP" and "Prometheus": what a load balancer and a scraper rely on."""
 
+from pathlib import Path
+
 import pytest
+from aiohttp import ClientConnectionError
 
 from tests.blackbox.api import Api
 from tests.blackbox.box import PRIVATE
 from tests.blackbox.hub import Receiver
 from tests.blackbox.installation import Installation, MakeBox
-from tests.support.servers import until
+from tests.blackbox.program import Program
+from tests.support.servers import free_port, until
 
 # Name of the family (a counter's without `_total`) → its labels. Those of later parts may be missing, but never otherwise.
 LISTED = {
@@ -192,3 +196,30 @@ async def test_the_rollout_is_counted_by_council_and_stage(installation: Install
 
     await until(counted)
     assert (await installation.metrics()).value("telecare_rollout_target") == 1000
+
+
+async def test_a_second_ingest_process_stands_by_is_ready_and_tells_nothing_twice(
+    installation: Installation, box: MakeBox, receiver: Receiver
+) -> None:
+    port = free_port()
+    log = Path(installation.settings["DATA_DIR"]) / "standby.log"
+    standby = Program("ingest", settings={**installation.settings, "HTTP_PORT": str(port)}, log=log)
+    standby.start()
+
+    async def ready() -> bool:
+        try:
+            async with installation.api.session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                return answer.status == 200
+        except ClientConnectionError:
+            return False
+
+    try:
+        await until(ready, 20, what="the standby to be ready")
+        home = await box()
+        press = home.press()
+        await home.receipt(press, "notified")
+        assert len(receiver.attempts(home.device_id)) == 1
+        assert await standby.stop() == 0
+    finally:
+        standby.kill()
+    assert (await installation.alarm(home.device_id))["event_count"] == 1

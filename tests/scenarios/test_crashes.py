@@ -174,3 +174,19 @@ async def test_every_alarm_reaches_the_hub_once_and_every_box_has_its_receipt_th
             assert sorted((each["peripheral_id"], each["event_count"]) for each in alarms) == [
                 (f"pendant-{number}", 1) for number in range(PRESSES_EACH)
             ]
+
+
+async def test_a_broker_that_was_killed_leaves_a_gap_that_ops_can_see(town: Town) -> None:
+    before = await gaps(town)
+    await asyncio.to_thread(town.broker.kill)
+    await asyncio.to_thread(town.broker.start)
+
+    async def counted() -> bool:
+        return await gaps(town) > before
+
+    await until(counted, RECOVERY_S, what="the gap to be counted")
+    await until(town.installation.ready, RECOVERY_S)
+
+
+async def gaps(town: Town) -> float:
+    return (await town.installation.metrics("ingest")).value("telecare_session_gaps_total")

@@ -12,6 +12,7 @@ import typer
 
 from services.chassis.logging import configure_logging
 from services.chassis.settings import Settings, SettingsError, load_settings
+from services.cli.registry import council_app, device_app, hub_app, token_app
 
 if TYPE_CHECKING:
     from services.chassis.run import Build
@@ -25,6 +26,12 @@ app = typer.Typer(
 
 SERVICES = ("ingest", "alerts", "registry")
 
+app.add_typer(token_app, name="token")
+app.add_typer(hub_app, name="hub")
+app.add_typer(council_app, name="council")
+app.add_typer(device_app, name="device")
+
+Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]
 For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]
 
 
@@ -35,6 +42,8 @@ def main() -> None:
     except SettingsError as error:
         typer.echo(f"telecare: {error}", err=True)
         sys.exit(2)
+    except KeyboardInterrupt:  # before anything ran that handles it
+        sys.exit(130)
 
 
 @app.command()
@@ -65,6 +74,45 @@ def up(
             "--demo and --for need --embedded: the demo writes made-up devices, never into a real database"
         )
     sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=boxes, seconds=_seconds(for_), builds=builds(SERVICES))))
+
+
+@app.command()
+def simulate(
+    *,
+    boxes: Annotated[int, typer.Option(min=1, help="Above 500, the others share connections and only live.")] = 50,
+    for_: Annotated[str | None, typer.Option("--for", metavar="60s", help="Without it: until Ctrl-C.")] = None,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between heartbeats of a box.")] = 60.0,
+    power_cut: Annotated[str | None, typer.Option(metavar="G31", help="Mains lost in this postcode district.")] = None,
+    operator_outage: Annotated[str | None, typer.Option(metavar="23410", help="SIMs of this operator go away.")] = None,
+    flapping: Share = 0.0,
+    malformed: Share = 0.0,
+    duplicate: Share = 0.0,
+    lost_receipts: Share = 0.0,
+    clock_skew: Share = 0.0,
+    no_entropy: Share = 0.0,
+    qos_0: Share = 0.0,
+) -> None:
+    """Run a fleet of simulated devices against TELECARE_MQTT_URL. Exit code 0 only if every alarm was stored."""
+    from services.simulator.simulate import SimulateOptions
+    from services.simulator.simulate import simulate as run
+
+    options = SimulateOptions(
+        mqtt_url=_settings().mqtt_url.get_secret_value(),
+        boxes=boxes,
+        for_s=_seconds(for_),
+        heartbeat_interval_s=interval,
+        power_cut=power_cut,
+        operator_outage=operator_outage,
+        flapping=flapping,
+        malformed=malformed,
+        duplicate=duplicate,
+        lost_receipts=lost_receipts,
+        clock_skew=clock_skew,
+        no_entropy=no_entropy,
+        qos_0=qos_0,
+    )
+    summary = _run(run(options, typer.echo))
+    sys.exit(0 if summary.is_good else 1)
 
 
 @app.command()

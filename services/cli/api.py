@@ -1,0 +1,76 @@
+"""The HTTP API as the command line's own client: what it may do, and what is refused, is decided in one place only."""
+
+from __future__ import annotations
+
+import os
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+
+from services.chassis.settings import SettingsError
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+_PAGE: Final = 500
+
+
+class ApiError(Exception):
+    """The service refused, or could not be asked; the message is for the person at the terminal."""
+
+
+class Api:
+    """`async with Api.from_environment() as api:`. TELECARE_API_URL says where, TELECARE_API_TOKEN (or the bootstrap token) who."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._http = aiohttp.ClientSession(
+            url, headers={"Authorization": f"Bearer {token}"}, timeout=_TIMEOUT, trust_env=False
+        )
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Raises SettingsError when there is no token."""
+        token = os.environ.get("TELECARE_API_TOKEN") or os.environ.get("TELECARE_BOOTSTRAP_TOKEN")
+        if not token:
+            raise SettingsError("TELECARE_API_TOKEN is not set: `telecare token create NAME --role ops` makes one")
+        return cls(os.environ.get("TELECARE_API_URL", "http://127.0.0.1:8080"), token)
+
+    async def call(self, method: str, path: str, body: Any = None, **query: str | int | None) -> Any:
+        """Ask, and return the JSON answered. Raises ApiError with the problem's detail and the fields at fault."""
+        sought = {name: str(value) for name, value in query.items() if value is not None}
+        try:
+            async with self._http.request(method, path, json=body, params=sought) as response:
+                answer = await response.json(content_type=None)
+                if response.status >= 400:
+                    raise ApiError(_explain(response.status, answer))
+                return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiError(
+                f"{self._url} could not be asked ({type(error).__name__}): is `telecare up` running there?"
+            ) from None
+
+    async def every(self, path: str, **query: str | None) -> list[dict[str, Any]]:
+        """All items of a list, page by page."""
+        items: list[dict[str, Any]] = []
+        cursor: str | None = None
+        while True:
+            page = await self.call("GET", path, limit=_PAGE, cursor=cursor, **query)
+            items += page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return items
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.close()
+
+
+def _explain(status: int, problem: Any) -> str:
+    if not isinstance(problem, dict):
+        return f"answered {status}"
+    faults = [f"{each.get('field')}: {each.get('message')}" for each in problem.get("errors", [])]
+    return "; ".join([str(problem.get("detail") or problem.get("title") or f"answered {status}"), *faults])

@@ -1,0 +1,103 @@
+"""From nothing to a fleet whose alarms are answered, and a verdict at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import typer
+from rich.console import Console
+
+from contracts.ids import HubId
+from services.chassis.logging import configure_logging
+from services.chassis.run import Build, Process, running, until_signal
+from services.cli.demo.view import LiveView, PlainView, View
+from services.cli.embedded import Embedded, embedded_servers
+from services.simulator import Fleet, FleetConfig, HubConfig, Population, SimulatedHub, Timing
+from services.simulator.hub import HttpActions
+from services.simulator.script import play, story
+from services.simulator.seed import HubChannel, Seeder
+
+_HEARTBEAT_INTERVAL_S = 5.0
+_ANSWER_S = 6.0  # how long before the end nothing new happens: operators need up to 3 s
+_SETTLE_S = 20.0
+_STORY_SEED = 31_01_2027
+
+
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """What plays together."""
+
+    process: Process
+    hub: SimulatedHub
+    fleet: Fleet
+
+
+async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None) -> int:
+    """Run until Ctrl-C, or for `seconds`. Exit code 0 only if every alarm that needs a person was acknowledged."""
+    console = Console(highlight=False)
+    async with contextlib.AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(embedded_servers(keep_data=False))
+        # The view tells what happens to alarms; the log only what went wrong, unless asked for more.
+        configure_logging(servers.settings.log_format, os.environ.get("TELECARE_LOG_LEVEL", "warning"))
+        process = await stack.enter_async_context(running(servers.settings, builds))
+        hub = await stack.enter_async_context(SimulatedHub(HubConfig()))
+        devices = Population(boxes)
+        await _seed(process, servers, hub, devices)
+        hub.staff(await stack.enter_async_context(HttpActions(process.url, servers.ops_token)))
+        fleet = Fleet(
+            FleetConfig(
+                mqtt_url=servers.broker.url,
+                devices=devices,
+                timing=Timing(heartbeat_interval_s=_HEARTBEAT_INTERVAL_S),
+            )
+        )
+        view = _view(console, process, servers, fleet)
+        with view:
+            await _play(_Stage(process, hub, fleet), seconds)
+        summary = view.summary()
+    for line in summary.lines():
+        typer.echo(line)
+    return 0 if summary.is_good or seconds is None else 1
+
+
+async def _seed(process: Process, servers: Embedded, hub: SimulatedHub, devices: Population) -> None:
+    channel = HubChannel(hub_id=HubId(hub.config.hub_id), name="Demo ARC", webhook_url=hub.url, secret=hub.secret)
+    async with Seeder(process.url, servers.ops_token) as seeder:
+        await seeder.seed(channel, devices)
+
+
+def _view(console: Console, process: Process, servers: Embedded, fleet: Fleet) -> View:
+    lines = [
+        f"telecare is up at {process.url}/ (API documents at {process.url}/docs, metrics at {process.url}/metrics)",
+        f"devices connect to {servers.broker.url} (MQTT 5) or {servers.broker.url_v311} (MQTT 3.1.1)",
+        f"an ops token for this run: {servers.ops_token}",
+    ]
+    if sys.stdout.isatty():
+        return LiveView(fleet, lines, console)
+    return PlainView(fleet, lines)
+
+
+async def _play(stage: _Stage, seconds: float | None) -> None:
+    """Returns when the time is over and every alarm settled, or at Ctrl-C. Raises what broke the service or a box."""
+    fleet = asyncio.ensure_future(stage.fleet.run())
+    ending = asyncio.ensure_future(_story(stage.fleet, seconds))
+    try:
+        await until_signal(stage.process.failed, ending, fleet)
+    finally:
+        ending.cancel()
+        stage.fleet.stop()
+        await asyncio.gather(fleet, ending, return_exceptions=True)
+
+
+async def _story(fleet: Fleet, seconds: float | None) -> None:
+    play_s = None if seconds is None else max(seconds - _ANSWER_S, seconds / 2)
+    await fleet.until(lambda: fleet.totals().connected == len(fleet.boxes))
+    await play(story(boxes=len(fleet.boxes), seed=_STORY_SEED), fleet, for_s=play_s)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_SETTLE_S):
+            await fleet.settled()

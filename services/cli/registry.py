@@ -114,8 +114,8 @@ def put_hub(
         channels.append({"kind": "webhook", "url": webhook} | ({"secret": secret} if secret else {}))
     if mqtt:
         channels.append({"kind": "mqtt"})
-    for each in channels:
-        each |= {"verified": True} if verified else {}
+    if verified:
+        channels = [{**each, "verified": True} for each in channels]
     _ask(lambda api: api.call("PUT", f"/api/v1/hubs/{hub_id}", {"name": name, "channels": channels}))
     typer.echo(f"{hub_id} has {len(channels)} channel(s){'' if verified else ', which count once verified'}")
 

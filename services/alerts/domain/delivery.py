@@ -8,10 +8,10 @@ from contracts.vocabulary import Priority
 
 SEND_TIMEOUT_S: Final = 10.0
 _FIRST: Final = timedelta(seconds=1)
-_LIFE_MAX: Final = timedelta(seconds=10)
+_LIFE_MAX: Final = timedelta(seconds=9)  # and up to a second until it is noticed to be due: never more than 10 s
 _OTHER_MAX: Final = timedelta(minutes=2)
 _RECEIPT_MAX: Final = timedelta(minutes=10)
-_CONFIRM_WITHIN: Final = timedelta(seconds=10)
+_CONFIRM_WITHIN: Final = timedelta(seconds=9)
 
 DeliveryKind: TypeAlias = Literal["webhook", "mqtt", "receipt"]
 Verdict: TypeAlias = Literal["delivered", "awaiting", "transient", "permanent"]

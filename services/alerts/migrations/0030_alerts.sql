@@ -20,6 +20,7 @@ create table alerts.alarm (
     installation_ref  text,
     raised_at         timestamptz,                 -- the device's clock
     received_at       timestamptz not null,        -- ours, of the first event
+    opened_at         timestamptz not null,        -- when it last began to wait for a person: raised, re-opened, released
     notified_at       timestamptz,                 -- first delivered to a hub
     acknowledged_at   timestamptz,
     acknowledged_by   text,
@@ -42,14 +43,6 @@ create index alarm_wake on alerts.alarm (wake_at, priority) where state <> 'clos
 create index alarm_newest on alerts.alarm (received_at desc, alarm_id desc);
 create index alarm_device on alerts.alarm (device_id, received_at desc);
 
--- The events of an alarm, each as ingest told it.
-create table alerts.alarm_event (
-    event_id  uuid primary key,
-    alarm_id  uuid not null references alerts.alarm,
-    body      jsonb not null
-);
-create index alarm_event_alarm on alerts.alarm_event (alarm_id);
-
 create table alerts.transition (
     transition_id  bigint generated always as identity primary key,
     alarm_id       uuid not null references alerts.alarm,
@@ -60,9 +53,21 @@ create table alerts.transition (
     step           integer not null,
     priority       smallint not null,
     actor          text,
-    detail         text
+    detail         text,
+    xact           xid8 not null default pg_current_xact_id()
 );
 create index transition_alarm on alerts.transition (alarm_id, transition_id);
+-- Who follows transitions reads them in this order, up to the oldest transaction still under way: ids alone commit out of order.
+create index transition_feed on alerts.transition (xact, transition_id);
+
+-- The events of an alarm, each as ingest told it, and the transition that it caused.
+create table alerts.alarm_event (
+    event_id       uuid primary key,
+    alarm_id       uuid not null references alerts.alarm,
+    transition_id  bigint not null unique references alerts.transition,
+    body           jsonb not null
+);
+create index alarm_event_alarm on alerts.alarm_event (alarm_id);
 
 -- One notification per transition; its body never changes once written.
 create table alerts.notification (
@@ -96,7 +101,7 @@ create table alerts.delivery (
     unique (transition_id, channel)
 ) with (fillfactor = 70);
 create index delivery_due on alerts.delivery (priority, due_at) where state = 'pending';
-create index delivery_alarm on alerts.delivery (alarm_id, channel) where state = 'pending';
+create index delivery_alarm on alerts.delivery (alarm_id, hub_id);
 
 -- What a hub asked by MQTT and was answered: the same action again gets the same answer.
 create table alerts.hub_action (

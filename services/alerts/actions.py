@@ -1,0 +1,193 @@
+"""Hub actions over MQTT: decide, store the answer, commit, PUBACK, publish the answer; the same action again, the same answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+import structlog
+
+from contracts.action import Acknowledge, ActionResult, Close, Received, Release, read_action
+from contracts.ids import HubId
+from contracts.topics import hub_topic, parse_hub_topic
+from services.alerts import store
+from services.alerts.alarms import Alarms, nothing
+from services.alerts.dispatcher import observe_delivery
+from services.alerts.domain import triggers
+from services.alerts.domain.decision import Decision, Refusal, RefusalReason
+from services.alerts.metrics import Metrics
+from services.alerts.people import Forbidden, People
+from services.alerts.store import QUERIES
+from services.chassis.clock import Clock
+from services.chassis.event_log import AfterCommit
+from services.chassis.mqtt import Message, Publisher, PublishFailed, Session
+from services.chassis.postgres import Connection, Pool, is_transient
+from services.chassis.postgres.borrow import borrow
+from services.chassis.shard import Progress
+
+_log = structlog.get_logger(__name__)
+
+LANE: Final = "action"
+RECEIVE_MAX: Final = 256
+_BATCH_MAX: Final = 64
+_RETRY_S: Final = 0.5
+_FAULT: Final = "could not be processed; it has been logged here. Use the HTTP API, or call."
+
+
+@dataclass(frozen=True, slots=True)
+class HubActions:
+    """The work of the shard `hub-actions`."""
+
+    pool: Pool
+    clock: Clock
+    alarms: Alarms
+    metrics: Metrics
+    publisher: Publisher
+
+    async def work(self, session: Session, progress: Progress) -> None:
+        """Until the session ends it."""
+        while True:
+            messages = await session.batch(_BATCH_MAX)
+            progress.taken(len(messages))
+            answers: list[tuple[HubId, ActionResult]] = []
+            for message in messages:
+                answers += await self._answered(message)
+                session.puback([message])
+                progress.stored(1)
+            await self._publish(answers)
+
+    async def _answered(self, message: Message) -> Sequence[tuple[HubId, ActionResult]]:
+        """The answer, once it is stored; tries until it is. Nobody answers a topic that names no hub."""
+        topic = parse_hub_topic(message.topic)
+        if topic is None or topic.hub_id is None:
+            _log.warning("hub_action_of_no_hub")
+            return ()
+        while True:
+            try:
+                return [(topic.hub_id, await self.answer(topic.hub_id, bytes(message.payload)))]
+            except Exception as error:  # noqa: BLE001 - one action that we cannot handle must not hold up all others
+                if not is_transient(error):
+                    _log.error("hub_action_failed", hub_id=topic.hub_id, error=type(error).__name__)
+                    return [(topic.hub_id, _unprocessed(bytes(message.payload)))]
+            await asyncio.sleep(_RETRY_S)
+
+    async def answer(self, hub: HubId, payload: bytes) -> ActionResult:
+        """Do what the payload asks, in one transaction with its answer. `invalid` asks for another payload and is not kept."""
+        action = read_action(payload)
+        if isinstance(action, ActionResult):
+            return action
+        now = self.clock.now()
+        async with borrow(self.pool) as connection:
+            async with connection.transaction():
+                before = await connection.fetchrow(QUERIES["hub_action"], hub, action.action_id)
+                if before is not None:
+                    return ActionResult(action_id=action.action_id, result=before["result"], detail=before["detail"])
+                result, after_commit = await self._do(connection, hub, action, now)
+                await connection.execute(
+                    QUERIES["keep_hub_action"], hub, action.action_id, result.result, result.detail, now
+                )
+            after_commit()
+        return result
+
+    async def _do(
+        self, connection: Connection, hub: HubId, action: Received | Acknowledge | Release | Close, now: datetime
+    ) -> tuple[ActionResult, AfterCommit]:
+        if isinstance(action, Received):
+            return await self._received(connection, hub, action, now)
+        outcome, after_commit = await People(self.alarms).act(connection, action.alarm_id, _trigger(action), hub, now)
+        return _result(action.action_id, outcome), after_commit or nothing
+
+    async def _received(
+        self, connection: Connection, hub: HubId, action: Received, now: datetime
+    ) -> tuple[ActionResult, AfterCommit]:
+        """The hub has this notification: that is delivery."""
+        told = await connection.fetchrow(QUERIES["notification_told"], action.notification_id, hub)
+        if told is None:
+            detail = "no notification has this notification_id"
+            return ActionResult(action_id=action.action_id, result="unknown_alarm", detail=detail), nothing
+        if not told["told"]:
+            detail = "this notification was not sent to your hub"
+            return ActionResult(action_id=action.action_id, result="forbidden", detail=detail), nothing
+        alarm = await store.alarm_locked(connection, told["alarm_id"])
+        confirmed = await connection.fetchrow(QUERIES["confirm"], action.notification_id, hub, now)
+        accepted = ActionResult(action_id=action.action_id, result="accepted")
+        if alarm is None or confirmed is None:
+            return accepted, nothing  # said before, or it came by webhook
+        act = await self.alarms.delivered(connection, alarm, triggers.Delivered(), confirmed["transition_id"], now)
+
+        def after_commit() -> None:
+            act()
+            self.metrics.deliveries.labels("mqtt", "delivered").inc()
+            waited_s = observe_delivery(self.metrics, "mqtt", confirmed["received_at"], now)
+            _log.info(
+                "alarm_delivered",
+                alarm_id=alarm.alarm_id,
+                notification_id=action.notification_id,
+                type=confirmed["type"],
+                hub_id=hub,
+                channel="mqtt",
+                after_ms=None if waited_s is None else round(waited_s * 1000, 1),
+            )
+
+        return accepted, after_commit
+
+    async def _publish(self, answers: Sequence[tuple[HubId, ActionResult]]) -> None:
+        """An answer that does not arrive is asked for again, by the same action."""
+        await asyncio.gather(*(self._publish_one(hub, result) for hub, result in answers))
+
+    async def _publish_one(self, hub: HubId, result: ActionResult) -> None:
+        try:
+            await self.publisher.publish(hub_topic(hub, "action-results"), result.model_dump_json().encode(), qos=1)
+        except PublishFailed as error:
+            _log.warning("action_result_not_published", hub_id=hub, reason=type(error).__name__)
+
+
+def _trigger(action: Acknowledge | Release | Close) -> triggers.Acknowledge | triggers.Release | triggers.Close:
+    match action:
+        case Acknowledge():
+            return triggers.Acknowledge(action.operator)
+        case Release():
+            return triggers.Release(action.operator)
+        case Close():
+            return triggers.Close(action.operator, action.outcome, action.note)
+        case _:
+            assert_never(action)
+
+
+def _result(action_id: str, outcome: Decision | Refusal | Forbidden) -> ActionResult:
+    match outcome:
+        case Decision():
+            return ActionResult(action_id=action_id, result="accepted")
+        case Forbidden():
+            return ActionResult(
+                action_id=action_id,
+                result="forbidden",
+                detail="your hub was not told of this alarm, nor is its council yours",
+            )
+        case Refusal():
+            return _refused(action_id, outcome)
+        case _:
+            assert_never(outcome)
+
+
+def _refused(action_id: str, refusal: Refusal) -> ActionResult:
+    match refusal.reason:
+        case RefusalReason.ALREADY_ACKNOWLEDGED:
+            detail = f"by {refusal.acknowledged_by}"
+            return ActionResult(action_id=action_id, result="already_acknowledged", detail=detail)
+        case RefusalReason.ALREADY_CLOSED:
+            return ActionResult(action_id=action_id, result="already_closed")
+        case RefusalReason.UNKNOWN_ALARM:
+            return ActionResult(action_id=action_id, result="unknown_alarm", detail="no alarm has this alarm_id")
+        case RefusalReason.NOT_DUE:
+            raise AssertionError("only a time-out can come too early")
+        case _:
+            assert_never(refusal.reason)
+
+
+def _unprocessed(payload: bytes) -> ActionResult:
+    action = read_action(payload)
+    return ActionResult(action_id=action.action_id, result="invalid", detail=_FAULT)

@@ -1,0 +1,39 @@
+"""What every channel is to the dispatcher."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from contracts.ids import AlarmId, HubId, NotificationId
+from contracts.notification import AlarmNotificationType
+from contracts.vocabulary import Priority
+from services.alerts.domain.delivery import DeliveryKind, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A leased delivery, with all that is needed to send it. `usable` is false when its channel is gone or unverified."""
+
+    delivery_id: int
+    alarm_id: AlarmId
+    kind: DeliveryKind
+    hub_id: HubId | None
+    topic: str | None
+    priority: Priority
+    attempts: int
+    lease_token: UUID
+    body: str = field(repr=False)
+    notification_id: NotificationId
+    type: AlarmNotificationType
+    url: str | None = field(repr=False)
+    secret_encrypted: bytes | None = field(repr=False)
+    usable: bool
+    received_at: datetime | None  # of the event that caused the notification
+
+
+class Channel(Protocol):
+    """Sends. It raises nothing that an other end, or the way there, can cause: that is an outcome."""
+
+    async def send(self, parcel: Parcel, now: datetime) -> Outcome:
+        """Try once, within the send's time-out. `now` is for what the other end compares with its own clock."""

@@ -1,0 +1,54 @@
+"""Gauges that count rows, refreshed in the background and not at the scrape; and what keeps the service from being ready."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.ids import HubId
+from services.alerts.metrics import PRIORITIES, WAITING, Metrics
+from services.alerts.store import QUERIES
+from services.chassis.clock import Clock
+from services.chassis.postgres import Pool
+from services.chassis.postgres.borrow import borrow
+
+EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    pool: Pool
+    clock: Clock
+    metrics: Metrics
+    fallback_hub: HubId | None
+
+    async def run_once(self) -> int:
+        """Refresh all. Returns 0: there is never more to do at once."""
+        now = self.clock.now()
+        async with borrow(self.pool) as connection:
+            rows = await connection.fetch(QUERIES["waiting"])
+            unroutable = await connection.fetchval(QUERIES["unroutable"])
+        counted = {(str(row["priority"]), row["state"]): row for row in rows}
+        for priority in PRIORITIES:
+            for state in WAITING:
+                row = counted.get((priority, state))
+                self.metrics.open.labels(priority, state).set(row["alarms"] if row else 0)
+            oldest = counted.get((priority, "open"))
+            waited_s = (now - oldest["oldest"]).total_seconds() if oldest else 0
+            self.metrics.oldest_unacknowledged_s.labels(priority).set(max(waited_s, 0))
+        self.metrics.unroutable.set(unroutable)
+        return 0
+
+    async def check(self) -> str | None:
+        """Ready: somebody can be told, and no alarm waits that only an emergency measure could route."""
+        async with borrow(self.pool) as connection:
+            row = await connection.fetchrow(QUERIES["recipients_exist"], self.fallback_hub)
+            unroutable = await connection.fetchval(QUERIES["unroutable"])
+        if row is None or not row["anybody"]:
+            return "No hub has a verified channel: nobody can be told of an alarm. Register one (PUT /api/v1/hubs/…)."
+        if unroutable and not row["fallback"]:
+            return (
+                f"{unroutable} alarm(s) of councils without a usable route were told to every hub: "
+                "set the councils' routing (PUT /api/v1/councils/…/routing) or TELECARE_FALLBACK_HUB."
+            )
+        return None

@@ -1,0 +1,49 @@
+"""What is read of alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from contracts.alarm import AlarmDetail, AlarmView, HistoryEntry
+from services.alerts.http.asker import Scope
+from services.alerts.store import QUERIES, alarm_of, as_uuid
+from services.chassis.http import Paging
+from services.chassis.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmFilter:
+    """Each of None is no restriction."""
+
+    state: str | None = None
+    priority: int | None = None
+    council: str | None = None
+    hub: str | None = None
+    device: str | None = None
+
+
+async def list_alarms(connection: Connection, wanted: AlarmFilter, scope: Scope, paging: Paging) -> Sequence[AlarmView]:
+    """Newest first, one more than asked for."""
+    rows = await connection.fetch(
+        QUERIES["list_alarms"],
+        *(wanted.state, wanted.priority, wanted.council, wanted.device, paging.after_at, wanted.hub),
+        *(scope.hub, scope.councils, paging.after_id, paging.fetch),
+    )
+    return [alarm_of(row).view() for row in rows]
+
+
+async def read_alarm(connection: Connection, alarm_id: str, scope: Scope) -> AlarmDetail | None:
+    """One alarm with its history; None also when it is not the asker's business."""
+    id_ = as_uuid(alarm_id)
+    row = await connection.fetchrow(QUERIES["get_alarm"], id_) if id_ else None
+    if row is None:
+        return None
+    alarm = alarm_of(row)
+    if scope.councils is not None and alarm.council_id not in scope.councils:
+        return None
+    if scope.hub is not None and not await connection.fetchval(QUERIES["concerns_hub"], alarm.alarm_id, scope.hub):
+        return None
+    happened = await connection.fetch(QUERIES["history"], alarm.alarm_id)
+    history = [HistoryEntry(**{name: value for name, value in row.items() if value is not None}) for row in happened]
+    return AlarmDetail(**alarm.view().model_dump(), history=history)

@@ -1,0 +1,58 @@
+"""What Prometheus is told. No label holds an id; each takes a handful of values."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from contracts.vocabulary import Priority
+
+_DELIVERY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+_ACKNOWLEDGE_BUCKETS_S = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)  # TSA judges 60 and 180 s
+
+PRIORITIES = tuple(str(int(priority)) for priority in Priority)
+WAITING = ("open", "acknowledged")
+
+
+class Metrics:
+    """The metrics of one process's alerts service."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.delivery_seconds = Histogram(
+            "telecare_alarm_delivery_seconds",
+            "From an event's receipt to a hub having its notification",
+            ["channel"],
+            buckets=_DELIVERY_BUCKETS_S,
+            registry=registry,
+        )
+        self.acknowledge_seconds = Histogram(
+            "telecare_alarm_acknowledge_seconds",
+            "From an alarm's opening, or opening again, to an operator having taken it",
+            ["priority"],
+            buckets=_ACKNOWLEDGE_BUCKETS_S,
+            registry=registry,
+        )
+        self.deliveries = Counter(
+            "telecare_deliveries", "Attempts to deliver, by outcome", ["channel", "outcome"], registry=registry
+        )
+        self.open = Gauge(
+            "telecare_alarms_open", "Alarms that are not closed", ["priority", "state"], registry=registry
+        )
+        self.oldest_unacknowledged_s = Gauge(
+            "telecare_oldest_unacknowledged_alarm_seconds",
+            "For how long the oldest alarm has waited for an operator",
+            ["priority"],
+            registry=registry,
+        )
+        self.unroutable = Gauge(
+            "telecare_alarms_unroutable",
+            "Alarms that are not closed and whose council has no hub with a verified channel",
+            registry=registry,
+        )
+        for channel in ("webhook", "mqtt"):
+            self.delivery_seconds.labels(channel)
+        for priority in PRIORITIES:
+            self.acknowledge_seconds.labels(priority)
+            self.oldest_unacknowledged_s.labels(priority)
+            for state in WAITING:
+                self.open.labels(priority, state)
+        for channel in ("webhook", "mqtt", "receipt"):
+            for outcome in ("delivered", "awaiting", "transient", "permanent"):
+                self.deliveries.labels(channel, outcome)

@@ -1,0 +1,254 @@
+-- name: known_device
+-- What the registry publishes of a device; no row: not registered.
+select council_id, installation_ref, sole_trigger from registry.device_directory where device_id = $1;
+
+-- name: open_alarm
+-- The one alarm that an event joins (unique index alarm_open), locked against whoever acts on it meanwhile.
+select * from alerts.alarm
+where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed'
+for update;
+
+-- name: alarm_locked
+-- Whoever changes an alarm, or one of its deliveries together with it, takes this lock first: so no two can deadlock.
+select * from alerts.alarm where alarm_id = $1 for update;
+
+-- name: due_alarm
+-- The most urgent alarm that is to be looked at again; those that somebody acts on right now come at the next look.
+select * from alerts.alarm
+where wake_at <= $1 and state <> 'closed'
+order by priority, wake_at
+limit 1
+for update skip locked;
+
+-- name: insert_alarm
+-- A new alarm; an id that exists already is a bug and is refused.
+insert into alerts.alarm (alarm_id, device_id, council_id, kind, status, peripheral_id, location, priority, state, step,
+    event_count, test, unregistered, installation_ref, raised_at, received_at, opened_at, changed_at, wake_at, notified_at,
+    acknowledged_at, acknowledged_by, closed_at, closed_by, outcome, note)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26);
+
+-- name: update_alarm
+-- What can change of one. The caller holds its lock.
+update alerts.alarm
+set status = $2, location = $3, priority = $4, state = $5, step = $6, event_count = $7, opened_at = $8, changed_at = $9,
+    wake_at = $10, notified_at = $11, acknowledged_at = $12, acknowledged_by = $13, closed_at = $14, closed_by = $15,
+    outcome = $16, note = $17
+where alarm_id = $1;
+
+-- name: recipients
+-- Every verified channel there is, with its hub's place in the council's ladder, and whether the hub was told of the alarm.
+select c.hub_id, c.channel_id::text as channel_id, c.kind, r.position as rung,
+    exists (select from alerts.delivery d where d.alarm_id = $2 and d.hub_id = c.hub_id) as told
+from registry.channel_directory c
+left join registry.route_directory r on r.council_id = $1 and r.hub_id = c.hub_id
+where c.verified_at is not null
+order by c.hub_id, c.position;
+
+-- name: hasten_unsent
+-- A time-out, while earlier news of the alarm waits to be sent to a channel: send that now. Returns those channels.
+update alerts.delivery d set due_at = least(d.due_at, $2)
+from alerts.transition t
+where d.alarm_id = $1 and d.state = 'pending' and d.kind <> 'receipt'
+    and t.transition_id = d.transition_id and t.event in ('raised', 'repeated', 'escalated')
+returning d.channel;
+
+-- name: write_transition
+-- What happened, the event that caused it, the notification that tells of it and to whom: one statement, for they are one
+-- thing. Whoever follows transitions is told of the alarm at commit.
+with happened as (
+    insert into alerts.transition (alarm_id, at, event, reason, state, step, priority, actor, detail)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning transition_id
+), caused as (
+    insert into alerts.alarm_event (event_id, alarm_id, transition_id, body)
+    select $10::uuid, $1, transition_id, $11::text::jsonb from happened where $10::uuid is not null
+), notified as (
+    insert into alerts.notification (notification_id, transition_id, alarm_id, type, timestamp, body)
+    select $12, transition_id, $1, $13, $2, $14 from happened
+), told as (
+    insert into alerts.delivery (transition_id, alarm_id, kind, channel, hub_id, priority, due_at, created_at)
+    select transition_id, $1, kind, channel, hub_id, $7, $2, $2
+    from happened, unnest($15::text[], $16::text[], $17::text[]) as parcel (kind, channel, hub_id)
+)
+select transition_id, pg_notify('alarm_transition', '') from happened;
+
+-- name: latest_event
+-- Of an alarm, for the notifications of what people and time do to it.
+select body::text from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 1;
+
+-- name: is_handled
+-- Whether an event is part of an alarm already: a producer told it twice.
+select exists (select from alerts.alarm_event where event_id = $1);
+
+-- name: events_of_alarm
+-- All of them, to be told what became of the alarm.
+select event_id::text as event_id, body::text as body from alerts.alarm_event where alarm_id = $1 order by transition_id;
+
+-- name: events_unreceipted
+-- Those that a hub knows of by the delivery of transition $2, and that we have told their device nothing about.
+select e.event_id::text as event_id, e.body::text as body from alerts.alarm_event e
+where e.alarm_id = $1 and e.transition_id <= $2 and not exists (
+    select from alerts.delivery r where r.alarm_id = $1 and r.kind = 'receipt' and r.channel = e.event_id::text)
+order by e.transition_id;
+
+-- name: write_receipts
+-- Due at once; a receipt of the same transition for the same event is there already when a delivery is recorded twice.
+insert into alerts.delivery (transition_id, alarm_id, kind, channel, topic, body, priority, due_at, created_at)
+select $1, $2, 'receipt', channel, topic, body, $3, $4, $4
+from unnest($5::text[], $6::text[], $7::text[]) as receipt (channel, topic, body)
+on conflict (transition_id, channel) do nothing
+returning delivery_id;
+
+-- name: lease
+-- The most urgent due deliveries, at most $2, and of no hub more than fit beside those in flight to it ($3, $4, up to $5).
+-- The lease is measured by the database's clock and outlasts the send's time-out. Losing it in a crash only means sending
+-- again under the same id, so its commit need not wait for the disk.
+with quiet as materialized (select set_config('synchronous_commit', 'off', true)),
+ranked as (
+    select d.delivery_id, d.hub_id, row_number() over (partition by d.hub_id order by d.priority, d.due_at) as nth
+    from alerts.delivery d
+    where d.state = 'pending' and d.due_at <= $1 and (d.leased_until is null or d.leased_until < clock_timestamp())
+), due as (
+    select d.delivery_id
+    from alerts.delivery d join ranked using (delivery_id)
+    left join unnest($3::text[], $4::int[]) as busy (hub_id, sends) on busy.hub_id = coalesce(ranked.hub_id, '')
+    where d.state = 'pending' and (d.leased_until is null or d.leased_until < clock_timestamp())
+        and ranked.nth + coalesce(busy.sends, 0) <= $5
+    order by d.priority, d.due_at
+    limit $2
+    for update of d skip locked
+), leased as (
+    update alerts.delivery d
+    set lease_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '14 seconds', attempts = attempts + 1
+    from due, quiet where d.delivery_id = due.delivery_id
+    returning d.*
+)
+select l.delivery_id, l.alarm_id::text as alarm_id, l.kind, l.hub_id, l.topic, l.priority, l.attempts, l.lease_token,
+    coalesce(l.body, n.body) as body, n.notification_id, n.type, c.url, c.secret_encrypted,
+    (l.kind = 'receipt' or c.channel_id is not null) as usable, (e.body ->> 'received_at')::timestamptz as received_at
+from leased l
+join alerts.notification n using (transition_id)
+left join alerts.alarm_event e using (transition_id)
+left join registry.channel_directory c on c.channel_id::text = l.channel and c.verified_at is not null
+order by l.priority, l.due_at;
+
+-- name: finish
+-- Delivered, or refused for good; only under the lease that it was sent under.
+update alerts.delivery
+set state = $3, finished_at = $4, last_error = $5, lease_token = null, leased_until = null
+where delivery_id = $1 and lease_token = $2 and state = 'pending'
+returning transition_id;
+
+-- name: try_again
+-- It failed in a way that can pass, or waits for the hub's `received`; only under the lease that it was sent under.
+update alerts.delivery
+set due_at = $3, last_error = $4, lease_token = null, leased_until = null
+where delivery_id = $1 and lease_token = $2 and state = 'pending'
+returning transition_id;
+
+-- name: refused_everywhere
+-- Of the transition's deliveries none has arrived, and none of the alarm is still on its way.
+select not exists (
+    select from alerts.delivery
+    where alarm_id = $1 and kind <> 'receipt' and (state = 'pending' or (state = 'delivered' and transition_id = $2)));
+
+-- name: notification_told
+-- Of one notification: its alarm, and whether this hub was told of it.
+select n.alarm_id::text as alarm_id, exists (
+    select from alerts.delivery d where d.transition_id = n.transition_id and d.hub_id = $2) as told
+from alerts.notification n where n.notification_id = $1;
+
+-- name: confirm
+-- The hub says `received`: that is delivery by MQTT, whoever holds the lease.
+update alerts.delivery d
+set state = 'delivered', finished_at = $3, last_error = null, lease_token = null, leased_until = null
+from alerts.notification n
+where n.notification_id = $1 and d.transition_id = n.transition_id and d.hub_id = $2 and d.kind = 'mqtt' and d.state = 'pending'
+returning d.transition_id, n.type, (
+    select (e.body ->> 'received_at')::timestamptz from alerts.alarm_event e where e.transition_id = n.transition_id) as received_at;
+
+-- name: concerns_hub
+-- A hub may see, and act on, what it was told of, and what is routed to it by council.
+select exists (select from alerts.delivery d where d.alarm_id = $1 and d.hub_id = $2)
+    or exists (
+        select from alerts.alarm a join registry.route_directory r using (council_id) where a.alarm_id = $1 and r.hub_id = $2);
+
+-- name: hub_action
+-- The same action again gets the same answer.
+select result, detail from alerts.hub_action where hub_id = $1 and action_id = $2;
+
+-- name: keep_hub_action
+-- In the transaction of what it did.
+insert into alerts.hub_action (hub_id, action_id, result, detail, at) values ($1, $2, $3, $4, $5);
+
+-- name: waiting
+-- Alarms that are not closed, by what people sort them by.
+select priority, state, count(*) as alarms, min(opened_at) as oldest from alerts.alarm where state <> 'closed' group by 1, 2;
+
+-- name: unroutable
+-- Alarms that are not closed and whose council has no hub with a verified channel: the fallback, or every hub, was told.
+select count(*) from alerts.alarm a where a.state <> 'closed' and not exists (
+    select from registry.route_directory r join registry.channel_directory c using (hub_id)
+    where r.council_id = a.council_id and c.verified_at is not null);
+
+-- name: recipients_exist
+-- Whether anybody at all can be told, and whether the fallback hub ($1) can.
+select count(*) > 0 as anybody, coalesce(bool_or(hub_id = $1), false) as fallback
+from registry.channel_directory where verified_at is not null;
+
+-- name: list_alarms
+-- Newest first, from a cursor; every filter is optional. A hub sees what concerns it ($6 asked for, $7 the asker), an
+-- engineer the alarms of some councils ($8).
+select * from alerts.alarm a
+where ($1::text is null or a.state = $1)
+    and ($2::int is null or a.priority = $2)
+    and ($3::text is null or a.council_id = $3)
+    and ($4::text is null or a.device_id = $4)
+    and ($5::timestamptz is null or (a.received_at, a.alarm_id) < ($5, $9::uuid))
+    and ($6::text is null
+        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $6)
+        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $6))
+    and ($7::text is null
+        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $7)
+        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $7))
+    and ($8::text[] is null or a.council_id = any ($8))
+order by a.received_at desc, a.alarm_id desc
+limit $10;
+
+-- name: get_alarm
+-- For reading, so without its lock.
+select * from alerts.alarm where alarm_id = $1;
+
+-- name: history
+-- What happened to an alarm, oldest first.
+select at, event, reason, state, step, priority, actor, detail from alerts.transition where alarm_id = $1 order by transition_id;
+
+-- name: feed_start
+-- Where to follow transitions from, and what is visible already: for a snapshot read in the same (repeatable read) transaction.
+select pg_snapshot_xmin(pg_current_snapshot())::text as xact, pg_current_snapshot()::text as seen;
+
+-- name: feed_open_alarms
+-- What is not closed, oldest first, as far as it is the asker's business ($1 a hub, $2 an engineer's councils).
+select * from alerts.alarm a
+where a.state <> 'closed'
+    and ($1::text is null
+        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $1)
+        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $1))
+    and ($2::text[] is null or a.council_id = any ($2))
+order by a.received_at, a.alarm_id;
+
+-- name: feed
+-- Transitions after a cursor ($1, $2), in order of their transactions and only up to the oldest one still under way: an id
+-- that commits late is not skipped. $3: a snapshot whose transactions were shown already. Scanned rows that are not the
+-- asker's business come too (told is false), so that the cursor moves past them.
+select t.xact::text as xact, t.transition_id, n.type, n.body::jsonb -> 'data' as data,
+    ($4::text is null
+        or exists (select from alerts.delivery d where d.alarm_id = t.alarm_id and d.hub_id = $4)
+        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $4))
+    and ($5::text[] is null or a.council_id = any ($5))
+    and ($3::text is null or not pg_visible_in_snapshot(t.xact, $3::text::pg_snapshot)) as told
+from alerts.transition t
+join alerts.notification n using (transition_id)
+join alerts.alarm a on a.alarm_id = t.alarm_id
+where (t.xact, t.transition_id) > ($1::text::xid8, $2::bigint) and t.xact < pg_snapshot_xmin(pg_current_snapshot())
+order by t.xact, t.transition_id
+limit 200;

@@ -1,0 +1,127 @@
+"""The wiring of alerts: the only place where its parts meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from contracts.ids import HubId
+from services.alerts import actions
+from services.alerts.actions import HubActions
+from services.alerts.alarms import Alarms
+from services.alerts.channels.mqtt import MqttChannel
+from services.alerts.channels.receipt import ReceiptChannel
+from services.alerts.channels.webhook import WebhookChannel
+from services.alerts.dispatcher import EVERY_S as SEND_EVERY_S
+from services.alerts.dispatcher import Dispatcher
+from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
+from services.alerts.gauges import Gauges
+from services.alerts.http import routes
+from services.alerts.http.feed import Feed
+from services.alerts.intake import STREAM, Intake
+from services.alerts.metrics import Metrics
+from services.alerts.waker import EVERY_S as WAKE_EVERY_S
+from services.alerts.waker import Waker
+from services.chassis.event_log import Consumer
+from services.chassis.http import Access
+from services.chassis.loop import Loop
+from services.chassis.postgres import Pool, open_pool
+from services.chassis.secrets import Vault
+from services.chassis.service import Runtime, Service
+from services.chassis.shard import Lane, Shards
+
+ROLE: Final = "telecare_alerts"
+_CONNECTIONS_MAX: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What does the work; tests call each `run_once` themselves."""
+
+    pool: Pool
+    metrics: Metrics
+    consumer: Consumer
+    waker: Waker
+    dispatcher: Dispatcher
+    sending: Loop  # runs the dispatcher
+    gauges: Gauges
+    feed: Feed
+    hub_actions: HubActions
+    webhooks: WebhookChannel
+    alarms: Alarms
+
+    async def close(self) -> None:
+        """Stop what is being sent, and let go of every connection."""
+        await self.dispatcher.close()
+        await self.webhooks.close()
+        self.pool.terminate()
+
+
+async def assemble(runtime: Runtime) -> Parts:
+    """Make the parts, none of which runs yet. SettingsError when no key for stored secrets can be had."""
+    settings, clock, publisher = runtime.settings, runtime.clock, runtime.publisher
+    webhooks = WebhookChannel(Vault.from_settings(settings), settings.webhook_allow_cidrs)
+    pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
+    metrics = Metrics(runtime.metrics)
+    fallback = HubId(settings.fallback_hub) if settings.fallback_hub else None
+
+    def send() -> None:
+        """Whoever makes a delivery due says so to the loop that sends it."""
+        sending.poke()
+
+    alarms = Alarms(fallback, metrics, send)
+    dispatcher = Dispatcher(
+        pool=pool,
+        clock=clock,
+        channels={"webhook": webhooks, "mqtt": MqttChannel(publisher), "receipt": ReceiptChannel(publisher)},
+        alarms=alarms,
+        metrics=metrics,
+        poke=send,
+    )
+    sending = Loop("dispatcher", dispatcher.run_once, SEND_EVERY_S)
+    intake = Intake(alarms)
+    return Parts(
+        pool=pool,
+        metrics=metrics,
+        consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock),
+        waker=Waker(pool, clock, alarms),
+        dispatcher=dispatcher,
+        sending=sending,
+        gauges=Gauges(pool, clock, metrics, fallback),
+        feed=Feed(pool),
+        hub_actions=HubActions(pool, clock, alarms, metrics, publisher),
+        webhooks=webhooks,
+        alarms=alarms,
+    )
+
+
+async def build(runtime: Runtime) -> Service:
+    """The service, not running yet. SettingsError when no key for stored secrets can be had."""
+    parts = await assemble(runtime)
+    access = Access(parts.pool, runtime.settings, runtime.clock)
+    shards = Shards(
+        pool=parts.pool,
+        mqtt_url=runtime.mqtt_url,
+        clock=runtime.clock,
+        instance=runtime.instance,
+        service="alerts",
+        lanes={actions.LANE: Lane(parts.hub_actions.work, actions.RECEIVE_MAX)},
+    )
+    return Service(
+        name="alerts",
+        routers=(routes(parts.pool, runtime.clock, parts.alarms, parts.feed, access),),
+        loops=(
+            *parts.consumer.loops(),
+            Loop("waker", parts.waker.run_once, WAKE_EVERY_S),
+            parts.sending,
+            Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
+        ),
+        tasks=(shards.run,),
+        checks=(parts.gauges.check, shards.check),
+        listens={
+            "event_log": parts.consumer.poke,
+            "delivery": lambda _: parts.sending.poke(),
+            "alarm_transition": parts.feed.poke,
+        },
+        close=parts.close,
+    )

@@ -89,9 +89,9 @@ class Peer:
         return hello
 
     async def hung_up(self) -> None:
-        """Return when the client has closed the connection, whatever it still sends."""
+        """Return when the client has said DISCONNECT or is gone, whatever else it sends."""
         with contextlib.suppress(ConnectionError):
-            while await self._reader.read(65_536):
+            while not isinstance(await self.read(), mqtt5.DisconnectPacket):
                 pass
 
 

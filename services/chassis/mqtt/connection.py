@@ -14,7 +14,7 @@ from services.chassis.mqtt.url import MqttUrl
 Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket)
 
 _PINGREQ = mqtt5.PingReqPacket().write()
-_FLUSH_S = 2.0
+_CLOSE_S = 2.0
 _SILENCE_INTERVALS_MAX = 1.5  # MQTT 5, 3.1.2.10: what a broker grants a client, we grant the broker
 
 
@@ -70,13 +70,19 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     async def close(self) -> None:
-        """Say DISCONNECT (the session lives on until its expiry), flush, and return once the socket is closed."""
+        """Say DISCONNECT (the session lives on until its expiry), and return once the server has hung up.
+
+        It does so when it has read all that we sent. A successor that connected before that would cut the rest of our
+        PUBACKs off, and be sent again what they had acknowledged.
+        """
         self.write(mqtt5.DisconnectPacket().write())
         self.end(Disconnected(DisconnectReason.CLOSED))
         try:
-            async with asyncio.timeout(_FLUSH_S):
+            async with asyncio.timeout(_CLOSE_S):
                 await self._closed.wait()
-        except TimeoutError:  # it does not read: it will not miss the DISCONNECT either
+        except TimeoutError:
+            pass  # it reads no more, and what it has not read comes again
+        finally:  # also when cancelled
             self.abort()
 
     def abort(self) -> None:
@@ -162,10 +168,11 @@ class Connection(asyncio.Protocol):
     def _hang_up(self, reason: DisconnectReason) -> None:
         if self._transport is None:
             return
-        if reason is DisconnectReason.CLOSED:
-            self._transport.close()  # flushes the DISCONNECT first
-        else:
+        if reason is not DisconnectReason.CLOSED:
             self._transport.abort()  # a peer that is silent or talks nonsense would never let us flush
+        elif self._paused:
+            self._paused = False
+            self._transport.resume_reading()  # to see the server hang up
 
 
 def _said_goodbye(packet: mqtt5.DisconnectPacket) -> Disconnected:

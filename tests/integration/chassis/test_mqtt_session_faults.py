@@ -83,16 +83,38 @@ async def test_closing_says_so_and_leaves_the_expiry_alone() -> None:
     assert goodbye.session_expiry_interval is None
 
 
-async def test_closing_does_not_wait_for_a_server_that_does_not_read() -> None:
+async def test_closed_means_that_the_server_has_read_every_acknowledgement() -> None:
+    """A successor with our client id would otherwise be sent again what we had acknowledged."""
+    acknowledged: list[int] = []
+
     async def script(peer: Peer) -> None:
         await peer.serve_subscription()
-        for number in range(65_000):
-            await peer.send(publish(number, size_bytes=100))
-        await peer.hung_up()
+        await peer.send(*(publish(number) for number in range(10)))
+        while isinstance(packet := await peer.read(), mqtt5.PubAckPacket):
+            acknowledged.append(packet.packet_id)
+            await asyncio.sleep(0.01)  # the server is busy with other clients
 
     async with scripted_server(script) as server, asyncio.timeout(10):
         session = await Session.connect(server, options())
+        messages = await session.batch(10, linger_s=5)
+        session.puback(messages)
         await session.close()
+        assert acknowledged == list(range(1, 11))
+
+
+async def test_closing_does_not_wait_for_ever_for_a_server_that_neither_reads_nor_hangs_up() -> None:
+    over = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.serve_subscription()
+        await peer.send(*(publish(number) for number in range(1_000)))
+        await over.wait()
+
+    async with scripted_server(script) as server, asyncio.timeout(10):
+        session = await Session.connect(server, options())
+        await session.batch(1)
+        await session.close()
+        over.set()
 
 
 async def test_a_refused_connection_names_the_reason() -> None:

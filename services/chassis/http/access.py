@@ -26,6 +26,7 @@ _QUERIES = Queries.beside(__file__)
 # A revoked token is refused within this time.
 CACHED_S = 5.0
 CACHED_MAX = 1024
+_LOOK_UP_TIMEOUT_S = 3
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token from `telecare token create`.")
 
@@ -68,7 +69,7 @@ class Access:
     async def _look_up(self, digest: bytes) -> tuple[Principal, datetime | None, float] | None:
         self._cache.pop(digest, None)
         async with borrow(self._pool) as connection:
-            row = await connection.fetchrow(_QUERIES["principal_of_token"], digest)
+            row = await connection.fetchrow(_QUERIES["principal_of_token"], digest, timeout=_LOOK_UP_TIMEOUT_S)
         if row is None:
             return None  # and not remembered: a token works from the moment it is made
         councils = row["councils"]

@@ -89,7 +89,9 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
 async def _validation(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class alone
     # Neither the input nor pydantic's context is repeated: a field may be a secret.
-    return invalid(*((_field(each["loc"], each["type"]), each["msg"]) for each in error.errors())).response()
+    # What a validator of ours says is a sentence already.
+    told = ((each["loc"], each["type"], each["msg"].removeprefix("Value error, ")) for each in error.errors())
+    return invalid(*((_field(loc, kind), message) for loc, kind, message in told)).response()
 
 
 def _field(loc: Sequence[int | str], kind: str) -> str:

@@ -1,0 +1,400 @@
+"""What every process serves besides its services' routes, served for real and asked by another client."""
+
+import asyncio
+import errno
+import io
+import logging
+import re
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from html.parser import HTMLParser
+from typing import Annotated, Any
+
+import aiohttp
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
+from pydantic import BaseModel, Field
+
+from contracts.access import Principal
+from services.chassis.clock import DatabaseClock
+from services.chassis.http import (
+    Access,
+    HttpServer,
+    NewestFirst,
+    Page,
+    Problem,
+    create_app,
+    invalid,
+    limits,
+    readiness,
+    require,
+    serve,
+)
+from services.chassis.loop import Loop
+from services.chassis.postgres import open_pool
+from services.chassis.service import Service
+from services.chassis.settings import load_settings
+from tests.blackbox.api import PROBLEM, Api
+from tests.support.servers import DatabaseServer
+
+NOWHERE = "postgresql://telecare@127.0.0.1:1/telecare"
+TOKEN = "bootstrap-token-of-this-test"
+
+
+class Body(BaseModel):
+    """Something with a secret in it."""
+
+    count: Annotated[int, Field(ge=1)]
+    names: list[str] = []
+
+
+async def access_to(url: str) -> Access:
+    settings = load_settings(database_url=url, mqtt_url="mqtt://", bootstrap_token=TOKEN)
+    return Access(await open_pool(url, role="telecare_alerts", name="test", size=1), settings, DatabaseClock())
+
+
+async def routes(url: str = NOWHERE) -> Any:
+    """A router with a route for each thing that can go wrong."""
+    router = (await access_to(url)).router(prefix="/api/v1/things")
+
+    @router.get("")
+    async def things(_who: Annotated[Principal, require("ops", "viewer")], paging: NewestFirst) -> Page[str]:
+        return paging.page([], key=lambda item: (None, item))
+
+    @router.post("")
+    async def make(_who: Annotated[Principal, require("ops")], body: Body) -> Body:
+        return body
+
+    @router.get("/hubs-only")
+    async def hubs_only(_who: Annotated[Principal, require("hub")]) -> None: ...
+
+    @router.get("/taken")
+    async def taken() -> None:
+        raise Problem(409, "Somebody has it.", acknowledged_by="Ann")
+
+    @router.get("/invalid")
+    async def wrong() -> None:
+        raise invalid(("a", "is wrong"), ("b", "too"))
+
+    @router.get("/bug")
+    async def bug() -> None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    @router.get("/database-bug")
+    async def database_bug() -> None:
+        raise asyncpg.UniqueViolationError("a secret of the inside")
+
+    @router.get("/database-away")
+    async def database_away() -> None:
+        raise asyncpg.AdminShutdownError("a secret of the inside")
+
+    @router.get("/slow")
+    async def slow() -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    return router
+
+
+@asynccontextmanager
+async def served(*services: Service, metrics: CollectorRegistry | None = None) -> AsyncIterator[tuple[Api, HttpServer]]:
+    """An application on a free port, and a caller without a token."""
+    server = await serve(create_app("telecare", services, metrics or CollectorRegistry()), "127.0.0.1", 0)
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Api(session, server.url, None), server
+    finally:
+        await server.stop()
+
+
+def checked(*checks: Callable[[], Awaitable[str | None]], loops: Sequence[Loop] = ()) -> Service:
+    return Service("ingest", checks=checks, loops=loops)
+
+
+async def fine() -> str | None:
+    return None
+
+
+async def test_every_error_is_a_problem_document(subtests: pytest.Subtests) -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        ops = nobody.by(TOKEN)
+        for caller, method, path, body, status in (
+            (nobody, "GET", "/nowhere", None, 404),
+            (nobody, "DELETE", "/healthz", None, 405),
+            (nobody, "GET", "/api/v1/things", None, 401),
+            (ops, "GET", "/api/v1/things/hubs-only", None, 403),
+            (ops, "GET", "/api/v1/things/taken", None, 409),
+            (ops, "POST", "/api/v1/things", {"count": 0}, 422),
+            (ops, "GET", "/api/v1/things/bug", None, 500),
+            (ops, "GET", "/api/v1/things/database-bug", None, 500),
+            (ops, "GET", "/api/v1/things/database-away", None, 503),
+        ):
+            with subtests.test(path=path, status=status):
+                answer = await caller.send(method, path, body)
+                assert (answer.status, answer.content_type) == (status, PROBLEM)
+                assert {"type", "title", "status", "detail"} <= set(answer.body)
+                assert answer.body["status"] == status
+                assert answer.body["detail"]
+                assert "inside" not in str(answer.body)
+
+
+async def test_a_problem_bears_what_the_caller_can_act_upon() -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        ops = nobody.by(TOKEN)
+        assert (await ops.get("/api/v1/things/taken")).body["acknowledged_by"] == "Ann"
+        assert (await ops.get("/api/v1/things/invalid")).body["errors"] == [
+            {"field": "a", "message": "is wrong"},
+            {"field": "b", "message": "too"},
+        ]
+        assert (await ops.get("/api/v1/things/database-away")).headers["Retry-After"]
+        assert (await nobody.get("/api/v1/things")).headers["WWW-Authenticate"].startswith("Bearer")
+        assert (await nobody.send("DELETE", "/healthz")).headers["Allow"] == "GET"
+
+
+async def test_a_wrong_field_is_named_and_what_it_held_is_not_repeated(subtests: pytest.Subtests) -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        for text, field in (
+            ('{"count": "hunter2"}', "count"),
+            ('{"count": 1, "names": ["a", 7]}', "names.1"),
+            ("{}", "count"),
+            ('{"count": 1', "body"),
+            ("", "body"),
+            ("\udcff", "body"),
+        ):
+            with subtests.test(text=text):
+                async with nobody.session.post(
+                    nobody.url + "/api/v1/things",
+                    data=text.encode(errors="surrogateescape"),
+                    headers=nobody.by(TOKEN).headers | {"Content-Type": "application/json"},
+                ) as response:
+                    body = await response.json(content_type=None)
+                    assert response.content_type == PROBLEM
+                    assert response.status in {400, 422}
+                    if response.status == 422:
+                        assert [error["field"] for error in body["errors"]] == [field]
+                    assert "hunter2" not in str(body)
+
+
+async def test_a_body_over_the_limit_is_refused_whether_its_length_is_declared_or_not() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(24):
+            yield b"x" * 65_536
+
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        headers = nobody.by(TOKEN).headers | {"Content-Type": "application/json"}
+        for data in (io.BytesIO(b"x" * (limits.BODY_BYTES_MAX + 1)), chunks()):
+            async with nobody.session.post(nobody.url + "/api/v1/things", data=data, headers=headers) as response:
+                assert (response.status, response.content_type) == (413, PROBLEM)
+                assert "1,048,576" in (await response.json(content_type=None))["detail"]
+        just = b'{"count": 1, "names": ["' + b"x" * (limits.BODY_BYTES_MAX - 27) + b'"]}'
+        async with nobody.session.post(
+            nobody.url + "/api/v1/things", data=io.BytesIO(just), headers=headers
+        ) as response:
+            assert response.status == 200
+
+
+async def test_without_a_token_nothing_about_the_request_is_told(subtests: pytest.Subtests) -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        for method, path, body in (
+            ("GET", "/api/v1/things?limit=0", None),
+            ("GET", "/api/v1/things?cursor=nonsense", None),
+            ("POST", "/api/v1/things", {"count": 0}),
+            ("GET", "/api/v1/things/bug", None),
+        ):
+            with subtests.test(path=path):
+                assert (await nobody.send(method, path, body)).status == 401
+
+
+async def test_with_the_database_away_a_token_is_answered_503_and_the_bootstrap_token_works() -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        assert (await nobody.by("some-token").get("/api/v1/things")).status == 503
+        assert (await nobody.by(TOKEN).get("/api/v1/things")).status == 200
+
+
+async def test_with_the_database_hanging_the_answer_still_comes(own_postgres: DatabaseServer) -> None:
+    database = await own_postgres.create_database()
+    async with served(Service("x", [await routes(database.url)])) as (nobody, _):
+        assert (await nobody.by("some-token").get("/api/v1/things")).status == 401
+        own_postgres.pause()
+        try:
+            async with asyncio.timeout(30):
+                assert (await nobody.by("some-token").get("/api/v1/things")).status == 503
+        finally:
+            own_postgres.resume()
+
+
+async def test_what_needs_no_token_needs_none() -> None:
+    metrics = CollectorRegistry()
+    Gauge("telecare_rollout_live", "Live.", registry=metrics).set(7)
+    async with served(checked(fine), metrics=metrics) as (nobody, _):
+        assert (await nobody.get("/healthz")).body["status"] == "alive"
+        assert (await nobody.get("/readyz")).body == {"status": "ready", "services": ["ingest"], "failing": []}
+        scraped = await nobody.get("/metrics")
+        assert "telecare_rollout_live 7.0" in scraped.body
+        assert scraped.content_type == "text/plain"
+        assert (await nobody.get("/openapi.json")).status == 200
+        assert (await nobody.get("/docs")).status == 200
+
+
+async def test_readiness_names_each_failing_check_in_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(readiness, "CHECK_TIMEOUT_S", 0.05)
+
+    async def no_recipient() -> str | None:
+        return "No hub has a verified channel."
+
+    async def hanging() -> str | None:
+        await asyncio.Event().wait()
+        return None
+
+    async def away() -> str | None:
+        raise ConnectionRefusedError("a secret of the inside")
+
+    async def bug() -> str | None:
+        raise ZeroDivisionError("a secret of the inside")
+
+    async def nothing() -> int:
+        return 0
+
+    loop = Loop("claims", nothing, every_s=1, failing_since=0.001)
+    async with served(checked(fine, no_recipient, hanging, away, bug, loops=[loop])) as (nobody, _):
+        answer = await nobody.get("/readyz")
+        assert answer.status == 503
+        assert answer.body["status"] == "not_ready"
+        reasons = [each["reason"] for each in answer.body["failing"]]
+        assert reasons[:4] == [
+            "No hub has a verified channel.",
+            "A check did not answer within 0.05 s.",
+            "The database cannot be reached or is busy.",
+            "A check failed with ZeroDivisionError; the log says more.",
+        ]
+        assert re.fullmatch(r"The loop claims has been failing for \d+ s\.", reasons[4])
+        assert (await nobody.get("/healthz")).status == 200
+        page = (await nobody.get("/")).body
+        assert "Not ready" in page
+        assert "No hub has a verified channel." in page
+
+
+class Markup(HTMLParser):
+    """Collects what an accessibility check looks at."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+async def test_the_front_page_says_what_runs_and_fetches_nothing_from_anywhere() -> None:
+    services = [checked(fine), Service("<alerts>")]
+    async with served(*services) as (nobody, _):
+        answer = await nobody.get("/")
+        page = Markup(answer.body)
+        links = [link["href"] for link in page.all("a")]
+        assert links == ["docs", "openapi.json", "metrics", "healthz", "readyz"]
+        for link in links:
+            assert (await nobody.get(f"/{link}")).status == 200
+        assert not {"script", "img", "link", "iframe"} & {tag for tag, _ in page.tags}
+        assert "ingest" in answer.body
+        assert "&lt;alerts&gt;" in answer.body
+        assert page.all("html") == [{"lang": "en-GB"}]
+        assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
+        assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.all("meta")
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+
+
+async def test_text_and_links_of_the_front_page_stand_out_from_their_ground() -> None:
+    async with served() as (nobody, _):
+        style = (await nobody.get("/")).body
+    light, dark = re.findall(r":root \{([^}]*)\}", style)
+    defaults = dict(re.findall(r"--(\w+): (#\w{6})", light))
+    for scheme in (defaults, defaults | dict(re.findall(r"--(\w+): (#\w{6})", dark))):
+        for name in ("ink", "link", "bad", "good"):
+            assert contrast(scheme[name], scheme["ground"]) >= 7, (name, scheme)
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's ratio of contrast."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+async def test_the_api_documents_work_without_the_internet() -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        page = (await nobody.get("/docs")).body
+        assets = re.findall(r'(?:src|href)="([^"]+)"', page)
+        assert len(assets) >= 3
+        for asset in assets:
+            assert asset.startswith("/"), f"{asset} is fetched from elsewhere"
+            async with nobody.session.get(nobody.url + asset) as response:
+                assert response.status == 200
+        document = (await nobody.get("/openapi.json")).body
+        assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+        operations = [each for path in document["paths"].values() for each in path.values()]
+        assert operations
+        assert all(each["security"] == [{"token": []}] for each in operations)
+        assert all(PROBLEM in each["responses"]["4XX"]["content"] for each in operations)
+        assert "HTTPValidationError" not in str(document)
+
+
+async def test_no_answer_is_sniffed_and_none_that_needed_a_token_is_kept(subtests: pytest.Subtests) -> None:
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        for path in ("/", "/metrics", "/nowhere", "/api/v1/things", "/api/v1/things/bug"):
+            with subtests.test(path=path):
+                answer = await nobody.by(TOKEN).get(path)
+                assert answer.headers["X-Content-Type-Options"] == "nosniff"
+                assert "Server" not in answer.headers
+        assert (await nobody.by(TOKEN).get("/api/v1/things")).headers["Cache-Control"] == "no-store"
+
+
+async def test_a_bug_is_logged_with_its_traceback_and_no_request_is(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with served(Service("x", [await routes()])) as (nobody, _):
+        await nobody.by(TOKEN).get("/api/v1/things?q=private")
+        assert "private" not in caplog.text
+        await nobody.by(TOKEN).get("/api/v1/things/bug")
+    assert "ZeroDivisionError" in caplog.text
+    assert TOKEN not in caplog.text
+
+
+async def test_a_taken_port_is_told_and_a_freed_one_can_be_taken_at_once() -> None:
+    app = create_app("telecare", [], CollectorRegistry())
+    server = await serve(app, "127.0.0.1", 0)
+    with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1 port {server.port}") as told:
+        await serve(app, "127.0.0.1", server.port)
+    assert told.value.errno == errno.EADDRINUSE
+    await server.stop()
+    again = await serve(app, "127.0.0.1", server.port)
+    assert again.port == server.port
+    await again.stop()
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", server.port), timeout=5):
+        pass
+
+
+async def test_a_request_that_never_ends_does_not_hold_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:
+    server = await serve(create_app("telecare", [Service("x", [await routes()])], CollectorRegistry()), "127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        api = Api(session, server.url, TOKEN)
+        hanging = asyncio.create_task(api.get("/api/v1/things/slow"))
+        assert (await api.get("/healthz")).status == 200
+        async with asyncio.timeout(10):
+            await server.stop()
+            await server.wait()
+        (outcome,) = await asyncio.gather(hanging, return_exceptions=True)
+        assert isinstance(outcome, aiohttp.ClientError) or outcome.status == 500  # type: ignore[union-attr]

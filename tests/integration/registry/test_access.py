@@ -1,0 +1,205 @@
+"""Who may do what: every route of the registry in every role, and tokens from their making to their revocation."""
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.chassis.http import access
+from services.chassis.postgres.pool import connect
+from services.registry.tokens import TokenError, create_token, list_tokens, revoke_token
+from tests.blackbox.api import Api
+from tests.integration.registry.running import GLASGOW, NOW, Registry, refused
+
+HUB = {"name": "Clyde ARC", "channels": [{"kind": "mqtt"}]}
+NEW = GLASGOW | {"device_id": "NEW", "serial": "NEW"}
+
+# Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
+MATRIX: list[tuple[str, str, object, int, int, int]] = [
+    ("GET", "/api/v1/councils", None, 200, 200, 200),
+    ("GET", "/api/v1/councils/fife", None, 200, 200, 200),
+    ("PUT", "/api/v1/councils/fife", {}, 403, 403, 403),
+    ("PUT", "/api/v1/councils/fife/routing", {"hubs": ["clyde-arc"]}, 403, 403, 403),
+    ("GET", "/api/v1/hubs", None, 403, 200, 200),
+    ("GET", "/api/v1/hubs/clyde-arc", None, 403, 200, 200),
+    ("GET", "/api/v1/hubs/forth-arc", None, 403, 403, 200),
+    ("PUT", "/api/v1/hubs/clyde-arc", HUB, 403, 403, 403),
+    ("GET", "/api/v1/devices", None, 200, 200, 200),
+    ("GET", "/api/v1/devices/IN", None, 200, 200, 200),
+    ("GET", "/api/v1/devices/OUT", None, 403, 403, 200),
+    ("POST", "/api/v1/devices", NEW, 201, 403, 403),
+    ("POST", "/api/v1/devices", NEW | {"council_id": "fife"}, 403, 403, 403),
+    ("PATCH", "/api/v1/devices/IN", {"model": "other"}, 200, 403, 403),
+    ("PATCH", "/api/v1/devices/IN", {"council_id": "fife"}, 403, 403, 403),
+    ("PATCH", "/api/v1/devices/OUT", {"model": "other"}, 403, 403, 403),
+    ("POST", "/api/v1/devices/OUT/claim", None, 403, 403, 403),
+    ("POST", "/api/v1/devices/IN/claim", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/install", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/commission", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/go-live", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/suspend", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/resume", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/withdraw", None, 200, 403, 403),
+    ("GET", "/api/v1/rollout", None, 200, 200, 200),
+]
+
+
+async def test_every_route_answers_each_role_as_it_may(registry: Registry, subtests: pytest.Subtests) -> None:
+    await registry.make_hub("clyde-arc", "glasgow-city")
+    await registry.make_hub("forth-arc", "fife")
+    await registry.register("IN", "glasgow-city")
+    await registry.register("OUT", "fife")
+    hub = await registry.caller("hub", hub_id="clyde-arc")
+    viewer = await registry.caller("viewer")
+    engineer = await registry.caller("engineer", councils=["glasgow-city"])
+    for method, path, body, engineers, hubs, viewers in MATRIX:
+        # The engineer last: what he may do, he does.
+        for role, caller, expected in (
+            ("hub", hub, hubs),
+            ("viewer", viewer, viewers),
+            ("engineer", engineer, engineers),
+        ):
+            with subtests.test(route=f"{method} {path}", role=role):
+                answer = await caller.send(method, path, body)
+                assert answer.status == expected, answer
+                assert expected < 400 or answer.body["status"] == expected
+
+
+async def test_the_matrix_names_every_route_of_the_api(registry: Registry) -> None:
+    document = (await registry.ops.by(None).get("/openapi.json")).body
+    routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    named = {(method, template(path)) for method, path, *_ in MATRIX}
+    assert named == routes
+
+
+def template(path: str) -> str:
+    """The route of a path of the matrix."""
+    parts = path.split("/")
+    if len(parts) > 4:
+        parts[4] = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}[parts[3]]
+    return "/".join(parts)
+
+
+async def test_no_route_answers_without_a_token_or_with_a_wrong_one(
+    registry: Registry, subtests: pytest.Subtests
+) -> None:
+    for method, path, body, *_ in MATRIX:
+        for token in (None, "wrong", "bootstrap-token-of-this-tesT"):
+            with subtests.test(route=f"{method} {path}", token=token):
+                answer = await registry.ops.by(token).send(method, path, body)
+                refused(answer, 401)
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    for header in ("Basic b3BzOm9wcw==", "Bearer", "bootstrap-token-of-this-test"):
+        async with registry.ops.session.get(
+            registry.ops.url + "/api/v1/councils", headers={"Authorization": header}
+        ) as response:
+            assert response.status == 401
+
+
+async def test_lists_hold_only_what_the_caller_may_see(registry: Registry) -> None:
+    await registry.make_hub("clyde-arc", "glasgow-city")
+    await registry.make_hub("forth-arc", "fife")
+    await registry.register("IN", "glasgow-city")
+    await registry.register("OUT", "fife")
+
+    async def ids(caller: Api, path: str, key: str) -> list[Any]:
+        return [item[key] for item in (await caller.get(path)).body["items"]]
+
+    hub = await registry.caller("hub", hub_id="clyde-arc")
+    engineer = await registry.caller("engineer", councils=["glasgow-city"])
+    assert await ids(hub, "/api/v1/hubs", "hub_id") == ["clyde-arc"]
+    assert await ids(hub, "/api/v1/devices", "device_id") == ["IN"]
+    assert await ids(engineer, "/api/v1/devices", "device_id") == ["IN"]
+    for anywhere in (await registry.caller("viewer"), await registry.caller("engineer")):
+        assert await ids(anywhere, "/api/v1/devices", "device_id") == ["OUT", "IN"]
+    assert (await engineer.get("/api/v1/devices", council="fife")).body["items"] == []
+    idle = await registry.caller("hub", hub_id="forth-arc")
+    await registry.ops.put("/api/v1/councils/fife/routing", {"hubs": ["clyde-arc"]})
+    assert await ids(idle, "/api/v1/devices", "device_id") == []
+
+
+async def test_the_history_names_the_token_that_made_the_change(registry: Registry) -> None:
+    engineer = await registry.caller("engineer", councils=["glasgow-city"])
+    await engineer.post("/api/v1/devices", GLASGOW)
+    (line,) = (await registry.ops.get("/api/v1/devices/TC-000123")).body["history"]
+    assert line["actor"] == "the engineer"
+
+
+async def test_a_token_works_from_its_making_until_it_expires(registry: Registry) -> None:
+    viewer = await registry.caller("viewer", expires_at=NOW + timedelta(hours=1))
+    assert (await viewer.get("/api/v1/councils")).status == 200
+    registry.clock.advance(3599)
+    assert (await viewer.get("/api/v1/councils")).status == 200
+    registry.clock.advance(1)
+    refused(await viewer.get("/api/v1/councils"), 401)
+
+
+async def test_a_revoked_token_is_refused_once_it_is_no_longer_remembered(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert access.CACHED_S <= 5
+    monkeypatch.setattr(access, "CACHED_S", -1.0)
+    viewer = await registry.caller("viewer")
+    assert (await viewer.get("/api/v1/councils")).status == 200
+    connection = await connect(registry.database.url, name="test", role="telecare_registry")
+    try:
+        assert await revoke_token(connection, "the viewer", now=NOW) == 1
+        assert await revoke_token(connection, "the viewer", now=NOW) == 0
+        (token,) = await list_tokens(connection)
+    finally:
+        await connection.close()
+    assert (token.name, token.role, token.revoked_at) == ("the viewer", "viewer", NOW)
+    refused(await viewer.get("/api/v1/councils"), 401)
+
+
+async def test_a_token_is_remembered_for_a_moment_and_the_memory_is_bounded(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "CACHED_MAX", 1)
+    first, second = await registry.caller("viewer"), await registry.caller("viewer")
+    assert (await first.get("/api/v1/councils")).status == 200
+    await registry.execute("update registry.access_token set revoked_at = created_at")
+    assert (await first.get("/api/v1/councils")).status == 200
+    await registry.execute("update registry.access_token set revoked_at = null")
+    assert (await second.get("/api/v1/councils")).status == 200  # and the first is forgotten
+    await registry.execute("update registry.access_token set revoked_at = created_at")
+    refused(await first.get("/api/v1/councils"), 401)
+
+
+async def test_a_token_is_stored_as_a_digest_and_never_logged(
+    registry: Registry, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    ops = await registry.caller("ops")
+    token = ops.token
+    assert token is not None
+    assert (token[:3], len(token)) == ("tc_", 46)
+    await ops.put("/api/v1/councils/fife", {})
+    refused(await registry.ops.by(token + "x").get("/api/v1/councils"), 401)
+    (row,) = await registry.rows("select * from registry.access_token")
+    assert token[3:] not in str(row)
+    assert token[3:] not in caplog.text + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"name": "", "role": "ops"}, "needs a name"),
+        ({"name": "x", "role": "hub"}, "names its hub"),
+        ({"name": "x", "role": "ops", "hub_id": "a-arc"}, "names its hub"),
+        ({"name": "x", "role": "hub", "hub_id": "nowhere-arc"}, "no hub nowhere-arc"),
+        ({"name": "x", "role": "viewer", "councils": ["fife"]}, "engineer"),
+        ({"name": "x", "role": "engineer", "councils": []}, "one at least"),
+        ({"name": "x", "role": "engineer", "councils": ["fife", "atlantis"]}, "no such council: atlantis"),
+        ({"name": "x", "role": "ops", "expires_at": NOW}, "expired"),
+    ],
+)
+async def test_a_token_that_makes_no_sense_is_not_made(database: Any, asked: dict[str, Any], told: str) -> None:
+    connection = await connect(database.url, name="test", role="telecare_registry")
+    try:
+        with pytest.raises(TokenError, match=told):
+            await create_token(connection, now=NOW, **asked)
+        assert await list_tokens(connection) == []
+    finally:
+        await connection.close()

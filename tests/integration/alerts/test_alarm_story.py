@@ -1,0 +1,234 @@
+"""One alarm followed from the event log to a person, on a real database and a real webhook, time moved forward."""
+
+import asyncpg
+import pytest
+
+from services.alerts.domain.triggers import Acknowledge, Close, Release
+from services.alerts.people import People
+from tests.blackbox.hub import Misbehaviour, Receiver
+from tests.integration.alerts.world import World
+from tests.unit.alerts.build import event
+
+DEVICE = "TC-000123"
+
+
+async def act(world: World, what: Acknowledge | Release | Close) -> None:
+    """An operator does it, as over HTTP."""
+    alarm = (await world.alarms())[-1]
+    async with world.parts.pool.acquire() as connection, connection.transaction():
+        _, after_commit = await People(world.parts.alarms).act(
+            connection, alarm["alarm_id"], what, None, world.clock.now()
+        )
+    assert after_commit is not None
+    after_commit()
+    await world.settle()
+
+
+async def test_a_press_is_at_the_hub_and_then_taken_and_closed(glasgow: World, receiver: Receiver) -> None:
+    await glasgow.press()
+
+    told = (await receiver.told(DEVICE)).notification
+    assert (told["type"], told["data"]["kind"], told["data"]["installation_ref"]) == (
+        "alarm.raised",
+        "fall",
+        "GLA-4711",
+    )
+    alarm = await glasgow.alarm()
+    assert (alarm["state"], alarm["notified_at"]) == ("open", glasgow.clock.now())
+    assert await glasgow.database.fetchval("select count(*) from chassis.event_log") == 0
+    assert await glasgow.told() == [("clyde-arc", "raised")]
+
+    await act(glasgow, Acknowledge("morag"))
+    await act(glasgow, Close("morag", "attended"))
+    types = [each.notification["type"] for each in receiver.accepted(DEVICE)]
+    assert types == ["alarm.raised", "alarm.acknowledged", "alarm.closed"]
+    assert await glasgow.history(alarm["alarm_id"]) == [
+        ("raised", "first_event"),
+        ("acknowledged", "by_operator"),
+        ("closed", "by_operator"),
+    ]
+    assert glasgow.metric("telecare_deliveries_total", channel="webhook", outcome="delivered") == 3
+    assert glasgow.metric("telecare_alarm_acknowledge_seconds_count", priority="1") == 1
+
+
+async def test_the_box_is_told_each_time_its_alarm_gets_further(glasgow: World) -> None:
+    await glasgow.press()
+    await act(glasgow, Acknowledge("morag"))
+    await act(glasgow, Close("morag", "attended"))
+    receipts = await glasgow.receipts()
+    assert [each["body"].split('"state":"')[1].split('"')[0] for each in receipts] == [
+        "notified",
+        "acknowledged",
+        "closed",
+    ]
+    assert {each["topic"] for each in receipts} == {f"telecare/v1/devices/glasgow-city/{DEVICE}/receipt"}
+
+
+async def test_nobody_answers_so_the_next_hub_is_told_after_a_minute_and_then_everybody_for_ever(
+    glasgow: World,
+) -> None:
+    await glasgow.press()
+    await glasgow.after(59)
+    assert await glasgow.told() == [("clyde-arc", "raised")]
+    await glasgow.after(1)
+    assert (await glasgow.told())[1:] == [("clyde-arc", "escalated"), ("forth-arc", "escalated")]
+    for step in (2, 3):
+        await glasgow.after(60)
+        assert (await glasgow.alarm())["step"] == step
+    assert len(await glasgow.told()) == 7
+
+
+async def test_a_press_on_an_acknowledged_alarm_is_told_and_escalates_again(glasgow: World, receiver: Receiver) -> None:
+    await glasgow.press()
+    await act(glasgow, Acknowledge("morag"))
+    await glasgow.after(30)
+    await glasgow.press()
+    alarm = await glasgow.alarm()
+    assert (alarm["state"], alarm["step"], alarm["event_count"]) == ("open", 0, 2)
+    assert receiver.accepted(DEVICE, "alarm.repeated")
+    await glasgow.after(60)
+    assert receiver.accepted(DEVICE, "alarm.escalated")
+    assert (await glasgow.history(alarm["alarm_id"]))[-2:] == [
+        ("repeated", "event_after_acknowledgement"),
+        ("escalated", "not_acknowledged"),
+    ]
+
+
+async def test_a_hub_that_fails_is_tried_again_with_the_same_notification(glasgow: World, receiver: Receiver) -> None:
+    receiver.plan(DEVICE, 500, 503, 429)
+    await glasgow.press()
+    for waited_s in (1, 2, 4):
+        await glasgow.after(waited_s)
+    attempts = receiver.attempts(DEVICE)
+    assert [each.reaction for each in attempts] == [500, 503, 429, 204]
+    assert len({(each.id, each.body) for each in attempts}) == 1
+    assert (await glasgow.alarm())["notified_at"] is not None
+
+
+async def test_while_a_hub_is_down_a_time_out_hastens_what_waits_and_adds_nothing(
+    glasgow: World, receiver: Receiver
+) -> None:
+    await glasgow.route("glasgow-city", "clyde-arc")
+    receiver.plan(DEVICE, *[500] * 4)
+    await glasgow.press()
+    for waited_s in (1, 2, 4):
+        await glasgow.after(waited_s)
+    glasgow.clock.move(53)
+    await glasgow.parts.waker.run_once()
+    assert await glasgow.told() == [("clyde-arc", "raised")]
+    await glasgow.settle()
+    assert [each.reaction for each in receiver.attempts(DEVICE)] == [500, 500, 500, 500, 204]
+    assert (await glasgow.alarm())["step"] == 1
+
+
+async def test_when_the_hub_refuses_for_good_the_next_one_is_told_at_once(glasgow: World, receiver: Receiver) -> None:
+    receiver.plan(DEVICE, 410)
+    await glasgow.press()
+    first = receiver.attempts(DEVICE)[0]
+    assert (first.hub_id, first.reaction) == ("clyde-arc", 410)
+    assert receiver.accepted(DEVICE, "alarm.escalated", hub="forth-arc")
+    assert (await glasgow.alarm())["step"] == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 400, 404, 410])
+async def test_what_every_hub_refuses_for_good_is_told_again_at_the_next_step_and_not_before(
+    glasgow: World, receiver: Receiver, status: int
+) -> None:
+    await glasgow.route("glasgow-city", "clyde-arc")
+    receiver.plan(DEVICE, status)
+    await glasgow.press()
+    await glasgow.after(59)
+    assert len(receiver.attempts(DEVICE)) == 1
+    await glasgow.after(1)
+    assert len(receiver.accepted(DEVICE, "alarm.escalated")) == 1
+
+
+async def test_a_hub_that_hangs_delays_no_other(glasgow: World, receiver: Receiver) -> None:
+    """Its send is under way when the other hub's alarm comes, is told, and is done."""
+    receiver.plan(DEVICE, Misbehaviour.HANG)
+    await glasgow.register("TC-000456", "fife")
+    await glasgow.route("fife", "forth-arc")
+    await glasgow.tell(
+        *(event(device_id=device_id, received_at=glasgow.clock.now()) for device_id in (DEVICE, "TC-000456"))
+    )
+    while await glasgow.parts.consumer.run_once():
+        pass
+    await glasgow.parts.dispatcher.run_once()
+    await receiver.told("TC-000456", timeout_s=2)
+    assert not receiver.accepted(DEVICE)
+    await glasgow.parts.dispatcher.close()
+
+
+async def test_without_a_route_every_hub_is_told_and_the_service_is_not_ready(
+    glasgow: World, receiver: Receiver
+) -> None:
+    await glasgow.press(device_id="STRANGER", council_id="moray")
+    assert {hub for hub, _ in await glasgow.told()} == {"clyde-arc", "forth-arc"}
+    alarm = await glasgow.alarm()
+    assert (alarm["unregistered"], alarm["council_id"]) == (True, "moray")
+    await glasgow.parts.gauges.run_once()
+    assert glasgow.metric("telecare_alarms_unroutable") == 1
+    assert "routing" in (await glasgow.parts.gauges.check() or "")
+    await act(glasgow, Close("morag", "accidental"))
+    await glasgow.parts.gauges.run_once()
+    assert (glasgow.metric("telecare_alarms_unroutable"), await glasgow.parts.gauges.check()) == (0, None)
+
+
+async def test_an_alarm_that_nobody_could_be_told_of_is_told_once_there_is_a_hub(
+    world: World, receiver: Receiver
+) -> None:
+    await world.press()
+    assert await world.told() == []
+    assert "nobody can be told" in (await world.parts.gauges.check() or "")
+    channel = receiver.channel("clyde-arc")
+    await world.hub("clyde-arc", channel["url"], secret=channel["secret"])
+    await world.route("glasgow-city", "clyde-arc")
+    await world.after(60)
+    assert receiver.accepted(DEVICE, "alarm.escalated")
+
+
+async def test_a_test_is_listed_told_and_closes_itself(glasgow: World, receiver: Receiver) -> None:
+    await glasgow.press(test=True)
+    alarm = await glasgow.alarm()
+    assert (alarm["priority"], alarm["state"], alarm["test"]) == (5, "closed", True)
+    assert receiver.accepted(DEVICE, "test.received")
+    assert alarm["notified_at"] is not None
+    assert ['"state":"notified"' in each["body"] for each in await glasgow.receipts()] == [True]
+
+
+async def test_a_restore_closes_its_fault_and_says_so(glasgow: World, receiver: Receiver) -> None:
+    await glasgow.press("power_supply")
+    await glasgow.press("power_supply", "restored")
+    assert (await glasgow.alarm())["state"] == "closed"
+    assert receiver.accepted(DEVICE, "alarm.restored")
+
+
+async def test_an_unreadable_alarm_is_receipted_by_its_digest(glasgow: World) -> None:
+    await glasgow.press("unreadable", boot_id=None, seq=None, peripheral_id=None)
+    (receipt,) = await glasgow.receipts()
+    assert '"boot_id":null,"seq":null,"payload_sha256":"' in receipt["body"]
+
+
+async def test_the_gauges_count_who_waits_and_for_how_long(glasgow: World) -> None:
+    await glasgow.press()
+    await glasgow.press("power_supply")
+    await act(glasgow, Acknowledge("morag"))
+    await glasgow.after(30)
+    await glasgow.parts.gauges.run_once()
+    waiting = {
+        (priority, state): glasgow.metric("telecare_alarms_open", priority=priority, state=state)
+        for priority, state in (("1", "open"), ("4", "acknowledged"), ("4", "open"))
+    }
+    assert waiting == {("1", "open"): 1, ("4", "acknowledged"): 1, ("4", "open"): 0}
+    assert glasgow.metric("telecare_oldest_unacknowledged_alarm_seconds", priority="1") == 30
+
+
+async def test_a_forgotten_alarm_cannot_be_stored(glasgow: World) -> None:
+    await glasgow.press()
+    for fault in (
+        "update alerts.alarm set wake_at = null",
+        "update alerts.alarm set wake_at = changed_at + interval '2 days'",
+        "update alerts.alarm set state = 'closed', closed_at = now(), wake_at = null",
+    ):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await glasgow.database.execute(fault)

@@ -95,6 +95,7 @@ class DebianInstallation:
 
     account = None  # chroot switches
     leftovers: Final[list[Path]] = []
+    initdb_options: Final[list[str]] = []
 
     @property
     def owner(self) -> Account | None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 from services.chassis.embedded.ports import LOOPBACK, wanted_or_free
-from services.chassis.embedded.process import Account, GuardedProcess, ServerDidNotStartError
+from services.chassis.embedded.process import Account, GuardedProcess, ServerDidNotStartError, signal_all
 
 _USER: Final = "telecare"
 _READY_TIMEOUT_S: Final = 60.0  # recovery after a power cut replays what was written since the last checkpoint
@@ -42,6 +42,10 @@ class Installation(Protocol):
     @property
     def scratch(self) -> Path | None:
         """Where temporary directories go; None for the system's place."""
+
+    @property
+    def initdb_options(self) -> list[str]:
+        """What else `initdb` is told."""
 
     @property
     def leftovers(self) -> list[Path]:
@@ -117,6 +121,8 @@ class PostgresCluster:
 
     def stop(self) -> None:
         """Stop it cleanly. Leaves no process and no port, and no directory where that was temporary."""
+        if self._temporary and self._server is not None:
+            signal_all([self._server.pid], signal.SIGQUIT)  # what is thrown away needs no last checkpoint
         self.halt()
         for directory in self._leftovers:
             shutil.rmtree(directory, ignore_errors=True)
@@ -193,6 +199,7 @@ class PostgresCluster:
         arguments += ["--auth=scram-sha-256", "--set=scram_iterations=1", "--encoding=UTF8", "--no-locale"]
         arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
         arguments += ["--no-sync"] if self._temporary else []
+        arguments += self._installation.initdb_options
         account = self._installation.account
         try:
             subprocess.run(  # noqa: S603 - PostgreSQL's own program

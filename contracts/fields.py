@@ -33,9 +33,7 @@ class _Rfc3339:
         text = core_schema.str_schema(strict=True, pattern=TIME_PATTERN)
         return core_schema.json_or_python_schema(
             # Not strict: after the pattern the datetime is read from Python text, which strictness would refuse.
-            json_schema=core_schema.chain_schema(
-                [text, core_schema.datetime_schema(strict=False, tz_constraint="aware")]
-            ),
+            json_schema=core_schema.chain_schema([text, core_schema.datetime_schema(strict=False)]),
             python_schema=core_schema.datetime_schema(strict=True, tz_constraint="aware"),
         )
 

@@ -5,6 +5,7 @@ import sys
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
@@ -241,6 +242,43 @@ def test_reading_does_not_depend_on_how_deep_the_caller_is() -> None:
 
     assert at_depth(sys.getrecursionlimit() // 2) == decode_alarm(ALARM_TOPIC, NESTED, NOW).event
     assert at_depth(0).kind == "fall"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        NESTED,
+        b'\xef\xbb\xbf{"kind":"fall"}',
+        b'{"kind":"fall","x":' + b"9" * 10_000 + b"}",
+        b'{"kind":"fall","x":"a\nb"}',
+        b'{"kind":"fall","x":[NaN,-Infinity,1e999]}',
+        b'{"kind":"bed","kind":"fall"}',
+        b'{"kind":"fall","text":"\xff"}',
+    ],
+)
+def test_what_is_odd_elsewhere_does_not_hide_a_fall(payload: bytes) -> None:
+    assert decode_alarm(ALARM_TOPIC, payload, NOW).event.kind == "fall"
+
+
+@pytest.mark.parametrize("seq", ["true", "1.0", '"1"', "-1", "9223372036854775808", "9" * 10_000, "null", "[1]"])
+def test_what_is_no_seq_is_no_identity(seq: str) -> None:
+    event = decode_alarm(ALARM_TOPIC, f'{{"boot_id":"b","seq":{seq},"kind":"fall"}}'.encode(), NOW).event
+    assert (event.kind, event.boot_id, event.seq) == ("fall", None, None)
+    assert event.marks[0] == "bad_seq"
+
+
+def test_a_heartbeat_larger_than_we_accept_is_set_aside_in_part() -> None:
+    payload = json.dumps({"boot_id": "b", "seq": 1, "sent_at": NOW.isoformat(), "x": "x" * 16 * 1024}).encode()
+    row = decode_heartbeat(HEARTBEAT_TOPIC, payload, NOW)
+    assert isinstance(row, Quarantined)
+    assert (row.reason, row.device_id, row.payload) == ("too_large", "TC-000123", payload[: 16 * 1024])
+
+
+def test_a_reading_that_is_no_utf_8_costs_only_itself() -> None:
+    payload = b'{"boot_id":"b","seq":1,"sent_at":"2026-11-21T20:00:00Z","cell_id":"K\xfcche","firmware":"2.4"}'
+    row = decode_heartbeat(HEARTBEAT_TOPIC, payload, NOW)
+    assert isinstance(row, HeartbeatRow)
+    assert (row.cell_id, row.firmware, row.marks) == (None, "2.4", ("bad_encoding", "bad_cell_id"))
 
 
 def test_a_larger_alarm_than_we_accept_is_read_and_kept_in_part() -> None:

@@ -51,9 +51,5 @@ insert into registry.device_change (device_id, at, actor, change, reason, before
 select at, actor, change, reason, before, after from registry.device_change
 where device_id = $1 order by device_change_id desc limit 200;
 
--- name: tell_ingest
--- In the transaction of the fact: ingest makes the row by which it notices silence, or moves it to another council.
-insert into chassis.event_log (stream, key, urgency, body, created_at, not_before) values ('devices', $1, 5, $2, $3, $3);
-
 -- name: councils_of_hub
 select council_id from registry.council_route where hub_id = $1;

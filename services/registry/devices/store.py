@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,12 +11,15 @@ from typing import Any
 import asyncpg
 
 from contracts.access import Principal
+from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
 from services.registry.domain.device import Device, differing
 from services.registry.domain.lifecycle import Move, Moved, Refused, Stage, decide
 
 _QUERIES = Queries.beside(__file__)
+
+_URGENCY = 5  # nobody waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,5 +218,6 @@ async def _record(
 
 
 async def _tell_ingest(connection: Connection, device_id: str, council_id: str, change: str, now: datetime) -> None:
-    body = {"device_id": device_id, "council_id": council_id, "change": change}
-    await connection.execute(_QUERIES["tell_ingest"], device_id, body, now)
+    # In the transaction of the fact: ingest makes the row by which it notices silence, or moves it to another council.
+    body = json.dumps({"device_id": device_id, "council_id": council_id, "change": change})
+    await append(connection, [LogEntry("devices", device_id, _URGENCY, body)], now)

@@ -44,11 +44,13 @@ async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None
         servers = await stack.enter_async_context(embedded_servers(keep_data=False))
         # The view tells what happens to alarms; the log only what went wrong, unless asked for more.
         configure_logging(servers.settings.log_format, os.environ.get("TELECARE_LOG_LEVEL", "warning"))
-        process = await stack.enter_async_context(running(servers.settings, builds))
+        # The hub comes first and goes last: what is still to be delivered at the end finds it there.
         hub = await stack.enter_async_context(SimulatedHub(HubConfig()))
+        process = await stack.enter_async_context(running(servers.settings, builds))
         devices = Population(boxes)
         await _seed(process, servers, hub, devices)
-        hub.staff(await stack.enter_async_context(HttpActions(process.url, servers.ops_token)))
+        desk = hub.staff(await stack.enter_async_context(HttpActions(process.url, servers.ops_token)))
+        stack.push_async_callback(desk.close)
         fleet = Fleet(
             FleetConfig(
                 mqtt_url=servers.broker.url,

@@ -33,6 +33,12 @@ class Patience:
 
     async def store(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         """What `attempt` returns, once it does. Only a data error is the caller's: waiting mends no row."""
+        try:
+            return await self._until_stored(attempt)
+        finally:
+            self._failing_since = None  # stored, or given back (cancelled): no trouble of ours any more
+
+    async def _until_stored(self, attempt: Callable[[], Awaitable[_T]]) -> _T:
         backoff = Backoff(first_s=0.05, max_s=2.0)
         while True:
             try:
@@ -43,7 +49,7 @@ class Patience:
                 self._failed(error)
                 await asyncio.sleep(backoff.next_s())
             else:
-                self._recovered()
+                self._say_recovered()
                 return result
 
     def _failed(self, error: Exception) -> None:
@@ -55,7 +61,6 @@ class Patience:
         elif first:
             _log.warning("store_waits_for_database", lane=self._lane, reason=type(error).__name__)
 
-    def _recovered(self) -> None:
+    def _say_recovered(self) -> None:
         if self._failing_since is not None:
             _log.info("store_recovered", lane=self._lane, after_s=round(time.monotonic() - self._failing_since, 1))
-            self._failing_since = None

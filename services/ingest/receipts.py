@@ -20,7 +20,6 @@ _log = structlog.get_logger(__name__)
 
 UNSENT_MAX = 10_000
 """So many wait at most; more are left out, for the devices repeat."""
-EXPIRY_S = 24 * 3600
 _STATES_TIMEOUT_S = 2.0
 
 _State: TypeAlias = tuple[ReceiptState, str | None]
@@ -107,7 +106,8 @@ class Receipts:
             at=self._clock.now(),
         )
         try:
-            await self._publisher.publish(topic, receipt.model_dump_json().encode(), expiry_s=EXPIRY_S)
+            # Without an expiry: the embedded broker loses what has MQTT 5 properties on the way to a 3.1.1 box.
+            await self._publisher.publish(topic, receipt.model_dump_json().encode())
         except PublishFailed as error:
             _log.info("receipt_not_sent", event_id=event.event_id, reason=str(error))
         except ValueError:

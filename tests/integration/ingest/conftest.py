@@ -73,7 +73,7 @@ def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
 @asynccontextmanager
 async def run_ingest(database_url: str, mqtt_url: str, observed_url: str | None = None) -> AsyncIterator[Ingest]:
     """Start ingest, and return when it is subscribed. `observed_url`: the database as the test reaches it."""
-    settings = Settings(database_url=database_url, mqtt_url=mqtt_url, http_port=0)  # type: ignore[arg-type]  # pydantic makes secrets of them
+    settings = Settings(database_url=database_url, mqtt_url=mqtt_url, http_port=0)
     observer = await asyncpg.connect(observed_url or database_url)
     try:
         async with running(settings, [build]) as process:

@@ -1,0 +1,127 @@
+"""Two ingest processes: one works. Whatever befalls it, the other takes over within seconds, and it does no harm on its return."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.support.devices import Traffic, boxes, insist
+from tests.support.processes import ServiceProcess
+from tests.support.servers import Broker, Database, TcpProxy, until
+
+TAKEN_OVER_S = 20.0
+
+
+@dataclass
+class Pair:
+    """The worker, reached by proxies so that it can be cut off, and the one that stands by."""
+
+    worker: ServiceProcess
+    standby: ServiceProcess
+    to_broker: TcpProxy
+    to_database: TcpProxy
+    database: "asyncpg.Connection[asyncpg.Record]"
+
+    async def holders(self) -> set[int | None]:
+        """Process ids of those who hold ingest's shards."""
+        rows = await self.database.fetch("select holder from chassis.shard where service = 'ingest'")
+        # an instance is host-pid-random
+        return {int(row["holder"].split("-")[-2]) if row["holder"] else None for row in rows}
+
+    async def taken_over(self) -> None:
+        """Wait until the standby works both shards."""
+
+        async def theirs() -> bool:
+            return await self.holders() == {self.standby.pid}
+
+        await until(theirs, TAKEN_OVER_S, what="the standby to have taken over")
+
+    async def check(self, pressed: int) -> None:
+        """Nothing lost, nothing twice."""
+        assert await self.database.fetchval("select count(*) from ingest.alarm_event") == pressed
+        assert await self.database.fetchval("select count(*) from chassis.event_log where stream = 'alarms'") == pressed
+
+
+@pytest.fixture
+async def pair(
+    database: Database, broker: Broker, tcp_proxy: Callable[[str], Awaitable[TcpProxy]], tmp_path: Path
+) -> AsyncIterator[Pair]:
+    to_broker, to_database = await tcp_proxy(broker.url), await tcp_proxy(database.url)
+    worker = ServiceProcess("ingest", database_url=to_database.url, mqtt_url=to_broker.url, log=tmp_path / "worker.log")
+    standby = ServiceProcess("ingest", database_url=database.url, mqtt_url=broker.url, log=tmp_path / "standby.log")
+    connection = await asyncpg.connect(database.url)
+    try:
+        worker.start()
+        await worker.ready()
+        standby.start()
+        await standby.ready()
+        pair = Pair(worker, standby, to_broker, to_database, connection)
+        assert await pair.holders() == {worker.pid}
+        yield pair
+    finally:
+        worker.kill()
+        standby.kill()
+        await connection.close()
+
+
+Befall = Callable[[Pair], object]
+
+
+@pytest.mark.parametrize(
+    ("befall", "mend"),
+    [
+        pytest.param(lambda pair: pair.worker.pause(), lambda pair: pair.worker.resume(), id="is stopped"),
+        pytest.param(lambda pair: pair.to_broker.cut(), lambda pair: pair.to_broker.restore(), id="loses the broker"),
+        pytest.param(
+            lambda pair: pair.to_broker.blackhole(), lambda pair: pair.to_broker.restore(), id="hears no broker"
+        ),
+        pytest.param(
+            lambda pair: pair.to_database.cut(), lambda pair: pair.to_database.restore(), id="loses the database"
+        ),
+        pytest.param(
+            lambda pair: pair.to_database.blackhole(), lambda pair: pair.to_database.restore(), id="hears no database"
+        ),
+    ],
+)
+async def test_the_worker(befall: Befall, mend: Befall, pair: Pair, broker: Broker) -> None:
+    async with boxes(broker, 5) as made:
+        traffic = Traffic(made)
+        async with traffic.flowing():
+            await traffic.more(20)
+            befall(pair)
+            await pair.taken_over()
+            await traffic.more(20)
+            mend(pair)
+            await pair.worker.ready()  # as a standby
+            await traffic.more(20)
+        await insist(traffic.pressed)
+        assert await pair.holders() == {pair.standby.pid}
+        await pair.check(len(traffic.pressed))
+
+
+async def test_the_worker_is_killed(pair: Pair, broker: Broker) -> None:
+    async with boxes(broker, 5) as made:
+        traffic = Traffic(made)
+        async with traffic.flowing():
+            await traffic.more(20)
+            pair.worker.kill()
+            await pair.taken_over()
+            await traffic.more(20)
+        await insist(traffic.pressed)
+    await pair.check(len(traffic.pressed))
+
+
+async def test_a_worker_that_is_asked_to_stop_hands_over_at_once(pair: Pair, broker: Broker) -> None:
+    async with boxes(broker, 5) as made:
+        traffic = Traffic(made)
+        async with traffic.flowing():
+            await traffic.more(20)
+            assert await pair.worker.stop() == 0
+            await pair.taken_over()
+        await insist(traffic.pressed)
+    await pair.check(len(traffic.pressed))
+    rows = await pair.database.fetch("select generation from chassis.shard where service = 'ingest'")
+    assert [row["generation"] for row in rows] == [2, 2]
+    assert await pair.database.fetchval("select count(*) from chassis.session_gap") == 0

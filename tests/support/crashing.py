@@ -1,0 +1,64 @@
+"""Runs a service that loses its power at a chosen point: `python -m tests.support.crashing POINT SERVICE`.
+
+Production code holds no hook: here the method at that point is wrapped, before the service starts.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+from services.chassis.mqtt import Publisher, Session
+from services.ingest.alarm_store import AlarmStore
+
+
+def die() -> None:
+    """As with the power: no handler, no flush."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def before_commit() -> None:
+    """All of an alarm's transaction is done but its commit."""
+    last_statement = AlarmStore._touch
+
+    async def touch(*arguments: Any) -> None:
+        await last_statement(*arguments)
+        die()
+
+    AlarmStore._touch = touch  # type: ignore[assignment, method-assign]
+
+
+def before_puback() -> None:
+    """Alarms are committed, and the broker does not know."""
+    puback = Session.puback
+
+    def acknowledge(session: Session, messages: Any) -> None:
+        if any(message.topic.endswith("/alarm") for message in messages):
+            die()
+        puback(session, messages)
+
+    Session.puback = acknowledge  # type: ignore[assignment, method-assign]
+
+
+def before_receipt() -> None:
+    """Alarms are committed and acknowledged to the broker, and no device knows."""
+    publish = Publisher.publish
+
+    async def send(publisher: Publisher, topic: str, payload: bytes, **options: Any) -> None:
+        if topic.endswith("/receipt"):
+            for _ in range(5):
+                await asyncio.sleep(0)  # rounds of the event loop, in which the PUBACKs leave the process
+            die()
+        await publish(publisher, topic, payload, **options)
+
+    Publisher.publish = send  # type: ignore[assignment, method-assign]
+
+
+POINTS = {point.__name__: point for point in (before_commit, before_puback, before_receipt)}
+
+if __name__ == "__main__":
+    POINTS[sys.argv.pop(1)]()
+    from services.cli.main import main
+
+    main()

@@ -2,14 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from services.alerts.channels.channel import Parcel
 from services.alerts.domain.delivery import DELIVERED, SEND_TIMEOUT_S, Outcome, permanent, transient
 from services.chassis.mqtt import Publisher, PublishFailed, PublishRefused
-
-EXPIRY_S: Final = 24 * 3600
-"""A box that was away for longer gets no old news of an alarm that people have dealt with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +15,8 @@ class ReceiptChannel:
     async def send(self, parcel: Parcel, now: datetime) -> Outcome:  # noqa: ARG002 - a receipt holds its own time
         """Publish to the device's `receipt` topic."""
         try:
-            await self.publisher.publish(
-                parcel.topic or "", parcel.body.encode(), qos=1, expiry_s=EXPIRY_S, timeout_s=SEND_TIMEOUT_S
-            )
+            # Without an expiry: the embedded broker loses what has MQTT 5 properties on the way to a 3.1.1 box.
+            await self.publisher.publish(parcel.topic or "", parcel.body.encode(), qos=1, timeout_s=SEND_TIMEOUT_S)
         except PublishRefused as error:
             return permanent(error.reason)
         except PublishFailed as error:

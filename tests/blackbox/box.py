@@ -44,14 +44,19 @@ class Peer:
         self._broker = broker
         self._topics = topics
         self._version = version
-        self._subscribed = threading.Event()
+        self._client_id = client_id
         self._heard: list[tuple[str, Any]] = []
-        persistent = {"clean_session": False} if version == MQTTv311 else {}
-        self.client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=version, **persistent)  # type: ignore[arg-type]  # paho's are ints
-        self.client.reconnect_delay_set(min_delay=1, max_delay=_RETRY_MAX_S)
-        self.client.on_connect = self._subscribe
-        self.client.on_subscribe = lambda *_: self._subscribed.set()
-        self.client.on_message = self._hear
+        self.client = self._new_client()
+
+    def _new_client(self) -> Client:
+        self._subscribed = threading.Event()
+        persistent = {"clean_session": False} if self._version == MQTTv311 else {}
+        client = Client(CallbackAPIVersion.VERSION2, self._client_id, protocol=self._version, **persistent)  # type: ignore[arg-type]  # paho's are ints
+        client.reconnect_delay_set(min_delay=1, max_delay=_RETRY_MAX_S)
+        client.on_connect = self._subscribe
+        client.on_subscribe = lambda *_: self._subscribed.set()
+        client.on_message = self._hear
+        return client
 
     async def connect(self) -> None:
         """Return once subscribed."""
@@ -65,9 +70,10 @@ class Peer:
         await until(self._subscribed.is_set, what="to be subscribed")
 
     def close(self) -> None:
-        """Say goodbye to the broker."""
+        """Say goodbye to the broker, which keeps the session for the next `connect`."""
         self.client.disconnect()
         self.client.loop_stop()
+        self.client = self._new_client()  # paho leaks a socket when one client is started twice
 
     def heard(self, topic: str) -> Iterator[Any]:
         """What came on a topic, oldest first."""

@@ -13,7 +13,7 @@ COMMANDS: dict[str, list[str]] = {
     "alerts": ["alerts"],
     "registry": ["registry"],
     "simulate": ["simulate"],
-    "token": ["token", "create", "--role", "ops", "--name", "nobody"],
+    "token": ["token", "create", "nobody", "--role", "ops"],
     "doctor": ["doctor"],
 }
 PASSWORD = "open-sesame-4711"

@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from services.chassis.http.front_page import front_page
 from services.chassis.http.limits import BODY_BYTES_MAX, BodyLimit
 from services.chassis.http.problems import MEDIA_TYPE, install
-from services.chassis.http.readiness import findings
+from services.chassis.http.readiness import Readiness
 from services.chassis.service import Service
 
 VERSION = version("telecare")
@@ -74,10 +74,11 @@ def create_app(
 def _own(title: str, services: Sequence[Service], metrics: CollectorRegistry) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     names = [service.name for service in services]
+    readiness = Readiness(services)
 
     @router.get("/")
     async def front() -> HTMLResponse:
-        return front_page(title, VERSION, names, await findings(services))
+        return front_page(title, VERSION, names, await readiness.findings())
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
@@ -85,7 +86,7 @@ def _own(title: str, services: Sequence[Service], metrics: CollectorRegistry) ->
 
     @router.get("/readyz")
     async def readyz() -> JSONResponse:
-        failing = await findings(services)
+        failing = await readiness.findings()
         status = HTTPStatus.SERVICE_UNAVAILABLE if failing else HTTPStatus.OK
         body = {
             "status": "not_ready" if failing else "ready",

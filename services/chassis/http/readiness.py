@@ -27,8 +27,21 @@ class Finding:
     reason: str
 
 
-async def findings(services: Sequence[Service]) -> list[Finding]:
-    """Everything that keeps any of `services` from being ready; empty when all are. Takes 3 s at most."""
+class Readiness:
+    """Asks the services of a process. Those who ask at the same time share one answer: anybody may ask, without a token."""
+
+    def __init__(self, services: Sequence[Service]) -> None:
+        self._services = services
+        self._asking: asyncio.Task[list[Finding]] | None = None
+
+    async def findings(self) -> list[Finding]:
+        """Everything that keeps any service from being ready; empty when all are. Takes 3 s at most."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(_findings(self._services), name="readiness")
+        return await asyncio.shield(self._asking)  # whoever hangs up takes the answer from nobody else
+
+
+async def _findings(services: Sequence[Service]) -> list[Finding]:
     checks = [(service.name, check) for service in services for check in service.checks]
     reasons = await asyncio.gather(*(_ask(name, check) for name, check in checks))
     found = [Finding(name, reason) for (name, _), reason in zip(checks, reasons, strict=True) if reason is not None]

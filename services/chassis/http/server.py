@@ -71,6 +71,10 @@ async def serve(app: FastAPI, host: str, port: int) -> HttpServer:
     started = asyncio.create_task(server.answering.wait())
     try:
         await asyncio.wait({task, started}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        task.cancel()
+        listener.close()
+        raise
     finally:
         started.cancel()
     if task.done():

@@ -37,7 +37,7 @@ from services.chassis.postgres import open_pool
 from services.chassis.service import Service
 from services.chassis.settings import load_settings
 from tests.blackbox.api import PROBLEM, Api
-from tests.support.servers import DatabaseServer
+from tests.support.servers import DatabaseServer, until
 
 NOWHERE = "postgresql://telecare@127.0.0.1:1/telecare"
 TOKEN = "bootstrap-token-of-this-test"
@@ -276,6 +276,27 @@ async def test_readiness_names_each_failing_check_in_a_sentence(
         page = (await nobody.get("/")).body
         assert "Not ready" in page
         assert "No hub has a verified channel." in page
+
+
+async def test_those_who_ask_for_readiness_together_share_one_answer() -> None:
+    asked = 0
+    answer = asyncio.Event()
+
+    async def counted() -> str | None:
+        nonlocal asked
+        asked += 1
+        await answer.wait()
+        return None
+
+    asked_of = readiness.Readiness([checked(counted)])
+    asking = [asyncio.create_task(asked_of.findings()) for _ in range(5)]
+    await until(lambda: asked)
+    asking.pop(0).cancel()
+    answer.set()
+    assert await asyncio.gather(*asking) == [[]] * 4
+    assert asked == 1
+    await asked_of.findings()
+    assert asked == 2  # an answer is shared, and not kept
 
 
 class Markup(HTMLParser):

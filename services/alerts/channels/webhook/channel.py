@@ -105,7 +105,7 @@ async def _read_to_its_end(answer: aiohttp.ClientResponse) -> bool:
 
 
 def _outcome_of(error: Exception) -> Outcome:
-    if isinstance(error, aiohttp.InvalidURL):
+    if isinstance(error, (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError)):
         return permanent("not a URL")
     if isinstance(getattr(error, "os_error", None), AddressForbidden):
         return permanent("address not allowed: see TELECARE_WEBHOOK_ALLOW_CIDRS")

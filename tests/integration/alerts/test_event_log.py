@@ -1,0 +1,220 @@
+"""The log between services: nothing skipped, nothing overtaken, one slow or broken key delays no other."""
+
+import asyncio
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+import asyncpg
+import pytest
+
+from services.alerts import store
+from services.chassis.event_log import AfterCommit, Consumer, LogEntry, LogRow, append
+from services.chassis.event_log.append import QUERIES
+from services.chassis.postgres import Connection, Pool, open_pool
+from tests.integration.alerts.world import MovedClock
+from tests.support.servers import Database, until
+
+STREAM = "numbers"
+
+
+class Log:
+    """A stream, and handlers that do as they are told."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.clock = MovedClock()
+        self.handled: dict[str, list[int]] = defaultdict(list)
+        self.poisoned: list[int] = []
+        self.committed: list[int] = []
+        self.failing: dict[int, Exception] = {}
+        self.poison_fails = False
+        self.entered = asyncio.Event()
+        self.gates: dict[str, asyncio.Event] = {}
+
+    def consumer(self) -> Consumer:
+        return Consumer(STREAM, self.handle, self.handle_poison, self.pool, self.clock)
+
+    async def append(self, key: str, *numbers: int, urgency: int = 3) -> None:
+        entries = [LogEntry(STREAM, key, urgency, json.dumps({"number": number})) for number in numbers]
+        async with self.pool.acquire() as connection:
+            await append(connection, entries, self.clock.now())
+
+    async def handle(self, connection: Connection, row: LogRow, _now: datetime) -> AfterCommit:
+        number: int = json.loads(row.body)["number"]
+        self.entered.set()
+        if row.key in self.gates:
+            await self.gates[row.key].wait()
+        await connection.execute("update chassis.event_log set last_error = 'half done' where key = 'witness'")
+        if number in self.failing:
+            raise self.failing[number]
+        self.handled[row.key].append(number)
+        return lambda: self.committed.append(number)
+
+    async def handle_poison(self, _connection: Connection, row: LogRow, _now: datetime) -> None:
+        if self.poison_fails:
+            raise RuntimeError("poison for the poison handler too")
+        self.poisoned.append(json.loads(row.body)["number"])
+
+    async def rows(self) -> list[asyncpg.Record]:
+        return await self.pool.fetch("select * from chassis.event_log where key <> 'witness' order by event_log_id")
+
+
+@pytest.fixture
+async def log(database: Database) -> AsyncIterator[Log]:
+    pool = await open_pool(database.url, role="telecare_alerts", name="test")
+    yield Log(pool)
+    pool.terminate()
+
+
+async def test_what_was_appended_is_handled_once_in_order_and_then_gone(log: Log) -> None:
+    await log.append("a", 1, 2, 3)
+    assert await log.consumer().run_once() == 3
+    assert await log.consumer().run_once() == 0
+    assert (log.handled, log.committed, await log.rows()) == ({"a": [1, 2, 3]}, [1, 2, 3], [])
+
+
+async def test_rows_of_a_key_keep_their_order_with_many_consumers_at_once(log: Log) -> None:
+    numbers = itertools.count()
+    for _ in range(20):
+        for key in ("a", "b", "c"):
+            await log.append(key, next(numbers))
+    consumers = [log.consumer() for _ in range(4)]
+
+    async def drain(consumer: Consumer) -> None:
+        while await log.rows():
+            await consumer.run_once()
+
+    await asyncio.gather(*map(drain, consumers))
+    assert {key: len(seen) for key, seen in log.handled.items()} == {"a": 20, "b": 20, "c": 20}
+    assert all(seen == sorted(seen) for seen in log.handled.values())
+
+
+async def test_a_key_that_is_slow_delays_no_other_and_is_handled_by_one_at_a_time(log: Log) -> None:
+    log.gates["slow"] = asyncio.Event()
+    await log.append("slow", 1, urgency=1)
+    slow = asyncio.create_task(log.consumer().run_once())
+    await log.entered.wait()
+    await log.append("slow", 2, urgency=1)  # not locked as a row, but its key is
+    await log.append("quick", 3)
+    assert await log.consumer().run_once() == 1
+    assert log.handled == {"quick": [3]}
+    assert await log.consumer().run_once() == 0
+    log.gates["slow"].set()
+    await slow
+    await log.consumer().run_once()
+    assert log.handled["slow"] == [1, 2]
+
+
+async def test_the_most_urgent_key_comes_first_with_what_waits_before_it(log: Log) -> None:
+    await log.append("low", 1, urgency=5)
+    await log.append("mixed", 2, urgency=5)
+    await log.append("mixed", 3, urgency=1)
+    await log.consumer().run_once()
+    assert log.handled == {"mixed": [2, 3]}
+
+
+async def test_a_row_that_fails_is_put_off_with_those_behind_it_and_nobody_else(log: Log) -> None:
+    await log.append("witness", 0, urgency=5)
+    log.failing[2] = ValueError("the text of a person's alarm")
+    await log.append("a", 1, 2, 3)
+    await log.append("b", 4)
+    assert await log.consumer().run_once() == 2
+    await log.consumer().run_once()
+    assert log.handled == {"a": [1], "b": [4]}
+    failed, behind = await log.rows()
+    assert (failed["attempts"], failed["last_error"]) == (1, "ValueError")
+    assert 0.19 < (failed["not_before"] - log.clock.now()).total_seconds() < 0.21
+    assert behind["attempts"] == 0
+    log.failing.clear()
+    log.clock.move(0.3)
+    await log.consumer().run_once()
+    assert log.handled["a"] == [1, 2, 3]
+
+
+async def test_what_a_failed_attempt_did_is_undone(log: Log) -> None:
+    await log.append("witness", 0, urgency=5)
+    log.gates["witness"] = asyncio.Event()
+    log.failing[1] = ValueError()
+    await log.append("a", 1)
+    await log.consumer().run_once()
+    witness = await log.pool.fetchval("select last_error from chassis.event_log where key = 'witness'")
+    assert witness is None
+
+
+async def test_the_fifth_failure_is_seen_to_in_another_way_and_the_rest_goes_on(log: Log) -> None:
+    log.failing[1] = ValueError()
+    await log.append("a", 1, 2)
+    for _ in range(4):
+        await log.consumer().run_once()
+        log.clock.move(10)
+    assert (log.poisoned, log.handled) == ([], {})
+    await log.consumer().run_once()
+    assert (log.poisoned, log.handled, await log.rows()) == ([1], {"a": [2]}, [])
+
+
+async def test_poison_that_cannot_be_seen_to_is_kept_and_keeps_nobody_else_waiting(log: Log) -> None:
+    log.failing[1] = ValueError()
+    log.poison_fails = True
+    await log.append("a", 1, urgency=1)
+    for _ in range(8):
+        log.clock.move(10)
+        await log.consumer().run_once()
+    (kept,) = await log.rows()
+    assert kept["attempts"] == 8
+    await log.append("b", 2)
+    await log.consumer().run_once()
+    assert log.handled == {"b": [2]}
+    log.poison_fails = False
+    log.clock.move(11)
+    await log.consumer().run_once()
+    assert log.poisoned == [1]
+
+
+@pytest.mark.parametrize("passing", [OSError("away"), TimeoutError(), asyncpg.DeadlockDetectedError()])
+async def test_what_passes_by_itself_counts_as_no_attempt(log: Log, passing: Exception) -> None:
+    log.failing[2] = passing
+    await log.append("a", 1, 2)
+    with pytest.raises(type(passing)):
+        await log.consumer().run_once()
+    assert [(row["attempts"], row["last_error"]) for row in await log.rows()] == [(0, None), (0, None)]
+    assert log.committed == []
+
+
+async def test_a_poke_wakes_the_loops_until_nothing_is_due(log: Log) -> None:
+    consumer = log.consumer()
+    tasks = [asyncio.create_task(loop.run()) for loop in consumer.loops()]
+    for key in ("a", "b", "c"):
+        log.gates[key] = asyncio.Event()
+        await log.append(key, 1)
+    consumer.poke("another stream")
+    consumer.poke(STREAM)
+
+    async def locked_keys() -> int:
+        locks = "select count(*) from pg_locks where locktype = 'advisory' and granted"
+        return int(await log.pool.fetchval(locks))
+
+    async def three_at_work() -> bool:
+        return await locked_keys() == 3
+
+    async def all_done() -> bool:
+        return not await log.rows()
+
+    await until(three_at_work)
+    for gate in log.gates.values():
+        gate.set()
+    await until(all_done)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_every_statement_is_one_of_the_migrated_schema(database: Database) -> None:
+    pool = await open_pool(database.url, role="telecare_alerts", name="test")
+    async with pool.acquire() as connection:
+        for queries in (store.QUERIES, QUERIES):
+            for name in queries:
+                await connection.prepare(queries[name])
+    pool.terminate()

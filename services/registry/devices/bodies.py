@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug, Text32, Text64, Text128
-from services.registry.devices.store import Change
+from services.registry.devices.values import Change
 from services.registry.domain.device import Device, postcode_district
 
 Name: TypeAlias = Annotated[Text64, Field(min_length=1)]

@@ -12,14 +12,8 @@ from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page, Problem, invalid
 from services.registry.devices.bodies import DeviceBody, DeviceDetail, MoveBody, PatchBody
-from services.registry.devices.store import (
-    DeviceStore,
-    Differs,
-    Filter,
-    NewDevice,
-    SerialTaken,
-    UnknownCouncil,
-)
+from services.registry.devices.store import DeviceStore
+from services.registry.devices.values import Differs, Filter, NewDevice, SerialTaken, UnknownCouncil
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import MOVES, Move, Refused, Stage
 from services.registry.roles import Anyone, Fitter

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,72 +14,21 @@ from contracts.access import Principal
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
+from services.registry.devices.values import (
+    Change,
+    Differs,
+    Filter,
+    NewDevice,
+    Registered,
+    SerialTaken,
+    UnknownCouncil,
+)
 from services.registry.domain.device import Device, differing
-from services.registry.domain.lifecycle import Move, Moved, Refused, Stage, decide
+from services.registry.domain.lifecycle import Move, Moved, Refused, decide
 
 _QUERIES = Queries.beside(__file__)
 
 _URGENCY = 5  # nobody waits for it
-
-
-@dataclass(frozen=True, slots=True)
-class NewDevice:
-    """What a device is registered with."""
-
-    device_id: str
-    council_id: str
-    serial: str
-    model: str
-    postcode_district: str | None = None
-    sim_operator: str | None = None
-    installation_ref: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which devices are listed; `councils` are those that the caller may see, None all."""
-
-    councils: frozenset[str] | None = None
-    council: str | None = None
-    stage: Stage | None = None
-    q: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A line of a device's history."""
-
-    at: datetime
-    actor: str
-    change: str
-    reason: str | None
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The device is on the register; `created` tells whether only now."""
-
-    device: Device
-    created: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Differs:
-    """A device of this id exists and is another in these fields."""
-
-    fields: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class SerialTaken:
-    """Another device has this serial."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnknownCouncil:
-    """There is no such council."""
 
 
 class DeviceStore:

@@ -1,0 +1,70 @@
+"""What is asked of the register of devices, and how it answers: refusals are values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from services.registry.domain.device import Device
+from services.registry.domain.lifecycle import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class NewDevice:
+    """What a device is registered with."""
+
+    device_id: str
+    council_id: str
+    serial: str
+    model: str
+    postcode_district: str | None = None
+    sim_operator: str | None = None
+    installation_ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which devices are listed; `councils` are those that the caller may see, None all."""
+
+    councils: frozenset[str] | None = None
+    council: str | None = None
+    stage: Stage | None = None
+    q: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line of a device's history."""
+
+    at: datetime
+    actor: str
+    change: str
+    reason: str | None
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The device is on the register; `created` tells whether only now."""
+
+    device: Device
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A device of this id exists and is another in these fields."""
+
+    fields: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SerialTaken:
+    """Another device has this serial."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownCouncil:
+    """There is no such council."""

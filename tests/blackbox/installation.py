@@ -142,7 +142,7 @@ class Installation:
 
     async def make_hub(self, hub_id: str, *councils: str, channels: list[dict[str, Any]] | None = None) -> None:
         """A hub (told by webhook unless said otherwise) to which the alarms of these councils go."""
-        body = {"name": hub_id.title(), "channels": channels or [self.receiver.channel(hub_id)]}
+        body = {"name": hub_id.title(), "channels": [self.receiver.channel(hub_id)] if channels is None else channels}
         made = await self.api.put(f"/api/v1/hubs/{hub_id}", body)
         assert made.status in {200, 201}, made
         for council in councils:
@@ -169,11 +169,10 @@ class Installation:
         return items
 
     async def alarm(self, device_id: str, **expected: object) -> dict[str, Any]:
-        """Wait until the device's newest alarm has these values, and return it with its history."""
+        """Wait until an alarm of the device has these values, and return the newest such with its history."""
 
         async def newest() -> dict[str, Any] | None:
-            alarms = await self.alarms(device_id)
-            return alarms[0] if alarms and expected.items() <= alarms[0].items() else None
+            return next((each for each in await self.alarms(device_id) if expected.items() <= each.items()), None)
 
         found = await until(newest, what=f"an alarm of {device_id} with {expected}")
         assert found is not None

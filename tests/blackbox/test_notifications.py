@@ -158,6 +158,8 @@ async def test_a_hub_that_was_down_is_told_as_soon_as_it_is_back(installation: I
         await home.receipt(press, "notified")
         assert receiver.refused == []
         await installation.close_alarms(home.device_id)
+        await receiver.told(home.device_id, "alarm.closed")
+        await installation.make_hub("forth-arc", channels=[])
     finally:
         await receiver.stop()
 
@@ -199,6 +201,7 @@ async def test_by_mqtt_an_alarm_is_delivered_only_when_the_hub_says_so(
     press = home.press()
     raised = await mqtt_hub.told(home.device_id)
     assert raised.keys() == {"id", "type", "timestamp", "data"}
+    await home.receipt(press)
     assert (await installation.alarm(home.device_id))["notified_at"] is None
     assert [each["state"] for each in home.receipts(press)] == ["stored"]
 

@@ -80,12 +80,18 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
     async with contextlib.AsyncExitStack() as stack:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stack.callback(failed.cancel)
-        started = [await build(runtime) for build in builds]
-        for service in started:
+        started = []
+        for build in builds:
+            service = await build(runtime)
+            started.append(service)
             if service.close is not None:
                 stack.push_async_callback(service.close)
+        app = create_app(title="telecare", services=started, metrics=runtime.metrics)
+        server = await serve(app, settings.http_host, settings.http_port)
+        stack.push_async_callback(server.stop)
         tasks = _Tasks(failed)
         stack.push_async_callback(tasks.stop)
+        tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
         if isinstance(runtime.clock, DatabaseClock):
             tasks.start("clock", _clock_loop(runtime.database_url, runtime.clock).run())
@@ -97,10 +103,6 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
                 tasks.start(loop.name, loop.run())
             for number, task in enumerate(service.tasks):
                 tasks.start(f"{service.name}-{number}", task())
-        app = create_app(title="telecare", services=started, metrics=runtime.metrics)
-        server = await serve(app, settings.http_host, settings.http_port)
-        stack.push_async_callback(server.stop)
-        tasks.start("http", server.wait())
         _log.info("started", services=[service.name for service in started], url=server.url)
         yield Process(runtime, started, server.url, failed)
         _log.info("stopping")

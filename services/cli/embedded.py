@@ -63,4 +63,6 @@ def _embedded(database: EmbeddedPostgres, broker: EmbeddedBroker, *, keep_data: 
 
 
 def _data_dir() -> Path:
-    return Path(os.environ.get("TELECARE_DATA_DIR", "~/.local/state/telecare")).expanduser()
+    """Root's own home is closed to the account that the database runs as."""
+    usual = "/var/lib/telecare" if os.geteuid() == 0 else "~/.local/state/telecare"
+    return Path(os.environ.get("TELECARE_DATA_DIR", usual)).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import importlib
 import sys
 from collections.abc import Coroutine, Sequence
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.chassis.embedded.process import ServerDidNotStartError
 from services.chassis.logging import configure_logging
+from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry import council_app, device_app, hub_app, token_app
 
@@ -36,12 +39,20 @@ For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by it
 
 
 def main() -> None:
-    """Run the command line. A setting that is missing or wrong ends it with one line and exit code 2."""
+    """Run the command line. What a person can put right ends it with one line: exit code 2 for a setting, else 1."""
     try:
         app()
     except SettingsError as error:
         typer.echo(f"telecare: {error}", err=True)
         sys.exit(2)
+    except (ServerDidNotStartError, MigrationError) as error:
+        typer.echo(f"telecare: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        typer.echo(f"telecare: {error.strerror}: choose another with TELECARE_HTTP_PORT", err=True)
+        sys.exit(1)
     except KeyboardInterrupt:  # before anything ran that handles it
         sys.exit(130)
 

@@ -42,7 +42,8 @@ async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -
             "role": role,
             "timezone": "UTC",
             "statement_timeout": f"{STATEMENT_TIMEOUT_S}s",
-            "idle_in_transaction_session_timeout": "30s",
+            # A process that was stopped in a transaction holds a device's rows and lock no longer than this.
+            "idle_in_transaction_session_timeout": "5s",
             # TCP keepalive: a database host that vanished is noticed in about 15 s, not in two hours.
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "5",

@@ -1,0 +1,176 @@
+"""`telecare up --embedded` as a person at a terminal meets it: what it prints, how it ends, what it leaves behind."""
+
+import asyncio
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.servers import until
+
+_UP = [sys.executable, "-m", "services.cli", "up", "--embedded"]
+_READY_S = 60.0
+_URL = re.compile(r"http://127\.0\.0\.1:(\d+)/")
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """Unlike pytest's, it can be entered by the account that the database of a root user runs as."""
+    with tempfile.TemporaryDirectory(prefix="telecare-test-", ignore_cleanup_errors=True) as directory:
+        path = Path(directory)
+        path.chmod(0o711)
+        yield path
+
+
+def _environment(tmp_path: Path) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELECARE_")}
+    return inherited | {"TELECARE_DATA_DIR": str(tmp_path), "TERM": "xterm-256color", "COLUMNS": "120", "LINES": "40"}
+
+
+@contextmanager
+def _started(arguments: list[str], tmp_path: Path, output: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """The command, its output in a file; killed at the end if it is still there."""
+    environment = _environment(tmp_path) | settings
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [*_UP, *arguments], env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def _is_up(output: Path) -> re.Match[str]:
+    """The address that it prints once it answers."""
+    return await until(lambda: _URL.search(output.read_text()), _READY_S, what="the service to be up")
+
+
+async def _ended(process: subprocess.Popen[bytes], timeout_s: float) -> int:
+    return await asyncio.to_thread(process.wait, timeout_s)
+
+
+def _family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def _listening(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+async def test_the_demo_ends_by_itself_with_a_summary_and_says_whether_everybody_was_answered(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with _started(["--demo", "--boxes", "12", "--for", "8s"], tmp_path, output) as process:
+        await _is_up(output)
+        left = _family(process)
+        code = await _ended(process, 60)
+    text = output.read_text()
+    assert code == 0, text
+    assert "Traceback" not in text, text
+    assert re.search(
+        r"alarms: (\d+) sent · \1 stored · \1 delivered · (\d+) of the \2 that need a person acknowledged", text
+    ), text
+    assert re.search(r"TC-0000\d\d .*stored +after \d+ ms", text), text
+    assert not [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+
+
+async def test_ctrl_c_ends_the_demo_cleanly_and_a_second_run_works(tmp_path: Path) -> None:
+    for run in range(2):
+        output = tmp_path / f"output-{run}"
+        with _started(["--demo", "--boxes", "5"], tmp_path, output) as process:
+            url = await _is_up(output)
+            left = _family(process)
+            process.send_signal(signal.SIGINT)
+            code = await _ended(process, 30)
+        text = output.read_text()
+        assert code == 0, text
+        assert "Traceback" not in text, text
+        assert not [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        assert not _listening(int(url[1]))
+
+
+async def test_a_taken_port_is_replaced_and_the_new_one_printed(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with _started([], tmp_path, output, TELECARE_HTTP_PORT=str(port)) as process:
+            url = await _is_up(output)
+            assert int(url[1]) != port
+            assert _listening(int(url[1]))
+            process.send_signal(signal.SIGTERM)
+            assert await _ended(process, 30) == 0, output.read_text()
+
+
+async def test_a_killed_demo_leaves_no_server_behind(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with _started(["--demo", "--boxes", "5"], tmp_path, output) as process:
+        await _is_up(output)
+        left = _family(process)
+        process.kill()
+        await until(
+            lambda: not [each for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE],
+            20,
+            what="its servers to notice and end",
+        )
+
+
+async def test_at_a_terminal_every_alarm_is_a_line_that_fills_up(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    screen = bytearray()
+    os.set_blocking(master, False)
+
+    def read() -> bytes:
+        with suppress(BlockingIOError, OSError):
+            screen.extend(os.read(master, 65536))
+        return bytes(screen)
+
+    process = subprocess.Popen(  # noqa: ASYNC220 - it starts in no time
+        [*_UP, "--demo", "--boxes", "8"], env=_environment(tmp_path), stdin=slave, stdout=slave, stderr=slave
+    )
+    try:
+        await until(
+            lambda: b"acknowledged" in read() and b"waiting for a person" in screen, _READY_S, what="the live view"
+        )
+        await until(lambda: re.search(rb"\d+ ms", read()), 20, what="an alarm's milestones")
+        process.send_signal(signal.SIGINT)
+
+        def over() -> bool:
+            read()  # a full terminal would hold the process up
+            return process.poll() is not None
+
+        await until(over, 30, what="the demo to end")
+        assert process.returncode == 0, screen.decode(errors="replace")
+        assert b"worst delay" in read()
+        assert b"Traceback" not in screen
+    finally:
+        process.kill()
+        process.wait()
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize("arguments", [["--demo"], ["--for", "5s"]])
+async def test_the_demo_never_writes_made_up_devices_into_a_real_database(arguments: list[str], tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *_UP[:-1],
+        *arguments,
+        env=_environment(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 2
+    assert b"need --embedded" in said

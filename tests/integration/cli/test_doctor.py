@@ -1,0 +1,98 @@
+"""`telecare doctor`: what it finds, what it advises, and what it never says."""
+
+import re
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.chassis.settings import Settings, load_settings
+from services.cli.doctor import examine
+from services.cli.doctor.broker import examine_broker
+from services.cli.doctor.database import examine_database
+from services.cli.doctor.installation import examine_installation
+from tests.support.servers import Broker, Database, free_port, real_stack
+
+
+def _settings(tmp_path: Path, database_url: str, mqtt_url: str, **more: object) -> Settings:
+    return load_settings(database_url=database_url, mqtt_url=mqtt_url, data_dir=tmp_path, **more)
+
+
+async def test_a_sound_installation_has_nothing_wrong_but_the_missing_hub(
+    database: Database, broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = await examine(_settings(tmp_path, database.url, broker.url))
+    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert code == 1
+    assert "no hub has a verified channel" in said
+    assert "1 wrong" in said
+    assert "1200 of 1200 messages queued for an absent client came" in said
+    assert "all migrations applied" in said
+    assert ("Apache-2" in said) if real_stack() else ("no TimescaleDB" in said)
+
+
+async def test_servers_that_are_away_are_named_and_no_password_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    settings = _settings(
+        tmp_path,
+        f"postgresql://someone:hunter2secret@127.0.0.1:{port}/x",
+        f"mqtt://someone:hunter2secret@127.0.0.1:{port}",
+    )
+    assert await examine(settings) == 1
+    said = capsys.readouterr().out
+    assert "is PostgreSQL running" in said
+    assert "is it running" in said
+    assert "hunter2secret" not in said
+
+
+async def test_a_wrong_url_is_not_repeated(tmp_path: Path) -> None:
+    settings = _settings(tmp_path, "postgresql://someone:hunter2secret@[", "http://someone:hunter2secret@host")
+    found = [*await examine_database(settings), *await examine_broker(settings)]
+    assert {finding.level for finding in found} == {"wrong"}
+    assert "hunter2secret" not in repr(found)
+
+
+async def test_a_database_that_nobody_migrated_is_told_so(database: Database, broker: Broker, tmp_path: Path) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("delete from public.telecare_migration where number >= 20")
+    finally:
+        await connection.close()
+    found = await examine_database(_settings(tmp_path, database.url, broker.url))
+    (finding,) = [each for each in found if "migration" in each.what]
+    assert finding.level == "wrong"
+    assert finding.advice == "run `telecare migrate`"
+
+
+async def test_a_database_that_may_lose_what_it_promised_is_wrong(
+    database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(f'alter database "{database.name}" set synchronous_commit = off')
+    finally:
+        await connection.close()
+    found = await examine_database(_settings(tmp_path, database.url, broker.url))
+    assert [each.what for each in found if each.level == "wrong"] == ["synchronous_commit = off"]
+
+
+async def test_settings_that_cost_sleep_are_pointed_out(database: Database, broker: Broker, tmp_path: Path) -> None:
+    settings = _settings(
+        tmp_path, database.url, broker.url, bootstrap_token="short", http_host="0.0.0.0", fallback_hub="nowhere"
+    )
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("insert into registry.hub values ('clyde-arc', 'Clyde', now())")
+        await connection.execute(
+            "insert into registry.hub_channel (channel_id, hub_id, kind, verified_at, position) "
+            "values (gen_random_uuid(), 'clyde-arc', 'mqtt', now(), 0)"
+        )
+    finally:
+        await connection.close()
+    told = {each.what: each.level for each in await examine_installation(settings)}
+    assert told["TELECARE_BOOTSTRAP_TOKEN is short enough to be guessed"] == "wrong"
+    assert told["HTTP listens on 0.0.0.0 without TLS"] == "note"
+    assert told["the fallback hub 'nowhere' is unknown or has no verified channel"] == "wrong"
+    assert told["32 of 32 councils have no route to a usable hub"] == "note"

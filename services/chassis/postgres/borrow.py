@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
@@ -31,10 +31,17 @@ async def borrow(pool: Pool, *, timeout_s: float = ACQUIRE_TIMEOUT_S) -> AsyncIt
         yield connection
     except BaseException as error:
         if not is_usable_after(error):
-            connection.terminate()
+            _close(connection)
         raise
     finally:
         await pool.release(connection, timeout=timeout_s)
+
+
+def _close(connection: Connection) -> None:
+    """Without a word to the server, which may not hear it."""
+    # A connection that the server has closed has left its pool by itself, and refuses every call.
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 class Line:
@@ -50,23 +57,24 @@ class Line:
     async def transaction(self) -> AsyncIterator[Connection]:
         """A transaction on the line. One at a time."""
         connection = self._connection or await self._open()
-        transaction = connection.transaction()
+        transaction = None
         try:
+            transaction = connection.transaction()
             await transaction.start()
             yield connection
             await transaction.commit()
         except BaseException as error:
-            if not is_usable_after(error):
-                self.drop()
-            else:
+            if transaction is not None and is_usable_after(error):
                 await self._roll_back(transaction)
+            else:
+                self.drop()
             raise
 
     def drop(self) -> None:
         """Close it without a word; the next transaction opens another."""
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _close(connection)
 
     async def _roll_back(self, transaction: asyncpg.transaction.Transaction) -> None:
         try:
@@ -81,7 +89,7 @@ class Line:
             if self._on_open:
                 await connection.execute(self._on_open)
         except BaseException:
-            connection.terminate()
+            _close(connection)
             raise
         self._connection = connection
         return connection

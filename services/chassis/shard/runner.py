@@ -107,10 +107,13 @@ class ShardRunner:
         while True:
             lease = await self._contend()
             self._others_seen_at = -LEASE_S
+            end: End | None = None
             try:
                 end = await self._hold(lease)
             finally:
-                await self._let_go(lease)
+                # Whoever takes a session without having the lease gains nothing by it: ours goes on after a pause.
+                if end is not End.TAKEN_OVER:
+                    await self._let_go(lease)
             _log.warning("shard_given_up", shard=self.name, reason=end)
             await asyncio.sleep(_STAND_BACK_S * random.uniform(1, 2))  # noqa: S311 - jitter
 

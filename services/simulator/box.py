@@ -141,7 +141,8 @@ class Box:
                 began_at = time.monotonic()
                 await line.say(message)
                 self._ledger.published(self.device.identity, message, began_at)
-            await self._nap(self.device.wake_at)
+            if self.device.is_on:  # the step may have been its last
+                await self._nap(self.device.wake_at)
         if self._stopping:
             await line.say(self.device.will(self._clock.now()))
             return
@@ -170,7 +171,9 @@ class Box:
         return [self._ledger.born(self.device.identity, alarm) for alarm in self.device.take_born()]
 
     async def _nap(self, *instants: datetime | None) -> None:
-        """Until the first of these instants, or until something happens."""
+        """Until the first of these instants, or until something happens; never when stopping, which is poked only once."""
+        if self._stopping:
+            return
         now = self._clock.now()
         waits_s = [(instant - now).total_seconds() for instant in instants if instant is not None]
         try:

@@ -111,6 +111,10 @@ class Fleet:
         """Return once `predicate()` is true; asked again whenever anything happens to a box of its own connection."""
         await self._ledger.until(predicate)
 
+    async def stored(self) -> None:
+        """Return once every alarm so far is stored."""
+        await self.until(lambda: all(trace.stored_at is not None for trace in self.traces))
+
     async def settled(self) -> None:
         """Return once every alarm so far is stored, and acknowledged where it needs a person."""
         await self.until(lambda: all(trace.is_settled for trace in self.traces))

@@ -1,6 +1,5 @@
 """Who lives where: as many devices as wanted, the same ones every time, computed when asked for and never listed."""
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, overload
@@ -27,6 +26,8 @@ _MODELS: Final[tuple[tuple[str, Network], ...]] = (
     ("hearth-ip", "ethernet"),
     ("ingle-nb", "nb_iot"),
 )
+
+_GOLDEN: Final = 0x9E37_79B9_7F4A_7C15  # 2^64 / golden ratio
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +67,8 @@ class Population(Sequence[DeviceIdentity]):
         return self._make(self._numbers[index])
 
     def _make(self, number: int) -> DeviceIdentity:
-        # A checksum scatters neighbours over districts, operators and models independently of their council.
-        dice = zlib.crc32(number.to_bytes(8, "big"))
+        # Fibonacci hashing scatters neighbours over districts, operators and models, whatever their council.
+        dice = (number * _GOLDEN & 0xFFFF_FFFF_FFFF_FFFF) >> 24
         council = self._councils[number % len(self._councils)]
         districts = DISTRICTS.get(council, ("G31",))
         model, network = _MODELS[dice % len(_MODELS)]

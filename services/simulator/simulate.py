@@ -117,7 +117,7 @@ async def _play(options: SimulateOptions, fleet: Fleet, out: Callable[[str], Non
         await asyncio.sleep(options.for_s if options.for_s is not None else float("inf"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.settle_s):
-                await fleet.until(lambda: all(trace.stored_at is not None for trace in fleet.traces))
+                await fleet.stored()
         telling.cancel()
 
 

@@ -13,6 +13,7 @@ from services.chassis.mqtt.decoder import Decoder
 
 _KEEP_ALIVE_S: Final = 30
 _OPEN_TIMEOUT_S: Final = 10.0
+_TAKEN: Final = (mqtt5.PubAckReasonCode.SUCCESS, mqtt5.PubAckReasonCode.NO_MATCHING_SUBSCRIBERS)
 _PINGREQ: Final = mqtt5.PingReqPacket().write()
 
 
@@ -109,7 +110,7 @@ class Trunk(asyncio.Protocol):
             if isinstance(packet, mqtt5.PubAckPacket):
                 self._free_ids.append(packet.packet_id)
                 # A refusal (ACL, quota) is no heartbeat; "no matching subscribers" is one that nobody wanted.
-                acknowledged += packet.reason_code < mqtt5.PubAckReasonCode.UNSPECIFIED_ERROR
+                acknowledged += packet.reason_code in _TAKEN
             elif isinstance(packet, mqtt5.ConnAckPacket) and not self._opened.done():
                 self._opened.set_result(packet)
             elif isinstance(packet, mqtt5.DisconnectPacket):

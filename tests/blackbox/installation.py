@@ -179,9 +179,13 @@ class Installation:
         detail: dict[str, Any] = (await self.alarms_api.get(f"/api/v1/alarms/{found['alarm_id']}")).body
         return detail
 
+    def api_of(self, name: str) -> Api:
+        """What one process serves."""
+        return self._apis[name]
+
     async def metrics(self, name: str = "up") -> Metrics:
         """One scrape of one process."""
-        answer = await self._apis[name].by(None).get("/metrics")
+        answer = await self.api_of(name).by(None).get("/metrics")
         assert answer.status == 200
         return Metrics(answer.body)
 

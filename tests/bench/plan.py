@@ -1,0 +1,35 @@
+"""How much is measured."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`devices` are on the register before anything starts."""
+
+    devices: int
+    flat_out_heartbeats: int  # of the reference, and of the service, in each round
+    flat_out_rounds: int
+    paced_per_s: int
+    paced_s: int
+    idle_alarms: int
+    alarms_per_s: float = 10.0
+
+
+FULL: Final = Plan(
+    devices=1_000_000,
+    flat_out_heartbeats=500_000,
+    flat_out_rounds=3,
+    paced_per_s=10_000,
+    paced_s=60,
+    idle_alarms=400,
+)
+QUICK: Final = Plan(
+    devices=20_000,
+    flat_out_heartbeats=20_000,
+    flat_out_rounds=1,
+    paced_per_s=1_000,
+    paced_s=4,
+    idle_alarms=20,
+)

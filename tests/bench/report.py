@@ -1,0 +1,120 @@
+"""The figures as people read them, and whether they reach the targets."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.alarms import Delays
+from tests.bench.flat_out import Round
+from tests.bench.meter import Cost
+from tests.bench.paced import Paced
+
+RATIO_MIN: Final = 0.5
+LOADED_P99_MS_MAX: Final = 150
+IDLE_P50_MS_MAX: Final = 15
+IDLE_P99_MS_MAX: Final = 50
+_BARS: Final = "▁▂▃▄▅▆▇█"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was to be reached, and what was."""
+
+    target: str
+    reached: bool
+    figure: str
+
+
+class Report:
+    """Prints each result as it comes, and in the end the verdicts."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._verdicts: list[Verdict] = []
+        self.lost = 0
+        """Heartbeats and alarms: the one figure that must be nought on any machine."""
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False)
+
+    def flat_out(self, rounds: Sequence[Round]) -> None:
+        """Rates and ratio of every round, and the costs in the middle one."""
+        table = Table(
+            "round", "reference", "service", "ratio", title="Flat out (heartbeats/s, first sent to last committed)"
+        )
+        for number, each in enumerate(rounds, 1):
+            table.add_row(
+                str(number), f"{each.reference.per_s:,.0f}", f"{each.service.per_s:,.0f}", f"{each.ratio:.2f}"
+            )
+        self._console.print(table)
+        middle = sorted(rounds, key=lambda each: each.ratio)[len(rounds) // 2]
+        self._costs("Flat out, reference", middle.reference.costs)
+        self._costs("Flat out, service", middle.service.costs)
+        ratio = median(each.ratio for each in rounds)
+        lost = sum(each.lost for each in rounds)
+        self.lost += lost
+        self._judge(f"flat out at least {RATIO_MIN} of the reference", ratio >= RATIO_MIN, f"{ratio:.2f} (median)")
+        self._judge("flat out, every heartbeat stored", lost == 0, f"{lost} not")
+
+    def paced(self, result: Paced) -> None:
+        """The minute: rate, loss, backlog, costs, alarms."""
+        backlog = result.backlog
+        self.say(
+            f"\n[bold]Paced[/]: {result.sent:,} heartbeats sent in {result.sent_in_s:.1f} s = {result.per_s:,.0f}/s, "
+            f"{result.stored:,} stored\n"
+            f"backlog (sent, not yet stored) {_sparkline(backlog.heartbeats)}  median {median(backlog.heartbeats):,.0f}, "
+            f"most {max(backlog.heartbeats):,}, last {backlog.heartbeats[-1]:,}, growing by {backlog.growth_per_s:,.0f}/s"
+        )
+        self._costs("Paced", result.costs)
+        self._delays("while paced", result.alarms)
+        self.lost += result.sent - result.stored
+        held = result.per_s >= backlog.per_s * 0.99
+        self._judge(f"{backlog.per_s:,.0f} heartbeats/s held", held, f"{result.per_s:,.0f}/s")
+        self._judge("every one stored", result.stored == result.sent, f"{result.stored:,} of {result.sent:,}")
+        self._judge("backlog flat", backlog.is_flat, f"{backlog.growth_per_s:+,.0f}/s")
+        p99_ms = result.alarms.p99_ms
+        self._judge(
+            f"alarm p99 meanwhile at most {LOADED_P99_MS_MAX} ms", p99_ms <= LOADED_P99_MS_MAX, f"{p99_ms:.1f} ms"
+        )
+
+    def idle(self, delays: Delays) -> None:
+        """Alarms alone."""
+        self._delays("idle", delays)
+        p50_ms, p99_ms = delays.p50_ms, delays.p99_ms
+        self._judge(f"idle alarm p50 at most {IDLE_P50_MS_MAX} ms", p50_ms <= IDLE_P50_MS_MAX, f"{p50_ms:.1f} ms")
+        self._judge(f"idle alarm p99 at most {IDLE_P99_MS_MAX} ms", p99_ms <= IDLE_P99_MS_MAX, f"{p99_ms:.1f} ms")
+
+    def verdicts(self) -> None:
+        """Which targets were reached."""
+        table = Table("target", "", "figure", title="Targets")
+        for each in self._verdicts:
+            word = "[green]reached[/]" if each.reached else "[red bold]not reached[/]"
+            table.add_row(each.target, word, each.figure)
+        self._console.print(table)
+
+    def _judge(self, target: str, reached: bool, figure: str) -> None:
+        self._verdicts.append(Verdict(target, reached, figure))
+
+    def _costs(self, title: str, costs: Mapping[str, Cost]) -> None:
+        table = Table("process", "CPU µs/heartbeat", "memory MiB", title=f"{title}: what each part costs")
+        for name, cost in costs.items():
+            table.add_row(name, f"{cost.cpu_us:.1f}", f"{cost.memory_mib:.0f}")
+        self._console.print(table)
+
+    def _delays(self, when: str, delays: Delays) -> None:
+        self.lost += delays.lost
+        self.say(
+            f"[bold]Alarms {when}[/], publish → webhook: {len(delays.ms)} told, {delays.lost} lost, {delays.escalated} escalated; "
+            f"p50 {delays.p50_ms:.1f} ms, p90 {delays.percentile(90):.1f} ms, p99 {delays.p99_ms:.1f} ms, "
+            f"most {max(delays.ms):.1f} ms"
+        )
+
+
+def _sparkline(values: Iterable[int]) -> str:
+    heights = [max(value, 0) for value in values]
+    top = max(*heights, 1)
+    return "".join(_BARS[height * (len(_BARS) - 1) // top] for height in heights)

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import Line
+from services.chassis.postgres.errors import Unencodable
 from services.ingest.domain.decode import HeartbeatRow, Quarantined
 from services.ingest.heartbeat_batch import Part
 from services.ingest.sql import QUERIES
-
-_STAGE = "staged_heartbeat"
 
 
 class Counts(NamedTuple):
@@ -35,7 +34,7 @@ class HeartbeatStore:
         stored = 0
         async with self._line.transaction() as connection:
             if part.replayed:
-                await connection.copy_records_to_table(_STAGE, records=part.replayed)
+                await _stage(connection, part.replayed)
                 stored += await connection.fetchval(QUERIES["store_replayed"])
             if part.rows:
                 stored += await _store_rows(connection, part.rows, now)
@@ -53,8 +52,19 @@ class HeartbeatStore:
         self._line.drop()
 
 
+async def _stage(connection: Connection, rows: Sequence[HeartbeatRow]) -> None:
+    try:
+        await connection.copy_records_to_table("staged_heartbeat", records=rows)
+    except (
+        ValueError,
+        TypeError,
+        OverflowError,
+    ) as error:  # COPY's encoder, unlike that of statements, raises what it meets
+        raise Unencodable(type(error).__name__) from error
+
+
 async def _store_rows(connection: Connection, rows: Sequence[HeartbeatRow], now: datetime) -> int:
-    await connection.copy_records_to_table(_STAGE, records=rows)
+    await _stage(connection, rows)
     counts = await connection.fetchrow(QUERIES["apply_heartbeats"], now)
     assert counts is not None  # noqa: S101 - counts of whole tables always come as one row
     if counts["heard"] < counts["devices"]:

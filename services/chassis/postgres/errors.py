@@ -19,9 +19,15 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, (OSError, TimeoutError))
 
 
+class Unencodable(Exception):
+    """A row that asyncpg can't put on the wire."""
+
+
 def is_data_error(error: BaseException) -> bool:
     """Whether a row is at fault: this one is refused again each time, the same statement with other rows may succeed.
 
     Class 22 data exception (asyncpg raises it too, for what it can't encode), 23 a constraint, 54 a limit of the program.
     """
-    return isinstance(error, asyncpg.PostgresError) and (getattr(error, "sqlstate", None) or "")[:2] in {"22", "23", "54"}
+    if isinstance(error, asyncpg.PostgresError):
+        return (getattr(error, "sqlstate", None) or "")[:2] in {"22", "23", "54"}
+    return isinstance(error, Unencodable)

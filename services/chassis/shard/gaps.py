@@ -1,5 +1,6 @@
 """Times during which the broker may have lost messages for a shard: written down, if need be once the database is back."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -51,7 +52,7 @@ class Gaps:
         gap, certain = self._open, not session_present and session_at is not None
         if gap is not None and not gap.written:
             await self._write(gap)
-        async with borrow(self.pool, timeout_s=_WRITE_TIMEOUT_S) as connection:
+        async with asyncio.timeout(_WRITE_TIMEOUT_S), borrow(self.pool) as connection:
             now = self.clock.now()
             closed = await connection.fetchval(QUERIES["close_gap"], self.shard, now, certain)
             if certain and not closed:
@@ -63,12 +64,12 @@ class Gaps:
         """Another holds the shard: an open gap is its to close, but one that it can't know of is over by now."""
         gap = self._open
         if gap is not None and not gap.written:
-            async with borrow(self.pool, timeout_s=_WRITE_TIMEOUT_S) as connection:
+            async with asyncio.timeout(_WRITE_TIMEOUT_S), borrow(self.pool) as connection:
                 now = self.clock.now()
                 await connection.execute(QUERIES["add_gap"], self.shard, gap.started_at, now, False, gap.reason)
         self._open = None
 
     async def _write(self, gap: _Gap) -> None:
-        async with borrow(self.pool, timeout_s=_WRITE_TIMEOUT_S) as connection:
+        async with asyncio.timeout(_WRITE_TIMEOUT_S), borrow(self.pool) as connection:
             await connection.execute(QUERIES["open_gap"], self.shard, gap.started_at, gap.reason)
         gap.written = True

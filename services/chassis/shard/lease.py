@@ -69,5 +69,5 @@ class Lease:
 
 
 async def _ask(pool: Pool, query: str, *arguments: Any) -> Any:
-    async with asyncio.timeout(_ASK_TIMEOUT_S), borrow(pool, timeout_s=_ASK_TIMEOUT_S) as connection:
+    async with asyncio.timeout(_ASK_TIMEOUT_S), borrow(pool) as connection:
         return await connection.fetchrow(query, *arguments)

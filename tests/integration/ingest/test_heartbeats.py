@@ -3,6 +3,10 @@
 import json
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
+from services.ingest import heartbeat_batch
+from services.ingest.domain.decode import HeartbeatRow, Quarantined, decode_heartbeat
 from tests.blackbox.box import Box, now
 from tests.integration.ingest.conftest import COUNCIL, Ingest, run_ingest
 from tests.support.mqtt import publish_all
@@ -111,6 +115,24 @@ async def test_a_row_that_the_database_refuses_costs_no_other(ingest: Ingest, br
     assert ingest.metric("telecare_messages_total", lane="heartbeat", outcome="stored") == 98
     assert ingest.metric("telecare_messages_total", lane="heartbeat", outcome="quarantined") == 2
     assert (await ingest.rows("select seq from ingest.liveness"))[0]["seq"] == 99
+
+
+async def test_a_row_that_cannot_even_be_sent_to_the_database_costs_no_other(
+    ingest: Ingest, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reading that lets too large a number pass stands for whatever may be overlooked one day."""
+
+    def careless(topic: str, payload: bytes, received_at: datetime) -> HeartbeatRow | Quarantined:
+        row = decode_heartbeat(topic, payload, received_at)
+        assert isinstance(row, HeartbeatRow)
+        return row._replace(seq=2**70) if row.seq == 17 else row
+
+    monkeypatch.setattr(heartbeat_batch, "decode_heartbeat", careless)
+    payloads = [heartbeat(seq) for seq in range(100)]
+    await publish_all(broker.url, topic("TC-1"), payloads)
+    await acknowledged(ingest, 100)
+    assert await ingest.count("ingest.heartbeat") == 99
+    assert [row["payload"] for row in await ingest.rows("select * from ingest.quarantine")] == [payloads[17]]
 
 
 async def test_a_device_that_says_it_is_online_lives_and_one_that_is_spoken_of_does_not(

@@ -1,0 +1,267 @@
+"""Who works a session, when he must let go of it, and what is written down when the broker may have lost something."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.chassis.clock import DatabaseClock
+from services.chassis.mqtt import Filter, Message, MqttUrl, Session, SessionOptions
+from services.chassis.postgres import Pool, open_pool
+from services.chassis.shard import Lane, Progress, Shards, runner
+from services.chassis.shard.gaps import Gaps
+from tests.support.mqtt import publish_all
+from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, until
+
+TOPIC = "telecare/v1/devices/fife/TC-1/alarm"
+CLIENT_ID = "telecare-ingest-alarms"
+
+
+@dataclass
+class Worker:
+    """Takes messages and acknowledges them, unless told to be stuck."""
+
+    stuck: bool = False
+    taken: list[Message] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
+    gaps: int = 0
+
+    async def work(self, session: Session, progress: Progress) -> None:
+        self.sessions.append(session)
+        while True:
+            messages = await session.batch(100)
+            progress.taken(len(messages))
+            self.taken += messages
+            if self.stuck:
+                await asyncio.Event().wait()
+            session.puback(messages)
+            progress.stored(len(messages))
+
+    def found_gap(self) -> None:
+        self.gaps += 1
+
+
+@asynccontextmanager
+async def shards(
+    worker: Worker, database_url: str, mqtt_url: str, *, instance: str = "one", ready: bool = True
+) -> AsyncIterator[Shards]:
+    """Work the alarms' shard; the other one is given to nobody."""
+    pool = await open_pool(database_url, role="telecare_ingest", name="test", size=4)
+    lane = Lane(worker.work, receive_max=100)
+    made = Shards(
+        pool=pool,
+        mqtt_url=MqttUrl.parse(mqtt_url),
+        clock=DatabaseClock(),
+        instance=instance,
+        service="ingest",
+        lanes={"alarm": lane, "heartbeat": lane},
+        on_gap=worker.found_gap,
+    )
+    task = asyncio.create_task(made.run())
+    try:
+        if ready:
+            await until(lambda: "alarms" in made.working, what="the shard to be worked")
+        yield made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        pool.terminate()
+
+
+@pytest.fixture
+async def observer(database: Database) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """The database, seen from outside. Only the shard of alarms is left."""
+    connection = await asyncpg.connect(database.url)
+    await connection.execute("delete from chassis.shard where shard <> 'alarms'")
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    pool = await open_pool(database.url, role="telecare_ingest", name="test")
+    yield pool
+    pool.terminate()
+
+
+Observer = Any  # asyncpg's connection
+
+
+async def test_one_works_and_the_other_is_ready_to(database: Database, broker: Broker, observer: Observer) -> None:
+    worker, standby = Worker(), Worker()
+    async with (
+        shards(worker, database.url, broker.url) as working,
+        shards(standby, database.url, broker.url, instance="two", ready=False) as waiting,
+    ):
+        await until(lambda: not waiting.blind, what="the standby to see the worker")
+        assert await waiting.check() is None
+        assert working.working == {"alarms"}
+        assert not waiting.working
+        await publish_all(broker.url, TOPIC, [b"1", b"2"])
+        await until(lambda: len(worker.taken) == 2)
+        assert standby.sessions == []
+
+
+async def test_who_is_asked_to_stop_lets_the_other_go_on_at_once(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    first, second = Worker(), Worker()
+    async with shards(first, database.url, broker.url):
+        pass
+    assert await observer.fetchval("select holder from chassis.shard") is None
+    await publish_all(broker.url, TOPIC, [b"while nobody works"])
+    async with shards(second, database.url, broker.url, instance="two"):
+        await until(lambda: second.taken, what="what was queued meanwhile")
+        assert second.sessions[0].session_present
+    assert await observer.fetchval("select count(*) from chassis.session_gap") == 0
+
+
+async def test_a_worker_whose_session_is_taken_stands_back_and_then_goes_on(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    worker = Worker()
+    async with shards(worker, database.url, broker.url) as working:
+        options = SessionOptions(
+            client_id=CLIENT_ID, filters=(Filter("telecare/v1/devices/+/+/alarm"),), receive_max=10
+        )
+        thief = await Session.connect(MqttUrl.parse(broker.url), options)
+        await until(lambda: not working.working, what="the session to be given up")
+        assert thief.reason is None
+        await thief.close()
+        await until(lambda: working.working, what="the shard to be worked again")
+        await publish_all(broker.url, TOPIC, [b"1"])
+        await until(lambda: worker.taken)
+
+
+async def test_a_worker_that_is_stuck_lets_go(
+    database: Database, broker: Broker, observer: Observer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "STALLED_S", 0.5)
+    stuck, other = Worker(stuck=True), Worker()
+    async with (
+        shards(stuck, database.url, broker.url),
+        shards(other, database.url, broker.url, instance="two", ready=False),
+    ):
+        await publish_all(broker.url, TOPIC, [b"1"])
+        await until(lambda: [message.payload for message in other.taken] == [b"1"], what="the other to have it")
+        assert [message.payload for message in stuck.taken] == [b"1"]
+
+
+async def test_a_lease_that_another_has_taken_ends_the_work(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    async with shards(Worker(), database.url, broker.url) as working:
+        await observer.execute(
+            "update chassis.shard set holder = 'another', generation = generation + 1, renewed_at = now()"
+        )
+        await until(lambda: not working.working, what="the work to end")
+        assert await observer.fetchval("select holder from chassis.shard") == "another"
+
+
+async def test_nobody_connects_without_a_lease(database: Database, broker: Broker, observer: Observer) -> None:
+    """One that is held by a process which is gone is waited for."""
+    await observer.execute("update chassis.shard set holder = 'another', renewed_at = clock_timestamp()")
+    worker = Worker()
+    async with shards(worker, database.url, broker.url, ready=False) as waiting:
+        await until(lambda: not waiting.blind, what="the other's lease to be seen")
+        assert worker.sessions == []
+        await until(lambda: waiting.working, what="the lease to lapse")
+        assert await observer.fetchval("select generation from chassis.shard") == 1
+
+
+async def test_without_a_broker_it_says_so_and_goes_on_by_itself(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    await asyncio.to_thread(broker.kill)
+    worker = Worker()
+    async with shards(worker, database.url, broker.url, ready=False) as waiting:
+
+        async def trouble() -> bool:
+            return "has no session at the broker" in (await waiting.check() or "")
+
+        await until(trouble, what="the check to say why")
+        assert waiting.blind
+        await asyncio.to_thread(broker.start)
+        await until(lambda: waiting.working, what="the shard to be worked")
+        assert await waiting.check() is None
+    # a shard that never had a session has lost none
+    assert worker.gaps == 0
+
+
+async def test_a_broker_that_forgot_the_session_is_a_certain_gap_since_it_was_last_known(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    async with shards(Worker(), database.url, broker.url):
+        pass
+    known_at = await observer.fetchval("select session_at from chassis.shard")
+    # Another session under the same client id, and a clean one, is what is left when a broker has forgotten ours.
+    options = SessionOptions(
+        client_id=CLIENT_ID, filters=(Filter("nothing"),), receive_max=10, clean_start=True, session_expiry_s=0
+    )
+    await (await Session.connect(MqttUrl.parse(broker.url), options)).close()
+    worker = Worker()
+    async with shards(worker, database.url, broker.url):
+        pass
+    [gap] = await observer.fetch("select * from chassis.session_gap")
+    assert (gap["certain"], gap["reason"], gap["started_at"]) == (True, "session_lost", known_at)
+    assert gap["ended_at"] > known_at
+    assert worker.gaps == 1
+
+
+async def test_a_connection_that_breaks_is_a_possible_gap_once(
+    database: Database,
+    broker: Broker,
+    observer: Observer,
+    tcp_proxy: Callable[[str], Awaitable[TcpProxy]],
+) -> None:
+    proxy = await tcp_proxy(broker.url)
+    worker = Worker()
+    async with shards(worker, database.url, proxy.url) as working:
+        proxy.cut()
+        await until(lambda: not working.working, what="the loss to be noticed")
+        await until(lambda: observer.fetchval("select count(*) from chassis.session_gap where ended_at is null"))
+        proxy.restore()
+        await until(lambda: working.working, what="the session to be back")
+    [gap] = await observer.fetch("select * from chassis.session_gap")
+    assert (gap["shard"], gap["certain"], gap["reason"]) == ("alarms", False, "connection_lost")
+    assert gap["ended_at"] >= gap["started_at"]
+    assert worker.gaps == 1
+
+
+async def test_a_gap_that_began_while_the_database_was_away_is_written_when_it_is_back(
+    own_postgres: DatabaseServer,
+) -> None:
+    database = await own_postgres.create_database()
+    pool = await open_pool(database.url, role="telecare_ingest", name="test")
+    counted: list[None] = []
+    gaps = Gaps(pool, DatabaseClock(), "alarms", lambda: counted.append(None))
+    try:
+        await asyncio.to_thread(own_postgres.kill)
+        await gaps.began("connection_lost")
+        await asyncio.to_thread(own_postgres.start)
+        await gaps.ended(session_present=True, session_at=None)
+        async with pool.acquire() as connection:
+            [gap] = await connection.fetch("select * from chassis.session_gap")
+    finally:
+        pool.terminate()
+    assert (gap["reason"], gap["certain"]) == ("connection_lost", False)
+    assert gap["ended_at"] > gap["started_at"]
+    assert len(counted) == 1
+
+
+async def test_a_gap_that_another_process_ended_without_knowing_is_written_by_who_saw_it(
+    pool: Pool, observer: Observer
+) -> None:
+    counted: list[None] = []
+    gaps = Gaps(pool, DatabaseClock(), "alarms", lambda: counted.append(None))
+    async with observer.transaction():
+        await observer.execute("lock table chassis.session_gap in access exclusive mode")  # nobody can write just now
+        await gaps.began("connection_lost")
+    await gaps.handed_over()
+    [gap] = await observer.fetch("select * from chassis.session_gap")
+    assert gap["ended_at"] is not None
+    assert len(counted) == 1

@@ -4,13 +4,14 @@ A library first: the demo, the scenarios and the benchmarks drive it as `telecar
 box as a pure state machine, `Box` puts it on a connection of its own, `Fleet` runs many and keeps a trace of every alarm.
 """
 
-from services.simulator.device import Device, Timing
+from services.simulator.device import Device
 from services.simulator.flaws import FlawMix, Flaws
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.hub import HubConfig, Manners, SimulatedHub
 from services.simulator.misbehaviour import Flapping, OperatorOutage, PowerCut
 from services.simulator.occurrence import Occurrence
 from services.simulator.population import DeviceIdentity, Population
+from services.simulator.timing import Timing
 from services.simulator.traces import AlarmTrace, FleetEvent, Totals
 
 __all__ = [

@@ -7,8 +7,8 @@ No clock, no socket: whoever drives it says what happens and what time it is, pu
 import hashlib
 import random
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -20,27 +20,18 @@ from services.simulator.memory import AlarmMemory, KeptAlarm
 from services.simulator.messages import Outgoing, alarm_payload, encode, status_message
 from services.simulator.occurrence import Occurrence
 from services.simulator.population import DeviceIdentity
-from services.simulator.power import Power
+from services.simulator.power import Power, Report
+from services.simulator.timing import Timing
 
 FIRMWARE: Final = "4.2.1"
 _COMMANDS_REMEMBERED: Final = 16
 _INTERVAL_S_MIN: Final = 1
 _INTERVAL_S_MAX: Final = 24 * 3600
 _HEARTBEAT_JITTER: Final = 0.05  # so that boxes that booted together drift apart
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """The waits of a box. Those for repeats are the contract's; tests and demos shorten what would take hours."""
-
-    heartbeat_interval_s: float = 60.0
-    repeat_first_s: float = 10.0
-    repeat_max_s: float = 600.0
-    repeat_jitter: float = 0.2
-    battery_life_s: float = 24 * 3600.0
-    recharge_s: float = 12 * 3600.0
-    mains_report_delay_s: float = 300.0  # a flicker of the mains is nobody's alarm
-    battery_low_pct: float = 20.0
+_REPORTS: Final[Mapping[Report, Occurrence]] = {
+    "mains_lost": Occurrence(kind="power_supply"),
+    "battery_low": Occurrence(kind="power_supply", status="battery_low"),
+}
 
 
 class Device:
@@ -59,11 +50,9 @@ class Device:
         self.timing = timing or Timing()
         self.flaws = flaws or Flaws()
         self.memory = AlarmMemory(repeat_max_s=self.timing.repeat_max_s, jitter=self.timing.repeat_jitter)
-        self.power = Power(life_s=self.timing.battery_life_s, recharge_s=self.timing.recharge_s, now=now)
+        self.power = Power(self.timing, now)
         self._rng = rng
         self._signal_dbm = rng.randint(-105, -65)
-        self._mains_lost_at: datetime | None = None
-        self._reported: set[str] = set()  # of 'mains' and 'battery'
         self._commands_seen: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
         self._born: list[KeptAlarm] = []
         self.boot(now)
@@ -91,19 +80,15 @@ class Device:
 
     def lose_mains(self, now: datetime) -> None:
         """On the battery from now on."""
-        if self.power.mains:
-            self.power.lose_mains(now)
-            self._mains_lost_at = now
+        self.power.lose_mains(now)
 
     def restore_mains(self, now: datetime) -> None:
         """Mains again. A box that had gone flat boots; what was reported as lost is reported as restored."""
         self._advance(now)
-        self.power.restore_mains(now)
-        self._mains_lost_at = None
+        was_reported = self.power.restore_mains(now)
         if not self.is_on:
             self.boot(now)
-        if self._reported:
-            self._reported.clear()
+        if was_reported:
             self.raise_alarm(Occurrence(kind="power_supply", status="restored"), now)
 
     def raise_alarm(self, occurrence: Occurrence, now: datetime) -> KeptAlarm | None:
@@ -143,7 +128,12 @@ class Device:
     @property
     def wake_at(self) -> datetime | None:
         """The next instant at which `step` has something to do; None while only an event from outside can change that."""
-        return min(self._deadlines(), default=None) if self.is_on else None
+        if not self.is_on:
+            return None
+        instants = [self.power.next_at]
+        if self.is_connected:
+            instants += [self._heartbeat_at, self.memory.next_due_at]
+        return min((instant for instant in instants if instant is not None), default=None)
 
     def step(self, now: datetime) -> list[Outgoing]:
         """Everything that is due at `now`, in the order to publish it. Nothing while it is not connected."""
@@ -164,39 +154,14 @@ class Device:
 
     # How
 
-    def _deadlines(self) -> Iterator[datetime]:
-        if self._mains_lost_at is not None:
-            if "mains" not in self._reported:
-                yield self._mains_lost_at + timedelta(seconds=self.timing.mains_report_delay_s)
-            reported_low = "battery" in self._reported
-            level = self.power.reaches(0.0 if reported_low else self.timing.battery_low_pct)
-            if level is not None:
-                yield level
-        if self.is_connected:
-            yield self._heartbeat_at
-            if self.memory.next_due_at is not None:
-                yield self.memory.next_due_at
-
     def _advance(self, now: datetime) -> None:
         """What time alone does to a box without mains: it reports that, then that it runs low, then falls silent."""
-        if not self.is_on or self._mains_lost_at is None:
+        if not self.is_on:
             return
-        if now - self._mains_lost_at >= timedelta(seconds=self.timing.mains_report_delay_s):
-            self._report("mains", Occurrence(kind="power_supply"), now)
-        if self._is_down_to(self.timing.battery_low_pct, now):
-            self._report("battery", Occurrence(kind="power_supply", status="battery_low"), now)
-        if self._is_down_to(0.0, now):
+        for report in self.power.take_reports(now):
+            self.raise_alarm(_REPORTS[report], now)
+        if self.power.is_flat(now):
             self.is_on = self.is_connected = False
-
-    def _is_down_to(self, level_pct: float, now: datetime) -> bool:
-        # By the same arithmetic as `wake_at`, or rounding would wake it for ever a microsecond early.
-        reached_at = self.power.reaches(level_pct)
-        return reached_at is not None and reached_at <= now
-
-    def _report(self, what: str, occurrence: Occurrence, now: datetime) -> None:
-        if what not in self._reported:
-            self._reported.add(what)
-            self.raise_alarm(occurrence, now)
 
     def _greeting(self, now: datetime) -> Iterator[Outgoing]:
         if not self._greeted:

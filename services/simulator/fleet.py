@@ -9,12 +9,13 @@ from contracts.ids import DeviceId
 from services.chassis.mqtt import Backoff, MqttUrl
 from services.simulator.box import Box
 from services.simulator.clock import SteadyClock
-from services.simulator.device import Device, Timing
+from services.simulator.device import Device
 from services.simulator.flaws import FlawMix
 from services.simulator.misbehaviour import Misbehaviour
 from services.simulator.multiplex import Multiplex
 from services.simulator.occurrence import Occurrence
 from services.simulator.population import DeviceIdentity
+from services.simulator.timing import Timing
 from services.simulator.traces import AlarmTrace, FleetEvent, Ledger, Totals
 
 STOP_TIMEOUT_S = 10.0

@@ -51,6 +51,7 @@ class Multiplex:
         self._url = url
         self._devices = devices
         self._interval_s = interval_s
+        self._expiry_s = None if interval_s is None else max(1, round(2 * interval_s))
         self._in_flight_max = in_flight_max
         self._connections = connections
         self._boot = secrets.token_hex(6)
@@ -86,10 +87,11 @@ class Multiplex:
             while True:
                 due = self._due(time.monotonic() - started_at, len(mine)) - sent
                 batch = min(due, _BATCH_MAX)
+                sent_at = datetime.now(UTC).isoformat(timespec="milliseconds")
                 for turn in range(sent, sent + batch):
                     if not trunk.has_room:
                         await trunk.room()
-                    self._send(trunk, mine[turn % len(mine)])
+                    self._send(trunk, mine[turn % len(mine)], sent_at)
                 await trunk.room()
                 sent += batch
                 self.totals.late_s = (due - batch) * (self._interval_s or 0.0) / len(mine)
@@ -106,16 +108,14 @@ class Multiplex:
             return 1 << 62
         return int(elapsed_s * boxes / self._interval_s)
 
-    def _send(self, trunk: Trunk, index: int) -> None:
+    def _send(self, trunk: Trunk, index: int, sent_at: str) -> None:
         device = self._devices[index]
         seq = self._seqs[index]
         self._seqs[index] = seq + 1
-        sent_at = datetime.now(UTC).isoformat(timespec="milliseconds")
         # Written out: a JSON encoder would be the dearest thing in this loop, and nothing here needs escaping.
         payload = (
             f'{{"boot_id":"{self._boot}-{index:x}","seq":{seq},"sent_at":"{sent_at}","battery_pct":100,"mains":true,'
             f'"network":"{device.network}","signal_dbm":{-65 - index % 40},"sim_operator":"{device.sim_operator}",'
             f'"firmware":"{FIRMWARE}","temperature_c":{19 + index % 5}.5}}'
         )
-        expiry_s = None if self._interval_s is None else max(1, round(2 * self._interval_s))
-        trunk.publish(device_topic(device.council_id, device.device_id, "heartbeat"), payload.encode(), expiry_s)
+        trunk.publish(device_topic(device.council_id, device.device_id, "heartbeat"), payload.encode(), self._expiry_s)

@@ -1,8 +1,7 @@
 """Who lives where: as many devices as wanted, the same ones every time, computed when asked for and never listed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, overload
+from typing import Final, NamedTuple, overload
 
 from contracts.ids import CouncilId, DeviceId
 from contracts.vocabulary import Network
@@ -30,8 +29,7 @@ _MODELS: Final[tuple[tuple[str, Network], ...]] = (
 _GOLDEN: Final = 0x9E37_79B9_7F4A_7C15  # 2^64 / golden ratio
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceIdentity:
+class DeviceIdentity(NamedTuple):  # cheap to make, for `Multiplex` makes one for each heartbeat
     """What is printed on a box and written in the register; every box has a SIM, also one that prefers another network."""
 
     device_id: DeviceId

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.simulator.device import Timing
 from services.simulator.flaws import FlawMix
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.misbehaviour import Flapping, Misbehaviour, OperatorOutage, PowerCut
 from services.simulator.population import Population
 from services.simulator.script import play, story
+from services.simulator.timing import Timing
 from services.simulator.traces import Totals
 
 _PROGRESS_EVERY_S: Final = 5.0

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from services.simulator.device import Timing
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.population import Population
+from services.simulator.timing import Timing
 from tests.integration.simulator.counterpart import Counterpart
 from tests.support.servers import Broker
 

@@ -4,12 +4,12 @@ import warnings
 import pytest
 
 from contracts.device import Heartbeat
-from services.simulator.device import Timing
 from services.simulator.flaws import FlawMix
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.misbehaviour import Flapping, OperatorOutage, PowerCut
 from services.simulator.occurrence import Occurrence
 from services.simulator.population import Population
+from services.simulator.timing import Timing
 from tests.integration.simulator.conftest import QUICK, FleetMaker
 from tests.integration.simulator.counterpart import Counterpart
 from tests.support.servers import Broker, until

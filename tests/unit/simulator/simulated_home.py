@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.device import ReceiptState
-from services.simulator.device import Device, Timing
+from services.simulator.device import Device
 from services.simulator.flaws import Flaws
 from services.simulator.memory import KeptAlarm
 from services.simulator.messages import Outgoing
 from services.simulator.population import Population
+from services.simulator.timing import Timing
 
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -5,10 +5,11 @@ import pytest
 
 from contracts.device import Alarm, Heartbeat
 from contracts.ids import is_boot_id
-from services.simulator.device import Device, Timing
+from services.simulator.device import Device
 from services.simulator.flaws import Flaws
 from services.simulator.memory import KeptAlarm
 from services.simulator.occurrence import Occurrence
+from services.simulator.timing import Timing
 from tests.unit.simulator.simulated_home import Home, lanes, only, read
 
 PRESS = Occurrence(kind="personal_trigger", peripheral_id="pendant-1")

@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.simulator.device import Timing
 from services.simulator.memory import KeptAlarm
 from services.simulator.messages import Outgoing
 from services.simulator.occurrence import Occurrence
+from services.simulator.timing import Timing
 from tests.unit.simulator.simulated_home import Home, read
 
 # A battery that lasts minutes, so that short runs see it empty.

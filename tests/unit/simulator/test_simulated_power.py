@@ -4,20 +4,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.simulator.power import Power
+from services.simulator.timing import Timing
 from tests.unit.simulator.simulated_home import HOUR, NOW
 
 
 def make() -> Power:
-    return Power(life_s=24 * 3600, recharge_s=12 * 3600, now=NOW)
+    return Power(Timing(), NOW)
 
 
 def test_a_battery_lasts_a_day_and_is_half_full_at_noon() -> None:
     power = make()
     power.lose_mains(NOW)
     assert power.level_pct(NOW + 12 * HOUR) == 50
-    assert power.reaches(20) == NOW + timedelta(hours=19.2)
-    assert power.reaches(0) == NOW + 24 * HOUR
     assert power.level_pct(NOW + 30 * HOUR) == 0
+    assert not power.is_flat(NOW + 23 * HOUR)
+    assert power.is_flat(NOW + 24 * HOUR)
+
+
+def test_it_says_when_it_has_the_next_thing_to_report_and_each_only_once() -> None:
+    power = make()
+    power.lose_mains(NOW)
+    assert power.next_at == NOW + timedelta(minutes=5)
+    assert power.take_reports(power.next_at) == ["mains_lost"]
+    assert power.next_at == NOW + timedelta(hours=19.2)
+    assert power.take_reports(power.next_at) == ["battery_low"]
+    assert power.next_at == NOW + 24 * HOUR
+    assert power.take_reports(power.next_at) == []
+    assert power.restore_mains(power.next_at)
+    assert not power.restore_mains(NOW + 25 * HOUR)
 
 
 def test_a_battery_charges_in_half_the_time_and_never_above_full() -> None:
@@ -26,7 +40,7 @@ def test_a_battery_charges_in_half_the_time_and_never_above_full() -> None:
     power.restore_mains(NOW + 12 * HOUR)
     assert power.level_pct(NOW + 15 * HOUR) == 75
     assert power.level_pct(NOW + 99 * HOUR) == 100
-    assert power.reaches(0) is None
+    assert power.next_at is None
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1e6)), max_size=20))

@@ -61,11 +61,16 @@ class Dispatcher:
             rows = await connection.fetch(
                 QUERIES["lease"], self.clock.now(), free, list(busy), list(busy.values()), PER_HUB_MAX
             )
-        for row in rows:
-            self._start(Parcel(**row))
+            for row in rows:
+                self._start(Parcel(**row))
         busy = Counter(self._sends.values())
         self._held_back = any(sends >= PER_HUB_MAX for sends in busy.values())
         return len(rows)
+
+    async def send_due(self) -> int:
+        """For a loop: as `run_once`, and nought unless there was more than could be leased at once."""
+        started = await self.run_once()
+        return started if started == _LEASED_AT_ONCE_MAX else 0
 
     async def settled(self) -> None:
         """Return when nothing is being sent or recorded."""

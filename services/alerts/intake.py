@@ -40,11 +40,11 @@ class Intake:
     async def _arrived(
         self, connection: Connection, event: AlarmEvent, detail: str | None, now: datetime
     ) -> AfterCommit | None:
-        if await store.is_handled(connection, event):
+        known = await store.facts(connection, event)
+        if known.handled:
             return None
-        device = await store.known_device(connection, event.device_id)
-        alarm = await store.open_alarm(connection, event)
-        _, after_commit = await self.alarms.apply(connection, alarm, EventArrived(event, device, detail), now)
+        trigger = EventArrived(event, known.device, detail)
+        _, after_commit = await self.alarms.apply(connection, known.joins, trigger, now)
         return after_commit
 
 

@@ -1,12 +1,17 @@
--- name: known_device
--- What the registry publishes of a device; no row: not registered.
-select council_id, installation_ref, sole_trigger from registry.device_directory where device_id = $1;
-
--- name: open_alarm
--- The one alarm that an event joins (unique index alarm_open), locked against whoever acts on it meanwhile.
-select * from alerts.alarm
-where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed'
-for update;
+-- name: facts
+-- All that judging an event takes, in one round trip: whether it was handled before (a producer told it twice), what the
+-- registry publishes of its device (none: not registered), and the one alarm that it joins ($2 kind, $3 peripheral; unique
+-- index alarm_open), locked against whoever acts on it meanwhile. A test ($5) joins none.
+with joined as materialized (
+    select * from alerts.alarm
+    where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed' and not $5
+    for update
+)
+select exists (select from alerts.alarm_event where event_id = $4) as handled, d.device_id is not null as registered,
+    d.council_id as device_council_id, d.installation_ref as device_installation_ref, d.sole_trigger, joined.*
+from (values (1)) as one (row)
+left join registry.device_directory d on d.device_id = $1
+left join joined on true;
 
 -- name: alarm_locked
 -- Whoever changes an alarm, or one of its deliveries together with it, takes this lock first: so no two can deadlock.
@@ -74,10 +79,6 @@ select transition_id, pg_notify('alarm_transition', '') from happened;
 -- name: latest_event
 -- Of an alarm, for the notifications of what people and time do to it.
 select body::text from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 1;
-
--- name: is_handled
--- Whether an event is part of an alarm already: a producer told it twice.
-select exists (select from alerts.alarm_event where event_id = $1);
 
 -- name: events_of_alarm
 -- All of them, to be told what became of the alarm.

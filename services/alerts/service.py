@@ -78,7 +78,7 @@ async def assemble(runtime: Runtime) -> Parts:
         metrics=metrics,
         poke=send,
     )
-    sending = Loop("dispatcher", dispatcher.run_once, SEND_EVERY_S)
+    sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
     intake = Intake(alarms)
     return Parts(
         pool=pool,

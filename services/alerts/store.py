@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import AlarmId, CouncilId, DeviceId, HubId, NotificationId
+from contracts.ids import AlarmId, CouncilId, HubId, NotificationId
 from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decision import Decision
@@ -43,17 +43,25 @@ def as_uuid(text: str) -> uuid.UUID | None:
         return None
 
 
-async def known_device(connection: Connection, device_id: DeviceId) -> KnownDevice | None:
-    row = await connection.fetchrow(QUERIES["known_device"], device_id)
-    return KnownDevice(**row) if row else None
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an event is judged by. `joins` is the alarm that it joins, locked."""
+
+    handled: bool
+    device: KnownDevice | None
+    joins: Alarm | None
 
 
-async def open_alarm(connection: Connection, event: AlarmEvent) -> Alarm | None:
-    """The alarm that the event joins, locked; a test joins none."""
-    if event.test:
-        return None
-    row = await connection.fetchrow(QUERIES["open_alarm"], event.device_id, event.kind, event.peripheral_id)
-    return alarm_of(row) if row else None
+async def facts(connection: Connection, event: AlarmEvent) -> Facts:
+    """All of them in one round trip."""
+    row = await connection.fetchrow(
+        QUERIES["facts"], event.device_id, event.kind, event.peripheral_id, event.event_id, event.test
+    )
+    if row is None:
+        raise AssertionError("a select from one row has one row")
+    device = KnownDevice(row["device_council_id"], row["device_installation_ref"], row["sole_trigger"])
+    joins = None if row["alarm_id"] is None else alarm_of(row)
+    return Facts(row["handled"], device if row["registered"] else None, joins)
 
 
 async def alarm_locked(connection: Connection, alarm_id: str) -> Alarm | None:
@@ -67,11 +75,6 @@ async def due_alarm(connection: Connection, now: datetime) -> Alarm | None:
     """The most urgent alarm whose `wake_at` has come, locked."""
     row = await connection.fetchrow(QUERIES["due_alarm"], now)
     return alarm_of(row) if row else None
-
-
-async def is_handled(connection: Connection, event: AlarmEvent) -> bool:
-    handled: bool = await connection.fetchval(QUERIES["is_handled"], event.event_id)
-    return handled
 
 
 async def save(connection: Connection, before: Alarm | None, after: Alarm) -> None:

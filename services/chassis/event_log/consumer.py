@@ -1,40 +1,25 @@
 """The consumer's side: claim a key, handle its rows in order, commit."""
 
-import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TypeAlias
+from __future__ import annotations
 
-import structlog
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from services.chassis.clock import Clock
 from services.chassis.event_log.append import QUERIES
+from services.chassis.event_log.failures import handle_each
+from services.chassis.event_log.row import AfterCommit, Handle, LogRow
 from services.chassis.loop import Loop
 from services.chassis.postgres import Connection, Pool, is_transient
-from services.chassis.postgres.borrow import borrow
+from services.chassis.postgres.borrow import Line, borrow
 
-_log = structlog.get_logger(__name__)
-
-FAILURES_MAX = 5
 POLL_EVERY_S = 1.0  # LISTEN dies silently; and a row put off becomes due without a word
+_SLOW_S = 0.02
 
-
-@dataclass(frozen=True, slots=True)
-class LogRow:
-    """One fact, as it was appended. `attempts` have failed so far."""
-
-    event_log_id: int
-    key: str
-    urgency: int
-    body: str = field(repr=False)  # JSON; may hold what a person said
-    created_at: datetime
-    attempts: int
-
-
-AfterCommit: TypeAlias = Callable[[], None]
-"""What must not be done, or said, before what it is about is stored."""
-Handle: TypeAlias = Callable[[Connection, LogRow, datetime], Awaitable[AfterCommit | None]]
+_Transaction: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
 @dataclass(slots=True)
@@ -44,6 +29,7 @@ class Consumer:
     `handle` acts inside the transaction that deletes the row; its failure undoes what it did for this row alone, and puts
     the row, and those of its key behind it, off. The fifth failure hands the row to `handle_poison`, which must see to it
     in another way: nothing is skipped for ever. Errors that pass by themselves roll back all and count as nothing.
+    `handle` may so be called more than once for a row: what it does outside the transaction it returns as an AfterCommit.
     """
 
     stream: str
@@ -61,7 +47,7 @@ class Consumer:
         return self._loops
 
     def poke(self, stream: str = "") -> None:
-        """There may be rows: wake one idle claimer, which wakes the next when it finds some."""
+        """There may be rows: wake one idle claimer, which wakes the next when there is more than it can do at once."""
         if stream not in {"", self.stream}:
             return
         idle = [loop for number, loop in enumerate(self._loops) if number not in self._busy]
@@ -70,91 +56,74 @@ class Consumer:
 
     async def run_once(self) -> int:
         """Handle the due rows of the most urgent key that nobody else is at. Returns how many were seen to."""
-        now = self.clock.now()
-        done: list[AfterCommit] = []
-        async with borrow(self.pool) as connection:
-            async with connection.transaction():
-                key = await self._claim(connection, now)
-                if key is None:
-                    return 0
-                self.poke()  # where one key is due another may be
-                seen_to = await self._handle_key(connection, key, now, done)
-            for act in done:
-                act()
-        return seen_to
+        return await self._run_once(self._borrowed)
 
     def _claimer(self, number: int) -> Loop:
+        line = Line(self.pool)  # kept: an alarm waits for no connection to be prepared
+        worked = 0
+
         async def run_once() -> int:
+            nonlocal worked
+            before = worked
             self._busy.add(number)
+            slow = asyncio.get_running_loop().call_later(_SLOW_S, self.poke)
             try:
-                return await self.run_once()
+                worked = await self._run_once(line.transaction)
+                if worked and before:  # a second key in a row: there may be more than one can do
+                    self.poke()
+                return worked
             finally:
+                slow.cancel()
                 self._busy.discard(number)
 
         return Loop(f"{self.stream}-claimer-{number}", run_once, every_s=POLL_EVERY_S)
 
-    async def _claim(self, connection: Connection, now: datetime) -> str | None:
-        """A key whose lock is ours until the transaction ends."""
-        others: list[str] = []
-        while True:
-            key: str | None = await connection.fetchval(QUERIES["claim_key"], self.stream, now, others)
-            if key is None or await connection.fetchval(QUERIES["lock_key"], self.stream, key):
-                return key
-            others.append(key)
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        async with borrow(self.pool) as connection, connection.transaction():
+            yield connection
 
-    async def _handle_key(self, connection: Connection, key: str, now: datetime, done: list[AfterCommit]) -> int:
-        rows = await connection.fetch(QUERIES["rows_of_key"], self.stream, key, now)
-        seen_to = 0
-        for fields in rows:
-            values = dict(fields)
-            if not values.pop("due"):
-                break
-            seen_to += 1
-            if not await self._handle_row(connection, LogRow(**values), now, done):
-                break  # what comes after it in this key waits for it
-        return seen_to
-
-    async def _handle_row(self, connection: Connection, row: LogRow, now: datetime, done: list[AfterCommit]) -> bool:
-        """Whether the row is done with."""
-        error = None
-        if row.attempts < FAILURES_MAX:
-            error = await self._attempt(self.handle, connection, row, now, done)
-        if error is not None or row.attempts >= FAILURES_MAX:
-            error = await self._failed(error, connection, row, now, done)
-        return error is None
-
-    async def _failed(
-        self, error: Exception | None, connection: Connection, row: LogRow, now: datetime, done: list[AfterCommit]
-    ) -> Exception | None:
-        """Put the row off, or see to it in another way once that has happened too often."""
-        if error is not None:
-            _log.error("event_log_row_failed", stream=self.stream, event_log_id=row.event_log_id, **_where(error))
-        if row.attempts + 1 >= FAILURES_MAX:
-            error = await self._attempt(self.handle_poison, connection, row, now, done)
-            if error is None:
-                return None
-            _log.critical("event_log_poison_failed", stream=self.stream, event_log_id=row.event_log_id, **_where(error))
-        await connection.execute(QUERIES["put_off"], row.event_log_id, type(error).__name__, now)
-        return error
-
-    async def _attempt(
-        self, handle: Handle, connection: Connection, row: LogRow, now: datetime, done: list[AfterCommit]
-    ) -> Exception | None:
-        """Handle the row and delete it, or undo that and return what went wrong. Raises what passes by itself."""
+    async def _run_once(self, transaction: _Transaction) -> int:
         try:
-            async with connection.transaction():
-                after = await handle(connection, row, now)
-                await connection.execute(QUERIES["delete_row"], row.event_log_id)
+            return await self._all_or_nothing(transaction)
         except Exception as error:
             if is_transient(error):
                 raise
-            return error
-        if after is not None:
-            done.append(after)
-        return None
+            # One of the rows failed, and took the others with it.
+            return await self._one_by_one(transaction)
+
+    async def _all_or_nothing(self, transaction: _Transaction) -> int:
+        """The rows of a key as they nearly always go: every round trip counts between a press and a person."""
+        now = self.clock.now()
+        async with transaction() as connection:
+            rows = await self._claim(connection, "take_rows")
+            after = [await self.handle(connection, row, now) for row in rows]
+        _act(after)
+        return len(rows)
+
+    async def _one_by_one(self, transaction: _Transaction) -> int:
+        """Each row with a savepoint of its own, so that a failure costs only those of its key that come after it."""
+        async with transaction() as connection:
+            rows = await self._claim(connection, "rows_of_key")
+            after = await handle_each(connection, self.stream, rows, self.handle, self.handle_poison, self.clock.now())
+        _act(after)
+        return min(len(after) + 1, len(rows))  # the one that was put off was seen to as well
+
+    async def _claim(self, connection: Connection, query: str) -> list[LogRow]:
+        """The due rows of a key whose lock is ours until the transaction ends."""
+        now = self.clock.now()
+        others: list[str] = []
+        while True:
+            key: str | None = await connection.fetchval(QUERIES["claim_key"], self.stream, now, others)
+            if key is None:
+                return []
+            rows = await connection.fetch(QUERIES[query], self.stream, key, now)
+            if rows:
+                return [LogRow(**row) for row in rows]
+            others.append(key)
 
 
-def _where(error: Exception) -> dict[str, str]:
-    """What went wrong and where, without the message: it may quote what a device sent."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return {"error": type(error).__name__, "at": f"{frame.filename}:{frame.lineno}"}
+def _act(after: list[AfterCommit | None]) -> None:
+    for act in after:
+        if act is not None:
+            act()

@@ -9,19 +9,34 @@ from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as entry (stream
 -- is being worked are locked, and passed over; so are keys in $3, whose lock another has.
 select l.key from chassis.event_log l
 where l.stream = $1 and l.key <> all ($3::text[])
-  and $2 >= (select h.not_before from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
+    and $2 >= (
+        select h.not_before from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
 order by l.urgency, l.event_log_id
 limit 1
 for update of l skip locked;
 
--- name: lock_key
--- By the key and not by its rows: a row that is appended meanwhile must wait for those before it.
-select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0));
+-- name: take_rows
+-- The due rows of a key, oldest first and up to the first that is put off, out of the log: if what follows from them fails,
+-- so does this. None when another has the key's lock, which is taken by the key and not by its rows: a row that is appended
+-- meanwhile must wait for those before it. A bounded number: a long backlog of a key is handled in several transactions.
+with taken as (
+    delete from chassis.event_log where event_log_id in (
+        select event_log_id from chassis.event_log
+        where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
+            and event_log_id < coalesce((
+                select min(event_log_id) from chassis.event_log where stream = $1 and key = $2 and not_before > $3),
+                9223372036854775807)
+        order by event_log_id limit 50 for update)
+    returning event_log_id, key, urgency, body, created_at, attempts
+)
+select event_log_id, key, urgency, body::text as body, created_at, attempts from taken order by event_log_id;
 
 -- name: rows_of_key
--- In the order in which they were appended. A bounded number: a key with a long backlog is handled in several transactions.
-select event_log_id, key, urgency, body::text as body, created_at, attempts, not_before <= $3 as due
-from chassis.event_log where stream = $1 and key = $2
+-- As take_rows, and they stay in the log: each is deleted, or put off, by itself.
+select event_log_id, key, urgency, body::text as body, created_at, attempts from chassis.event_log
+where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
+    and event_log_id < coalesce((
+        select min(event_log_id) from chassis.event_log where stream = $1 and key = $2 and not_before > $3), 9223372036854775807)
 order by event_log_id
 limit 50
 for update;

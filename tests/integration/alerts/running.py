@@ -49,10 +49,10 @@ class Installation:
         async def newest() -> dict[str, Any] | None:
             answer = await self.api.get("/api/v1/alarms", device=device_id)
             assert answer.status == 200, answer
-            items = answer.body["items"]
+            items: list[dict[str, Any]] = answer.body["items"]
             return items[0] if items and expected.items() <= items[0].items() else None
 
-        found = await until(newest, what=f"an alarm of {device_id} with {expected}")
+        found: dict[str, Any] | None = await until(newest, what=f"an alarm of {device_id} with {expected}")
         assert found is not None
         return found
 
@@ -105,8 +105,11 @@ async def add_hub(
     secret = webhook["secret"] if webhook else f"whsec_{base64.b64encode(secrets.token_bytes(24)).decode()}"
     encrypted = Vault(SECRET_KEY).encrypt(secret.encode())
     await connection.execute("insert into registry.hub values ($1, $1, now())", hub_id)
-    channels = [("webhook", webhook["url"], encrypted)] if webhook else []
-    channels += [("mqtt", None, None)] if mqtt else []
+    channels: list[tuple[str, str | None, bytes | None]] = []
+    if webhook:
+        channels.append(("webhook", webhook["url"], encrypted))
+    if mqtt:
+        channels.append(("mqtt", None, None))
     for position, (kind, url, sealed) in enumerate(channels):
         await connection.execute(
             "insert into registry.hub_channel (channel_id, hub_id, kind, url, secret_encrypted, verified_at, position) "

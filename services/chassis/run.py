@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.http import create_app, serve
@@ -54,6 +54,7 @@ def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
         mqtt_url = MqttUrl.parse(settings.mqtt_url.get_secret_value())
     except ValueError as error:
         raise SettingsError(f"TELECARE_MQTT_URL is not usable: {error}") from None
+    disable_created_metrics()  # a series a counter that nobody asks for
     metrics = CollectorRegistry()
     ProcessCollector(registry=metrics)
     PlatformCollector(registry=metrics)

@@ -1,0 +1,210 @@
+"""What stories are told with: a whole installation in the test's own process, and a clock that only the story moves.
+
+The broker, the database, the webhooks and every service are the real ones; `minutes_pass` is the one thing that is not.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+import aiohttp
+import asyncpg
+
+from services.alerts.service import build as build_alerts
+from services.chassis.postgres import Pool
+from services.chassis.run import Process, running
+from services.ingest.service import build as build_ingest
+from services.registry.service import build as build_registry
+from services.registry.tokens import create_token
+from services.simulator import Fleet, FleetConfig
+from tests.blackbox.api import Answer, Api, Metrics
+from tests.blackbox.box import Box, Sent
+from tests.blackbox.installation import registration
+from tests.integration.alerts.running import OPS, settings_for
+from tests.integration.alerts.world import MovedClock
+from tests.scenarios.people import Hub, Operator
+from tests.support.servers import Broker, until
+
+
+class Home(Box):
+    """A box in somebody's home."""
+
+    def __init__(self, story: "Story", device_id: str, council: str) -> None:
+        super().__init__(story.broker, device_id, council)
+        self._story = story
+
+    async def presses(self, kind: str = "personal_trigger", **fields: object) -> Sent:
+        """Something happens here; return once the box knows it stored, and all that follows at once is done."""
+        sent = self.press(kind, **fields)
+        await self.receipt(sent)
+        await self._story.settles()
+        return sent
+
+    def was_told(self, sent: Sent) -> list[str]:
+        """What the box could tell the person, in order."""
+        return [each["state"] for each in self.receipts(sent)]
+
+
+class Story:
+    """One installation and its people. `Story.begin(…)` is its only maker."""
+
+    def __init__(self, broker: Broker, process: Process, clock: MovedClock, pool: Pool, api: Api) -> None:
+        self.broker = broker
+        self.process = process
+        self.clock = clock
+        self.database = pool
+        self.api = api
+        self._ladders: dict[str, list[str]] = defaultdict(list)
+        self._cast = AsyncExitStack()
+
+    @classmethod
+    @asynccontextmanager
+    async def begin(cls, database_url: str, broker: Broker, data_dir: Path) -> AsyncIterator[Self]:
+        """Ingest, alerts and registry run until the block ends; no hub and no box is there yet."""
+        settings, clock = settings_for(database_url, broker.url, data_dir), MovedClock()
+        builds = [build_registry, build_ingest, build_alerts]
+        async with (
+            asyncpg.create_pool(database_url, min_size=0, max_size=2) as pool,
+            running(settings, builds, clock=clock) as process,
+            aiohttp.ClientSession() as http,
+        ):
+            story = cls(broker, process, clock, pool, Api(http, process.url, OPS))
+            async with story._cast:
+                await process.runtime.publisher.wait_connected()
+                await until(story._listens, what="every shard to have its session")
+                yield story
+                assert not process.failed.done()
+
+    # -- who is in it ------------------------------------------------------------------------------------------------
+
+    async def hub(self, hub_id: str, *councils: str) -> Hub:
+        """A hub that is told by webhook, as the last so far on these councils' ladders."""
+        hub = await self._cast.enter_async_context(Hub(hub_id, self.clock))
+        channel = {"kind": "webhook", "url": hub.url, "secret": hub.secret, "verified": True}
+        made = await self.api.put(f"/api/v1/hubs/{hub_id}", {"name": hub_id, "channels": [channel]})
+        assert made.status == 201, made
+        for council in councils:
+            self._ladders[council].append(hub_id)
+            routed = await self.api.put(f"/api/v1/councils/{council}/routing", {"hubs": self._ladders[council]})
+            assert routed.status == 200, routed
+        return hub
+
+    async def operator(self, name: str, hub: Hub) -> Operator:
+        """Somebody who works at a hub."""
+        async with self.database.acquire() as connection:
+            token = await create_token(
+                connection, name=name, role="hub", hub_id=hub.config.hub_id, now=self.clock.now()
+            )
+        return Operator(name, self.api.by(token))
+
+    async def box(self, device_id: str, council: str = "glasgow-city", *, registered: bool = True) -> Home:
+        """A box that is switched on and connected."""
+        if registered:
+            await self.register(device_id, council)
+        box = Home(self, device_id, council)
+        self._cast.callback(box.close)
+        await box.connect()
+        return box
+
+    async def register(self, device_id: str, council: str) -> None:
+        """Put a box on the register."""
+        answer = await self.api.post("/api/v1/devices", registration(device_id, council))
+        assert answer.status == 201, answer
+
+    async def fleet(self, config: FleetConfig) -> Fleet:
+        """Many registered, simulated boxes, all connected."""
+        async with asyncio.TaskGroup() as group:
+            for device in config.devices:
+                group.create_task(self.register(device.device_id, device.council_id))
+        fleet = Fleet(config)
+        running_fleet = asyncio.create_task(fleet.run())
+
+        async def go_home() -> None:
+            fleet.stop()
+            await running_fleet
+
+        self._cast.push_async_callback(go_home)
+        await until(lambda: fleet.totals().connected == len(config.devices), 30, what="every box to be connected")
+        return fleet
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    async def minutes_pass(self, minutes: float) -> None:
+        """Time moves on, and halts wherever an alarm is to be looked at again: nothing is late because a test is in a hurry."""
+        end = self.clock.now() + timedelta(minutes=minutes)
+        while (at := await self._next_look(end)) is not None:
+            await self._move_to(at)
+        await self._move_to(end)
+
+    async def settles(self, timeout_s: float = 20.0) -> None:
+        """Return once everything is done that is due by now."""
+        self._poke()
+        await until(self._is_settled, timeout_s, what="everything that is due to be done")
+
+    async def _move_to(self, at: Any) -> None:
+        self.clock.move((at - self.clock.now()).total_seconds())
+        await self.settles()
+
+    def _poke(self) -> None:
+        """The loops wait by the real clock, which stands still beside the story's."""
+        for service in self.process.services:
+            for loop in service.loops:
+                loop.poke()
+
+    async def _next_look(self, end: Any) -> Any:
+        return await self.database.fetchval(
+            "select min(wake_at) from alerts.alarm where wake_at > $1 and wake_at <= $2", self.clock.now(), end
+        )
+
+    async def _is_settled(self) -> bool:
+        settled: bool = await self.database.fetchval(
+            "select not exists (select from chassis.event_log where stream = 'alarms') "
+            "and not exists (select from alerts.alarm where wake_at <= $1) "
+            "and not exists (select from alerts.delivery where state = 'pending' and (due_at <= $1 or lease_token is not null))",
+            self.clock.now(),
+        )
+        return settled
+
+    async def _listens(self) -> bool:
+        every: bool = await self.database.fetchval("select bool_and(session_at is not null) from chassis.shard")
+        return every
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    async def alarms(self, box: Box | None = None) -> list[dict[str, Any]]:
+        """All alarms, or those of one box, each with its history, newest first."""
+        listed = await self.api.get("/api/v1/alarms", limit=500, **({"device": box.device_id} if box else {}))
+        assert listed.status == 200, listed
+        return [(await self.api.get(f"/api/v1/alarms/{each['alarm_id']}")).body for each in listed.body["items"]]
+
+    async def alarm(self, box: Box) -> dict[str, Any]:
+        """The one alarm of a box."""
+        (alarm,) = await self.alarms(box)
+        return alarm
+
+    async def count(self, query: str, *arguments: object) -> int:
+        """What only the database can tell."""
+        counted: int = await self.database.fetchval(query, *arguments)
+        return counted
+
+    async def readiness(self) -> Answer:
+        """What `/readyz` says."""
+        return await self.api.by(None).get("/readyz")
+
+    async def counts(self, gauge: str, value: float, **labels: str) -> None:
+        """Wait until Prometheus would read this value: gauges are counted in the background."""
+
+        async def says_so() -> bool:
+            self._poke()
+            return Metrics((await self.api.by(None).get("/metrics")).body).value(gauge, **labels) == value
+
+        await until(says_so, what=f"{gauge} to be {value}")
+
+
+def happened(alarm: dict[str, Any]) -> list[str]:
+    """What an alarm's history tells, in order."""
+    return [each["event"] for each in alarm["history"]]

@@ -1,0 +1,136 @@
+"""From a press of the pendant to somebody who says "I have it"; and what happens while nobody says so."""
+
+import asyncio
+import time
+
+from paho.mqtt import publish as paho_publish
+from paho.mqtt.enums import MQTTProtocolVersion
+
+from tests.scenarios.story import Story, happened
+from tests.support.servers import Broker, until
+
+PENDANT = {"peripheral_id": "pendant-1", "location": "bathroom"}
+TESTS = 500
+
+
+async def test_somebody_presses_and_the_box_can_tell_them_each_thing_that_is_done_for_them(story: Story) -> None:
+    clyde = await story.hub("clyde-arc", "glasgow-city")
+    isla = await story.operator("Isla", clyde)
+    box = await story.box("TC-000001")
+
+    pressed = await box.presses(**PENDANT)
+    told = await clyde.hears("alarm.raised", of=box)
+    assert (told.data["priority"], told.data["location"]) == (1, "bathroom")
+    assert told.data["installation_ref"] == "ref-TC-000001"
+    await box.receipt(pressed, "notified")
+
+    await story.minutes_pass(0.5)
+    assert (await isla.takes(told.data)).status == 200
+    acknowledged = await box.receipt(pressed, "acknowledged")
+
+    await story.minutes_pass(20)
+    assert (await isla.closes(told.data, "attended")).status == 200
+    await box.receipt(pressed, "closed")
+
+    assert box.was_told(pressed) == ["stored", "notified", "acknowledged", "closed"]
+    alarm = await story.alarm(box)
+    assert acknowledged["alarm_id"] == alarm["alarm_id"]
+    assert happened(alarm) == ["raised", "acknowledged", "closed"]
+    assert (alarm["acknowledged_by"], alarm["outcome"]) == ("Isla", "attended")
+
+
+async def test_nobody_takes_it_so_every_minute_somebody_is_told_again_and_from_the_second_minute_somebody_else_too(
+    story: Story,
+) -> None:
+    clyde = await story.hub("clyde-arc", "glasgow-city")
+    forth = await story.hub("forth-arc", "glasgow-city")
+    box = await story.box("TC-000001")
+
+    await box.presses(**PENDANT)
+    assert [each.type for each in clyde.heard(of=box)] == ["alarm.raised"]
+    assert forth.heard(of=box) == []
+    await story.minutes_pass(0.98)
+    assert forth.heard(of=box) == []
+    await story.minutes_pass(0.02)
+    assert [each.type for each in forth.heard(of=box)] == ["alarm.escalated"]
+
+    await story.minutes_pass(29)
+    alarm = await story.alarm(box)
+    assert happened(alarm) == ["raised"] + ["escalated"] * 30
+    assert (alarm["state"], alarm["step"]) == ("open", 30)
+    assert [each.data["step"] for each in clyde.heard(of=box)] == list(range(31))
+    assert [each.data["step"] for each in forth.heard(of=box)] == list(range(1, 31))
+
+
+async def test_nobody_takes_it_and_the_first_hub_is_down_the_second_is_told_and_the_first_gets_one_piece_of_old_news(
+    story: Story,
+) -> None:
+    clyde = await story.hub("clyde-arc", "glasgow-city")
+    forth = await story.hub("forth-arc", "glasgow-city")
+    boxes = [await story.box(f"TC-00000{number}") for number in (1, 2, 3)]
+    await clyde.go_down()
+
+    for box in boxes:
+        await box.presses(**PENDANT)
+    await story.minutes_pass(30)
+
+    waiting = "select count(*) from alerts.delivery where state = 'pending'"
+    assert await story.count(f"{waiting} and hub_id = 'clyde-arc'") == len(boxes)
+    assert await story.count(f"{waiting} and hub_id = 'forth-arc'") == 0
+    for box in boxes:
+        assert happened(await story.alarm(box)) == ["raised"] + ["escalated"] * 30
+        assert len(forth.heard("alarm.escalated", of=box)) == 30
+    looked_at_again = "select count(*) from alerts.alarm where state = 'open' and wake_at - $1 between '1 s' and '60 s'"
+    assert await story.count(looked_at_again, story.clock.now()) == len(boxes)
+
+    await clyde.go_up()
+    await story.minutes_pass(0.2)
+    for box in boxes:
+        assert [each.type for each in clyde.heard(of=box)] == ["alarm.raised"]
+    await story.minutes_pass(0.8)
+    for box in boxes:
+        assert [each.type for each in clyde.heard(of=box)] == ["alarm.raised", "alarm.escalated"]
+
+
+async def test_lulea_2020_eight_presses_in_half_an_hour_are_eight_calls_to_the_hub_while_test_alarms_flood_in(
+    story: Story,
+) -> None:
+    """There, a person pressed eight times from 19:56 to 20:25, behind abnormally many test alarms; it was relayed at 01:30."""
+    clyde = await story.hub("clyde-arc", "glasgow-city")
+    isla = await story.operator("Isla", clyde)
+    box = await story.box("TC-000001")
+    flood = asyncio.create_task(asyncio.to_thread(send_tests, story.broker))
+    await until(lambda: clyde.heard("test.received"), what="the flood to have begun")
+
+    waited_s = []
+    for press in range(1, 9):
+        pressed_at = time.monotonic()
+        pressed = box.press(**PENDANT)
+        told = await clyde.hears("alarm.raised" if press == 1 else "alarm.repeated", of=box, times=max(press - 1, 1))
+        waited_s.append(told.received_at - pressed_at)
+        assert (told.data["state"], told.data["event_count"]) == ("open", press)
+        assert (await isla.takes(told.data)).status == 200
+        await box.receipt(pressed, "acknowledged")
+        story.clock.move(29 / 7 * 60)
+    tests_before = len(clyde.heard("test.received"))
+    print(f"a press among {TESTS} tests: at the hub after {max(waited_s):.2f} s at worst, {tests_before} tests before the last")
+    assert tests_before < TESTS, "the flood was over before the last press, and so delayed nobody"
+
+    await flood
+    await story.settles()
+    alarm = await story.alarm(box)
+    assert (alarm["event_count"], alarm["state"], alarm["acknowledged_by"]) == (8, "acknowledged", "Isla")
+    assert happened(alarm) == ["raised", *["acknowledged", "repeated"] * 7, "acknowledged"]
+    assert await story.count("select count(*) from ingest.alarm_event where device_id = $1", box.device_id) == 8
+    assert len(clyde.heard("test.received")) == TESTS
+
+
+def send_tests(broker: Broker) -> None:
+    """As many boxes try out their line, one after the other, as fast as the broker takes it."""
+    payload = '{"boot_id":"a","seq":1,"sent_at":"2026-11-21T19:56:00Z","kind":"personal_trigger","test":true}'
+    paho_publish.multiple(
+        [(f"telecare/v1/devices/glasgow-city/TEST-{number:03d}/alarm", payload, 1, False) for number in range(TESTS)],
+        hostname=broker.host,
+        port=broker.port,
+        protocol=MQTTProtocolVersion.MQTTv5,
+    )

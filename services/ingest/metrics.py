@@ -46,7 +46,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         messages = Counter(
             "telecare_messages",
-            "Messages from devices, by what became of them.",
+            "Messages from devices, by what became of them: received = stored + duplicate + quarantined + in flight.",
             ("lane", "outcome"),
             registry=registry,
         )

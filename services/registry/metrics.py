@@ -47,12 +47,16 @@ class RolloutMetrics(Collector):
 
 
 def _devices() -> GaugeMetricFamily:
-    return GaugeMetricFamily("telecare_devices", "Registered devices.", labels=["council", "stage"])
+    return GaugeMetricFamily(
+        "telecare_devices",
+        "Registered devices, by the council they are in and the stage they have reached.",
+        labels=["council", "stage"],
+    )
 
 
 def _target() -> GaugeMetricFamily:
-    return GaugeMetricFamily("telecare_rollout_target", "Live devices that the programme promised.")
+    return GaugeMetricFamily("telecare_rollout_target", "Live devices that the programme promised, in all councils.")
 
 
 def _live() -> GaugeMetricFamily:
-    return GaugeMetricFamily("telecare_rollout_live", "Devices that are live.")
+    return GaugeMetricFamily("telecare_rollout_live", "Devices that are live now, in all councils.")

@@ -10,33 +10,8 @@ from tests.blackbox.box import PRIVATE
 from tests.blackbox.hub import Receiver
 from tests.blackbox.installation import Installation, MakeBox
 from tests.blackbox.program import Program
+from tests.support.listed_metrics import LATER, LISTED
 from tests.support.servers import free_port, until
-
-# Name of the family (a counter's without `_total`) → its labels. Those of later parts may be missing, but never otherwise.
-LISTED = {
-    "telecare_messages": {"lane", "outcome"},
-    "telecare_store_duration_seconds": {"lane"},
-    "telecare_alarm_delivery_seconds": {"channel"},
-    "telecare_alarm_acknowledge_seconds": {"priority"},
-    "telecare_alarms_open": {"priority", "state"},
-    "telecare_oldest_unacknowledged_alarm_seconds": {"priority"},
-    "telecare_alarms_unroutable": set(),
-    "telecare_deliveries": {"channel", "outcome"},
-    "telecare_devices": {"council", "stage"},
-    "telecare_devices_silent": {"council"},
-    "telecare_outages_open": set(),
-    "telecare_monitoring_blind": set(),
-    "telecare_session_gaps": set(),
-    "telecare_rollout_target": set(),
-    "telecare_rollout_live": set(),
-    "telecare_canary_round_trip_seconds": set(),
-}
-LATER = {
-    "telecare_devices_silent",
-    "telecare_outages_open",
-    "telecare_monitoring_blind",
-    "telecare_canary_round_trip_seconds",
-}
 
 
 async def test_health_readiness_and_metrics_need_no_token(api: Api) -> None:

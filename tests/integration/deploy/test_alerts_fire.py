@@ -1,0 +1,113 @@
+"""The three alerts, as shipped, against faults of the running service: whom they wake, and that they let him sleep again."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+
+from tests.blackbox.installation import Installation
+from tests.integration.deploy.dashboards import panels
+from tests.integration.deploy.town import homes
+from tests.support.prometheus import Prometheus
+from tests.support.servers import until
+
+pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
+
+UNACKNOWLEDGED = "TelecareOldestPriority1Unacknowledged"
+UNROUTABLE = "TelecareAlarmsUnroutable"
+BLIND = "TelecareMonitoringBlind"
+SEEN_WITHIN_S = 15.0
+
+
+def in_state(prometheus: Prometheus, name: str, state: str) -> Callable[[], Awaitable[bool]]:
+    """Whether the alert is."""
+
+    async def is_in_state() -> bool:
+        rule = (await prometheus.rules())[name]
+        assert rule["health"] in {"ok", "unknown"}, rule
+        return bool(rule["state"] == state)
+
+    return is_in_state
+
+
+async def test_all_three_are_loaded_and_none_fires_while_all_is_well(watching: Prometheus) -> None:
+    async def evaluated() -> bool:
+        return all(rule["health"] == "ok" for rule in (await watching.rules()).values())
+
+    await until(evaluated)
+    rules = await watching.rules()
+    assert rules.keys() == {UNACKNOWLEDGED, UNROUTABLE, BLIND}
+    assert {rule["state"] for rule in rules.values()} == {"inactive"}
+    assert watching.log() == ""
+
+
+async def test_a_life_alarm_that_nobody_takes_for_more_than_a_minute_pages_until_somebody_does(
+    installation: Installation, watching: Prometheus
+) -> None:
+    async with homes(installation, 1) as (home,):
+        await home.receipt(home.press("fall"), "notified")
+        alarm = await installation.alarm(home.device_id)
+        await make_older(installation, alarm["alarm_id"], minutes=2)
+        await until(in_state(watching, UNACKNOWLEDGED, "firing"), SEEN_WITHIN_S)
+
+        (firing,) = (await watching.rules())[UNACKNOWLEDGED]["alerts"]
+        assert (firing["labels"]["severity"], firing["labels"]["priority"]) == ("page", "1")
+        assert "has waited 2m" in firing["annotations"]["summary"]
+
+        path = f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge"
+        await installation.api.post(path, {"operator": "morag"})
+        await until(in_state(watching, UNACKNOWLEDGED, "inactive"), SEEN_WITHIN_S)
+
+
+async def make_older(installation: Installation, alarm_id: str, *, minutes: int) -> None:
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        await connection.execute(
+            "update alerts.alarm set opened_at = opened_at - make_interval(mins => $2) where alarm_id = $1",
+            alarm_id,
+            minutes,
+        )
+    finally:
+        await connection.close()
+
+
+async def test_an_alarm_that_no_hub_is_routed_for_pages_until_it_is_dealt_with(
+    installation: Installation, watching: Prometheus
+) -> None:
+    async with homes(installation, 1, council="highland") as (home,):
+        home.press("fall")
+        await until(in_state(watching, UNROUTABLE, "firing"), SEEN_WITHIN_S)
+    await until(in_state(watching, UNROUTABLE, "inactive"), SEEN_WITHIN_S)
+
+
+async def test_deafness_is_noticed_at_once_and_over_when_the_broker_is_back(
+    installation: Installation, watching: Prometheus
+) -> None:
+    """It pages after half a minute, so that a restart may pass; the cases of promtool show that."""
+    (hearing,) = (query for panel in panels() if panel.title == "Hearing" for query in panel.queries)
+
+    async def shown_blind() -> bool:
+        return [series.last for series in await watching.query(hearing.expr)] == [1]
+
+    await asyncio.to_thread(installation.broker.kill)
+    await until(in_state(watching, BLIND, "pending"), SEEN_WITHIN_S)
+    await until(shown_blind)
+    await asyncio.to_thread(installation.broker.start)
+    await until(in_state(watching, BLIND, "inactive"), SEEN_WITHIN_S)
+
+
+async def test_a_service_that_cannot_be_scraped_counts_as_blind(
+    installation: Installation, watching: Prometheus
+) -> None:
+    (hearing,) = (query for panel in panels() if panel.title == "Hearing" for query in panel.queries)
+    (program,) = installation.programs.values()
+
+    async def shown_blind() -> bool:
+        return [series.last for series in await watching.query(hearing.expr)] == [1]
+
+    assert await program.stop() == 0
+    await until(in_state(watching, BLIND, "pending"), SEEN_WITHIN_S)
+    await until(shown_blind)
+    program.start()
+    await until(in_state(watching, BLIND, "inactive"), SEEN_WITHIN_S)

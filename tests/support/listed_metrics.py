@@ -1,0 +1,37 @@
+"""What the contract's section "Prometheus" lists: the one place where the tests have it from."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
+    {
+        "telecare_messages": frozenset({"lane", "outcome"}),
+        "telecare_store_duration_seconds": frozenset({"lane"}),
+        "telecare_alarm_delivery_seconds": frozenset({"channel"}),
+        "telecare_alarm_acknowledge_seconds": frozenset({"priority"}),
+        "telecare_alarms_open": frozenset({"priority", "state"}),
+        "telecare_oldest_unacknowledged_alarm_seconds": frozenset({"priority"}),
+        "telecare_alarms_unroutable": frozenset(),
+        "telecare_deliveries": frozenset({"channel", "outcome"}),
+        "telecare_devices": frozenset({"council", "stage"}),
+        "telecare_devices_silent": frozenset({"council"}),
+        "telecare_outages_open": frozenset(),
+        "telecare_monitoring_blind": frozenset(),
+        "telecare_session_gaps": frozenset(),
+        "telecare_rollout_target": frozenset(),
+        "telecare_rollout_live": frozenset(),
+        "telecare_canary_round_trip_seconds": frozenset(),
+    }
+)
+"""Name of the family (a counter's without `_total`) → its labels."""
+
+LATER: Final = frozenset({"telecare_outages_open", "telecare_canary_round_trip_seconds"})
+"""Those that come with what they measure: outages, and the canary."""
+
+_SAMPLE_SUFFIXES: Final = ("_total", "_bucket", "_count", "_sum")
+
+
+def family_of(name: str) -> str:
+    """The family to which a name in a query belongs, where the suffix is its kind's."""
+    return next((name.removesuffix(each) for each in _SAMPLE_SUFFIXES if name.endswith(each)), name)

@@ -46,6 +46,7 @@ class SimulatedHub:
         self.secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
         self.logbook = Logbook()
         self.desk: Desk | None = None
+        self.hanging = 0  # requests that wait for their answer just now
         self.refused = 0  # requests that were unsigned, wrongly signed or no notification
         self._rng = random.Random(self.config.seed)  # noqa: S311 - which request fails
         self._released = asyncio.Event()  # of those that hang, when we close
@@ -96,7 +97,10 @@ class SimulatedHub:
         """Whether it is signed with our secret, and just now. For hubs that live by another clock to decide anew."""
         try:
             Webhook(self.secret).verify(body, dict(headers), json_parse=False)
-        except (WebhookVerificationError, ValueError):  # ValueError: headers that are no base64, or no "version,signature"
+        except (
+            WebhookVerificationError,
+            ValueError,
+        ):  # ValueError: headers that are no base64, or no "version,signature"
             return False
         return True
 
@@ -119,11 +123,14 @@ class SimulatedHub:
         return web.Response(status=204)
 
     async def _hang(self) -> None:
+        self.hanging += 1
         try:
             async with asyncio.timeout(self.manners.hang_s):
                 await self._released.wait()
         except TimeoutError:
             pass
+        finally:
+            self.hanging -= 1
 
 
 class HttpActions:

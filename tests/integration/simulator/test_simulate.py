@@ -62,13 +62,13 @@ async def test_a_run_without_end_is_ended_by_cancelling_it_and_still_tells_its_s
     lines: list[str] = []
     options = SimulateOptions(mqtt_url=broker.url, boxes=3, for_s=None, heartbeat_interval_s=0.2)
     running = asyncio.create_task(simulate(options, lines.append))
-    await until(lambda: len(counterpart.heard("heartbeat")) > 5)
+    await until(lambda: len({heard.device for heard in counterpart.heard("heartbeat")}) == 3)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     assert lines[0].startswith("3 boxes")
-    statuses = [heard.body["state"] for heard in counterpart.heard("status")]
-    assert statuses.count("offline") == statuses.count("online") == 3
+    await until(lambda: len(counterpart.heard("status")) == 6)
+    assert [heard.body["state"] for heard in counterpart.heard("status")] == ["online"] * 3 + ["offline"] * 3
 
 
 async def test_the_password_of_the_broker_shows_nowhere() -> None:

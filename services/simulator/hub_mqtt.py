@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
 
 from contracts.action import ActionResult
 from contracts.ids import HubId
@@ -14,6 +15,7 @@ from contracts.topics import hub_topic, parse_hub_topic
 from contracts.vocabulary import Outcome
 from services.chassis.mqtt import Backoff, MqttUrl
 from services.simulator.desk import Answer, Desk, HubConfig
+from services.simulator.line import SESSION_EXPIRY_S, properties
 from services.simulator.logbook import Logbook
 from services.simulator.messages import encode
 
@@ -66,6 +68,7 @@ class MqttHub:
             identifier=f"hub-{self._hub_id}",
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
+            properties=properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S),
             timeout=_ANSWER_TIMEOUT_S,
         )
         async with client:

@@ -17,7 +17,7 @@ from services.simulator.device import Device
 from services.simulator.messages import Outgoing
 
 KEEP_ALIVE_S: Final = 30
-SESSION_EXPIRY_S: Final = 7 * 24 * 3600  # receipts wait for a box that is away for a week
+SESSION_EXPIRY_S: Final = 7 * 24 * 3600  # what is for a box, or a hub, that is away waits for a week
 TIMEOUT_S: Final = 5.0
 
 
@@ -38,7 +38,7 @@ class Line(aiomqtt.Client):
             keepalive=KEEP_ALIVE_S,
             timeout=TIMEOUT_S,
             will=aiomqtt.Will(self._topic_of(device, will), will.payload, qos=1, retain=True),
-            properties=_properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S),
+            properties=properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S),
             tls_context=ssl.create_default_context() if url.tls else None,
         )
         self._device = device
@@ -60,10 +60,8 @@ class Line(aiomqtt.Client):
     async def say(self, message: Outgoing) -> None:
         """Publish, and wait for the PUBACK. Raises MqttError."""
         expiry = message.expiry_s
-        properties = None if expiry is None else _properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry)
-        await self.publish(
-            self._topic_of(self._device, message), message.payload, message.qos, message.retain, properties
-        )
+        expires = None if expiry is None else properties(PacketTypes.PUBLISH, MessageExpiryInterval=expiry)
+        await self.publish(self._topic_of(self._device, message), message.payload, message.qos, message.retain, expires)
 
     def cut(self) -> None:
         """Cut the wire. There is no DISCONNECT, so the broker publishes the will; our end notices as for any lost connection."""
@@ -81,8 +79,9 @@ class Line(aiomqtt.Client):
         return device_topic(device.identity.council_id, device.identity.device_id, message.lane)
 
 
-def _properties(packet: int, **values: int) -> Properties:
-    properties = Properties(packet)  # type: ignore[no-untyped-call]  # paho's is not annotated
+def properties(packet: int, **values: int) -> Properties:
+    """MQTT 5's, by their names in paho."""
+    made = Properties(packet)  # type: ignore[no-untyped-call]  # paho's is not annotated
     for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
+        setattr(made, name, value)
+    return made

@@ -78,12 +78,14 @@ def up(
     for_: For = None,
 ) -> None:
     """Run ingest, alerts and registry in one process."""
-    from services.cli.up import up as run_up
-
     if (demo or for_) and not embedded:
         raise SettingsError(
             "--demo and --for need --embedded: the demo writes made-up devices, never into a real database"
         )
+    if not embedded:
+        _settings()  # before the imports, which take a second: whoever forgot one is told at once
+    from services.cli.up import up as run_up
+
     sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=boxes, seconds=_seconds(for_), builds=builds(SERVICES))))
 
 
@@ -158,9 +160,10 @@ def builds(names: Sequence[str]) -> list[Build]:
 
 
 def _run_services(*names: str) -> None:
+    settings = _settings()  # before the imports, which take a second: whoever forgot one is told at once
     from services.chassis.run import run_until_stopped
 
-    _run(run_until_stopped(_settings(), builds(names)))
+    _run(run_until_stopped(settings, builds(names)))
 
 
 def _settings(**overrides: object) -> Settings:

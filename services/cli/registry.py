@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, cast, get_args
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
 
 import typer
 from rich.console import Console
@@ -14,7 +14,9 @@ from rich.table import Table
 
 from contracts.access import Role
 from services.chassis.settings import SettingsError, load_settings
-from services.cli.api import Api, ApiError
+
+if TYPE_CHECKING:
+    from services.cli.api import Api
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
 hub_app = typer.Typer(no_args_is_help=True, help="Telecare hubs and their channels.")
@@ -187,6 +189,8 @@ def _channel(channel: dict[str, Any]) -> str:
 
 
 def _ask(work: Callable[[Api], Awaitable[Any]]) -> Any:
+    from services.cli.api import Api, ApiError
+
     async def run() -> Any:
         async with Api.from_environment() as api:
             return await work(api)

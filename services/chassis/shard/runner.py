@@ -45,6 +45,7 @@ STALLED_S = 15.0
 _CONNECT_TIMEOUT_S = 3.0
 _KEEP_ALIVE_S = 4  # a broker that has vanished is noticed after one and a half of these
 _FINISH_S = 1.0  # for what came at QoS 0 on a connection that is gone, and comes never again
+_NO_DATABASE = "cannot be claimed: the database is away"
 _STAND_BACK_S = 2 * CONTEND_EVERY_S  # every other contender asks at least once meanwhile
 
 
@@ -136,7 +137,7 @@ class ShardRunner:
             await asyncio.sleep(CONTEND_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter
 
     def _cannot_contend(self, error: Exception) -> None:
-        self._trouble = "cannot be claimed: the database is away"
+        self._trouble = _NO_DATABASE
         if not self._contending_fails:
             _log.warning("shard_waiting_for_database", shard=self.name, reason=f"{type(error).__name__}: {error}")
         self._contending_fails = True
@@ -152,7 +153,7 @@ class ShardRunner:
             except Exception as error:
                 if not is_transient(error):
                     raise
-                self._trouble = "cannot be claimed: the database is away"
+                self._trouble = _NO_DATABASE
             else:
                 if session is None:
                     return End.LEASE_LOST
@@ -203,6 +204,8 @@ class ShardRunner:
             self._trouble = "is being reconnected"
             await _cancel(work, keep)
             await session.close()
+        if end is End.LEASE_LAPSED:
+            self._trouble = _NO_DATABASE
         if end is End.DISCONNECTED and session.reason is not None:
             return await self._after(session.reason, lease)
         return end

@@ -64,6 +64,11 @@ class Ingest:
         """What keeps it from being ready, in one string."""
         return " ".join([reason for check in self.process.services[0].checks if (reason := await check())])
 
+    async def unready_without_asking_it(self) -> str:
+        """The same, of the checks that need no database to answer."""
+        shards, storing, *_ = self.process.services[0].checks
+        return " ".join(filter(None, (await shards(), await storing())))
+
 
 def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
     """A sample's value, nought when it is not there."""
@@ -82,7 +87,7 @@ async def run_ingest(database_url: str, mqtt_url: str, observed_url: str | None 
             await process.runtime.publisher.wait_connected()
             yield ingest
     finally:
-        await observer.close()
+        observer.terminate()  # the server may be paused
 
 
 async def _all_ready(ingest: Ingest) -> bool:

@@ -1,9 +1,11 @@
 """What a device sends (heartbeat, alarm, status) and is sent (receipt, command)."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
+from contracts.alarm_event import AlarmEvent
 from contracts.fields import BootIdText, Payload, Seq, Sha256Hex, Text32, Text64, Text128, Time
 from contracts.vocabulary import KINDS, LOCATIONS, Network, Status
 
@@ -53,8 +55,8 @@ class DeviceStatus(Payload):
 class Receipt(Payload):
     """Tells a device that its alarm is stored (any state says so), and how far it has come since.
 
-    `alarm_id` is null until the alarm exists. Of an alarm whose identity can't be read, `payload_sha256` stands in for
-    `boot_id` and `seq`.
+    `alarm_id` is null until the alarm exists. `payload_sha256` is the digest of the alarm's bytes: where `boot_id` and `seq`
+    can't be read it stands in for them, and a box that reused them can tell by it which of its alarms is meant.
     """
 
     boot_id: BootIdText | None
@@ -63,6 +65,18 @@ class Receipt(Payload):
     state: ReceiptState
     alarm_id: str | None
     at: Time
+
+    @classmethod
+    def of(cls, event: AlarmEvent, state: ReceiptState, alarm_id: str | None, at: datetime) -> Self:
+        """The receipt for one event, named as its device knows it."""
+        return cls(
+            boot_id=event.boot_id,
+            seq=event.seq,
+            payload_sha256=event.payload_sha256,
+            state=state,
+            alarm_id=alarm_id,
+            at=at,
+        )
 
     @model_validator(mode="after")
     def _names_one_alarm(self) -> Self:

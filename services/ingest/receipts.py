@@ -97,14 +97,7 @@ class Receipts:
         if topic is None:
             return  # not a device's topic: nobody listens for an answer
         event = owed.event
-        receipt = Receipt(
-            boot_id=event.boot_id,
-            seq=event.seq,
-            payload_sha256=event.payload_sha256 if event.boot_id is None else None,
-            state=state,
-            alarm_id=alarm_id,
-            at=self._clock.now(),
-        )
+        receipt = Receipt.of(event, state, alarm_id, self._clock.now())
         try:
             # Without an expiry: the embedded broker loses what has MQTT 5 properties on the way to a 3.1.1 box.
             await self._publisher.publish(topic, receipt.model_dump_json().encode())

@@ -9,15 +9,8 @@ from contracts.topics import reply_topic
 
 
 def receipt(event: AlarmEvent, state: ReceiptState, alarm_id: AlarmId, now: datetime) -> Receipt:
-    """Names the event as its device knows it: by boot_id and seq, or, where those can't be read, by its payload's digest."""
-    return Receipt(
-        boot_id=event.boot_id,
-        seq=event.seq,
-        payload_sha256=event.payload_sha256 if event.boot_id is None else None,
-        state=state,
-        alarm_id=alarm_id,
-        at=now,
-    )
+    """Names the event as its device knows it."""
+    return Receipt.of(event, state, alarm_id, now)
 
 
 def receipt_topic(event: AlarmEvent) -> str | None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import from_json
 
 from contracts.fields import STORABLE_PATTERN, Payload
@@ -17,6 +17,11 @@ ActionVerdict: TypeAlias = Literal[
 Reference: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE_PATTERN)]
 Operator: TypeAlias = Annotated[str, Field(min_length=1, max_length=OPERATOR_LENGTH_MAX, pattern=STORABLE_PATTERN)]
 Note: TypeAlias = Annotated[str, Field(max_length=NOTE_LENGTH_MAX, pattern=STORABLE_PATTERN)]
+
+
+def ask_for_outcome(closing: Any) -> Any:
+    """To close without an outcome is refused as with one that there isn't: by saying which there are."""
+    return {"outcome": None, **closing} if isinstance(closing, dict) else closing
 
 
 class Received(Payload):
@@ -54,6 +59,8 @@ class Close(Payload):
     operator: Operator
     outcome: Outcome
     note: Note | None = None
+
+    _ask_for_outcome = model_validator(mode="before")(ask_for_outcome)
 
 
 HubAction: TypeAlias = Annotated[Received | Acknowledge | Release | Close, Field(discriminator="action")]

@@ -7,7 +7,7 @@ from typing import Annotated, assert_never
 
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from contracts import action
 from contracts.alarm import AlarmDetail, AlarmView
@@ -38,6 +38,8 @@ class CloseBody(OperatorBody):
 
     outcome: Outcome
     note: action.Note | None = None
+
+    _ask_for_outcome = model_validator(mode="before")(action.ask_for_outcome)
 
 
 def routes(pool: Pool, clock: Clock, alarms: Alarms, feed: Feed, access: Access) -> APIRouter:

@@ -113,7 +113,9 @@ async def test_lulea_2020_eight_presses_in_half_an_hour_are_eight_calls_to_the_h
         await box.receipt(pressed, "acknowledged")
         story.clock.move(29 / 7 * 60)
     tests_before = len(clyde.heard("test.received"))
-    print(f"a press among {TESTS} tests: at the hub after {max(waited_s):.2f} s at worst, {tests_before} tests before the last")
+    print(
+        f"a press among {TESTS} tests: at the hub after {max(waited_s):.2f} s at worst, {tests_before} tests before the last"
+    )
     assert tests_before < TESTS, "the flood was over before the last press, and so delayed nobody"
 
     await flood

@@ -20,7 +20,7 @@ select * from alerts.alarm where alarm_id = $1 for update;
 -- name: due_alarm
 -- The most urgent alarm that is to be looked at again; those that somebody acts on right now come at the next look.
 select * from alerts.alarm
-where wake_at <= $1 and state <> 'closed'
+where wake_at <= $1 and state <> 'closed' and alarm_id <> all ($2::uuid[])
 order by priority, wake_at
 limit 1
 for update skip locked;

@@ -71,9 +71,9 @@ async def alarm_locked(connection: Connection, alarm_id: str) -> Alarm | None:
     return alarm_of(row) if row else None
 
 
-async def due_alarm(connection: Connection, now: datetime) -> Alarm | None:
-    """The most urgent alarm whose `wake_at` has come, locked."""
-    row = await connection.fetchrow(QUERIES["due_alarm"], now)
+async def due_alarm(connection: Connection, now: datetime, passed_over: Iterable[AlarmId] = ()) -> Alarm | None:
+    """The most urgent alarm whose `wake_at` has come, locked; none of those `passed_over`."""
+    row = await connection.fetchrow(QUERIES["due_alarm"], now, list(passed_over))
     return alarm_of(row) if row else None
 
 

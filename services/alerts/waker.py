@@ -1,34 +1,52 @@
-"""Looks again at every alarm whose `wake_at` has come, the most urgent first, each in a transaction of its own."""
+"""Looks again at every alarm whose `wake_at` has come, the most urgent first, each in a transaction of its own.
+
+An alarm that cannot be handled, by a fault of ours, is passed over for a while: it must not stand before all the others.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
+from contracts.ids import AlarmId
 from services.alerts import store
 from services.alerts.alarms import Alarms
 from services.alerts.domain.triggers import Woken
 from services.chassis.clock import Clock
-from services.chassis.postgres import Pool
+from services.chassis.postgres import Pool, is_transient
 from services.chassis.postgres.borrow import borrow
 
+_log = structlog.get_logger(__name__)
+
 EVERY_S: Final = 0.5
+PASSED_OVER_FOR: Final = timedelta(seconds=10)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waker:
     pool: Pool
     clock: Clock
     alarms: Alarms
+    _passed_over: dict[AlarmId, datetime] = field(default_factory=dict, init=False)  # until when
 
     async def run_once(self) -> int:
-        """Look at one alarm. Returns 1, or 0 when none is due."""
+        """Look at one alarm. Returns 1, or 0 when none is due. Raises what went wrong with it, after passing it over."""
         now = self.clock.now()
+        self._passed_over = {id_: until for id_, until in self._passed_over.items() if until > now}
         async with borrow(self.pool) as connection:
             async with connection.transaction():
-                alarm = await store.due_alarm(connection, now)
+                alarm = await store.due_alarm(connection, now, self._passed_over)
                 if alarm is None:
                     return 0
-                _, after_commit = await self.alarms.apply(connection, alarm, Woken(), now)
+                try:
+                    _, after_commit = await self.alarms.apply(connection, alarm, Woken(), now)
+                except Exception as error:
+                    if not is_transient(error):
+                        self._passed_over[alarm.alarm_id] = now + PASSED_OVER_FOR
+                        _log.critical("alarm_wake_failed", alarm_id=alarm.alarm_id, error=type(error).__name__)
+                    raise
             after_commit()
         return 1

@@ -1,0 +1,51 @@
+"""The hot statements find their rows by index, however many devices there are."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from services.ingest.sql import QUERIES
+from tests.support.servers import Database
+
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+
+
+async def plan(connection: "asyncpg.Connection[asyncpg.Record]", name: str, *arguments: object) -> str:
+    """How PostgreSQL means to run a named query (without running it)."""
+    statement = await connection.prepare(f"explain {QUERIES[name]}")
+    return "\n".join(row[0] for row in await statement.fetch(*arguments))
+
+
+@pytest.fixture
+async def crowded(database: Database) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """A hundred thousand devices, and a batch of a thousand heartbeats staged."""
+    connection = await asyncpg.connect(database.url)
+    await connection.execute(
+        "insert into ingest.liveness (device_id, council_id) select 'TC-' || n, 'fife' from generate_series(1, 100000) n; "
+        "analyze ingest.liveness"
+    )
+    await connection.execute(QUERIES["stage_heartbeats"])
+    async with connection.transaction():
+        rows = [
+            (f"TC-{n * 97}", "fife", "b", n, NOW, NOW, NOW, 80, True, -70, "lte", None, None, None, None, None)
+            for n in range(1000)
+        ]
+        await connection.copy_records_to_table("staged_heartbeat", records=rows)
+        yield connection
+    await connection.close()
+
+
+async def test_a_batch_of_heartbeats_updates_its_devices_by_index(
+    crowded: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    told = await plan(crowded, "apply_heartbeats", NOW)
+    assert "liveness_pkey" in told
+    assert "Seq Scan on liveness" not in told
+
+
+async def test_an_alarm_touches_its_device_by_index(crowded: "asyncpg.Connection[asyncpg.Record]") -> None:
+    told = await plan(crowded, "touch_liveness", ["TC-1", "TC-2"], NOW)
+    assert "liveness_pkey" in told
+    assert "Seq Scan on liveness" not in told

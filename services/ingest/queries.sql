@@ -56,7 +56,7 @@ with latest as (
     set last_heard_at = $1, boot_id = s.boot_id, seq = s.seq, battery_pct = coalesce(s.battery_pct, l.battery_pct),
         mains = coalesce(s.mains, l.mains), signal_dbm = coalesce(s.signal_dbm, l.signal_dbm)
     from latest s
-    where l.device_id = s.device_id and (l.last_heard_at is null or l.last_heard_at <= $1)
+    where l.device_id = s.device_id collate "default" and (l.last_heard_at is null or l.last_heard_at <= $1)
     returning 1
 )
 select (select count(*) from stored) as stored, (select count(*) from heard) as heard, (select count(*) from latest) as devices;

@@ -71,7 +71,7 @@ update bare.last_seen l
 set last_heard_at = now(), boot_id = s.boot_id, seq = s.seq, battery_pct = s.battery_pct, mains = s.mains,
     signal_dbm = s.signal_dbm
 from (select distinct on (device_id) * from stage order by device_id, ctid desc) s
-where l.device_id = s.device_id"""
+where l.device_id = s.device_id collate "default\""""
 
 
 async def prepare(database_url: str) -> None:

@@ -127,8 +127,15 @@ class Installation:
         return "\n".join(f"{name}:\n{each.log_tail()}" for name, each in self.programs.items())
 
     async def ready(self) -> bool:
-        """Whether `/readyz` says so."""
-        return all([(await api.by(None).get("/readyz")).status == 200 for api in self._apis.values()])
+        """Whether the `/readyz` of each process says so."""
+        try:
+            return all([(await api.by(None).get("/readyz")).status == 200 for api in self._apis.values()])
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async def unready(self) -> bool:
+        """Whether that of any says the contrary, or nothing."""
+        return not await self.ready()
 
     async def _all_answer(self) -> bool:
         return all([await self._answers(name) for name in self.programs])

@@ -153,11 +153,8 @@ async def test_an_alarm_that_no_route_leads_from_reaches_every_hub_and_makes_the
     async def counted() -> bool:
         return (await installation.metrics()).value("telecare_alarms_unroutable") >= 1
 
-    async def unready() -> bool:
-        return not await installation.ready()
-
     await until(counted)
-    await until(unready)
+    await until(installation.unready)
     await installation.close_alarms(home.device_id)
     await until(installation.ready, what="to be ready again once somebody has dealt with it")
 

@@ -30,8 +30,8 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 0.5
 IN_FLIGHT_MAX: Final = 256
-PER_HUB_MAX: Final = 8
-"""A hub that hangs holds so many sends and no more; 32 hubs would have to hang before another one waits."""
+PER_CHANNEL_MAX: Final = 8
+"""A channel that hangs holds so many sends and no more; 32 channels would have to hang before another one waits."""
 _LEASED_AT_ONCE_MAX: Final = 64
 _RECORD_FOR_S: Final = 3.0  # with the send's 10 s within the lease's 14 s
 _RECORD_RETRY_S: Final = 0.2
@@ -47,7 +47,7 @@ class Dispatcher:
     alarms: Alarms
     metrics: Metrics
     poke: Callable[[], None] = nothing  # runs `run_once` again soon
-    _sends: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)  # to which hub; "" for devices
+    _sends: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)  # and its way
     _held_back: bool = field(default=False, init=False)
 
     async def run_once(self) -> int:
@@ -59,12 +59,12 @@ class Dispatcher:
         busy = Counter(self._sends.values())
         async with borrow(self.pool) as connection:
             rows = await connection.fetch(
-                QUERIES["lease"], self.clock.now(), free, list(busy), list(busy.values()), PER_HUB_MAX
+                QUERIES["lease"], self.clock.now(), free, list(busy), list(busy.values()), PER_CHANNEL_MAX
             )
             for row in rows:
                 self._start(Parcel(**row))
         busy = Counter(self._sends.values())
-        self._held_back = any(sends >= PER_HUB_MAX for sends in busy.values())
+        self._held_back = any(sends >= PER_CHANNEL_MAX for sends in busy.values())
         return len(rows)
 
     async def send_due(self) -> int:
@@ -85,7 +85,7 @@ class Dispatcher:
 
     def _start(self, parcel: Parcel) -> None:
         task = asyncio.create_task(self._send(parcel), name=f"send-{parcel.delivery_id}")
-        self._sends[task] = parcel.hub_id or ""
+        self._sends[task] = parcel.way
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -100,18 +100,20 @@ on conflict (transition_id, channel) do nothing
 returning delivery_id;
 
 -- name: lease
--- The most urgent due deliveries, at most $2, and of no hub more than fit beside those in flight to it ($3, $4, up to $5).
--- The lease is measured by the database's clock and outlasts the send's time-out. Losing it in a crash only means sending
--- again under the same id, so its commit need not wait for the disk.
+-- The most urgent due deliveries, at most $2, and to no channel more than fit beside those in flight to it ($3, $4, up to $5);
+-- all receipts count as one channel, ''. The lease is measured by the database's clock and outlasts the send's time-out.
+-- Losing it in a crash only means sending again under the same id, so its commit need not wait for the disk.
 with quiet as materialized (select set_config('synchronous_commit', 'off', true)),
 ranked as (
-    select d.delivery_id, d.hub_id, row_number() over (partition by d.hub_id order by d.priority, d.due_at) as nth
-    from alerts.delivery d
-    where d.state = 'pending' and d.due_at <= $1 and (d.leased_until is null or d.leased_until < clock_timestamp())
+    select delivery_id, way, row_number() over (partition by way order by priority, due_at) as nth
+    from (
+        select d.delivery_id, d.priority, d.due_at, case when d.kind = 'receipt' then '' else d.channel end as way
+        from alerts.delivery d
+        where d.state = 'pending' and d.due_at <= $1 and (d.leased_until is null or d.leased_until < clock_timestamp())) free
 ), due as (
     select d.delivery_id
     from alerts.delivery d join ranked using (delivery_id)
-    left join unnest($3::text[], $4::int[]) as busy (hub_id, sends) on busy.hub_id = coalesce(ranked.hub_id, '')
+    left join unnest($3::text[], $4::int[]) as busy (way, sends) using (way)
     where d.state = 'pending' and (d.leased_until is null or d.leased_until < clock_timestamp())
         and ranked.nth + coalesce(busy.sends, 0) <= $5
     order by d.priority, d.due_at
@@ -123,7 +125,7 @@ ranked as (
     from due, quiet where d.delivery_id = due.delivery_id
     returning d.*
 )
-select l.delivery_id, l.alarm_id::text as alarm_id, l.kind, l.hub_id, l.topic, l.priority, l.attempts, l.lease_token,
+select l.delivery_id, l.alarm_id::text as alarm_id, l.kind, l.channel, l.hub_id, l.topic, l.priority, l.attempts, l.lease_token,
     coalesce(l.body, n.body) as body, n.notification_id, n.type, c.url, c.secret_encrypted,
     (l.kind = 'receipt' or c.channel_id is not null) as usable, (e.body ->> 'received_at')::timestamptz as received_at
 from leased l

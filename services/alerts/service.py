@@ -32,6 +32,8 @@ from services.chassis.shard import Lane, Shards
 
 ROLE: Final = "telecare_alerts"
 _CONNECTIONS_MAX: Final = 16
+_READING_MAX: Final = 4  # however many people look at lists, no alarm waits for a connection of theirs
+_WAKERS: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Parts:
     """What does the work; tests call each `run_once` themselves."""
 
     pool: Pool
+    reading: Pool
     metrics: Metrics
     consumer: Consumer
     waker: Waker
@@ -55,6 +58,7 @@ class Parts:
         await self.dispatcher.close()
         await self.webhooks.close()
         self.pool.terminate()
+        self.reading.terminate()
 
 
 async def assemble(runtime: Runtime) -> Parts:
@@ -62,6 +66,7 @@ async def assemble(runtime: Runtime) -> Parts:
     settings, clock, publisher = runtime.settings, runtime.clock, runtime.publisher
     webhooks = WebhookChannel(Vault.from_settings(settings), settings.webhook_allow_cidrs)
     pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
+    reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
     metrics = Metrics(runtime.metrics)
     fallback = HubId(settings.fallback_hub) if settings.fallback_hub else None
 
@@ -82,13 +87,14 @@ async def assemble(runtime: Runtime) -> Parts:
     intake = Intake(alarms)
     return Parts(
         pool=pool,
+        reading=reading,
         metrics=metrics,
         consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock),
         waker=Waker(pool, clock, alarms),
         dispatcher=dispatcher,
         sending=sending,
         gauges=Gauges(pool, clock, metrics, fallback),
-        feed=Feed(pool),
+        feed=Feed(reading),
         hub_actions=HubActions(pool, clock, alarms, metrics, publisher),
         webhooks=webhooks,
         alarms=alarms,
@@ -109,10 +115,10 @@ async def build(runtime: Runtime) -> Service:
     )
     return Service(
         name="alerts",
-        routers=(routes(parts.pool, runtime.clock, parts.alarms, parts.feed, access),),
+        routers=(routes(parts.reading, parts.pool, runtime.clock, parts.alarms, parts.feed, access),),
         loops=(
             *parts.consumer.loops(),
-            Loop("waker", parts.waker.run_once, WAKE_EVERY_S),
+            *(Loop(f"waker-{number}", parts.waker.run_once, WAKE_EVERY_S) for number in range(_WAKERS)),
             parts.sending,
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         ),

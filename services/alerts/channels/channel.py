@@ -18,6 +18,7 @@ class Parcel:
     delivery_id: int
     alarm_id: AlarmId
     kind: DeliveryKind
+    channel: str
     hub_id: HubId | None
     topic: str | None
     priority: Priority
@@ -30,6 +31,11 @@ class Parcel:
     secret_encrypted: bytes | None = field(repr=False)
     usable: bool
     received_at: datetime | None  # of the event that caused the notification
+
+    @property
+    def way(self) -> str:
+        """What it shares with others that are sent the same way; all receipts go one way."""
+        return "" if self.kind == "receipt" else self.channel
 
 
 class Channel(Protocol):

@@ -42,11 +42,11 @@ class CloseBody(OperatorBody):
     _ask_for_outcome = model_validator(mode="before")(action.ask_for_outcome)
 
 
-def routes(pool: Pool, clock: Clock, alarms: Alarms, feed: Feed, access: Access) -> APIRouter:
+def routes(reading: Pool, acting: Pool, clock: Clock, alarms: Alarms, feed: Feed, access: Access) -> APIRouter:
     """The router, to be mounted beside those of other services."""
     router = access.router(prefix="/api/v1/alarms", tags=["alarms"])
-    _add_reading(router, pool, feed)
-    _add_acting(router, pool, clock, People(alarms))
+    _add_reading(router, reading, feed)
+    _add_acting(router, acting, clock, People(alarms))
     return router
 
 

@@ -34,6 +34,7 @@ def parcel(kind: str, url: str | None = None, secret: str | None = None, **field
         "delivery_id": 1,
         "alarm_id": "a-1",
         "kind": kind,
+        "channel": "c-1",
         "hub_id": None if kind == "receipt" else "clyde-arc",
         "topic": "telecare/v1/devices/glasgow-city/TC-1/receipt" if kind == "receipt" else None,
         "priority": Priority.LIFE,

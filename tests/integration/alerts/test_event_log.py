@@ -10,9 +10,7 @@ from datetime import datetime
 import asyncpg
 import pytest
 
-from services.alerts import store
 from services.chassis.event_log import AfterCommit, Consumer, LogEntry, LogRow, append
-from services.chassis.event_log.append import QUERIES
 from services.chassis.postgres import Connection, Pool, open_pool
 from tests.integration.alerts.world import MovedClock
 from tests.support.servers import Database, until
@@ -209,12 +207,3 @@ async def test_a_poke_wakes_the_loops_until_nothing_is_due(log: Log) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def test_every_statement_is_one_of_the_migrated_schema(database: Database) -> None:
-    pool = await open_pool(database.url, role="telecare_alerts", name="test")
-    async with pool.acquire() as connection:
-        for queries in (store.QUERIES, QUERIES):
-            for name in queries:
-                await connection.prepare(queries[name])
-    pool.terminate()

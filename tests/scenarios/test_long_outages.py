@@ -6,8 +6,8 @@ import random
 from pathlib import Path
 
 from contracts.ids import CouncilId
-from services.alerts.dispatcher import PER_HUB_MAX
 from services.simulator import FleetConfig, Occurrence, OperatorOutage, Population, Timing
+from tests.scenarios.people import SIDE_BY_SIDE
 from tests.scenarios.story import Story
 from tests.support.servers import Broker, Database, DatabaseServer, until
 
@@ -57,7 +57,7 @@ async def test_sweden_an_operators_link_is_lost_for_eight_hours_and_on_its_retur
     assert sorted(pressed) == sorted(fleet.boxes)
     assert len(raised) == BOXES + LOW_BATTERIES
     first_battery = [each.data["priority"] for each in raised].index(4)
-    assert first_battery > BOXES - PER_HUB_MAX  # those side by side arrive in any order
+    assert first_battery > BOXES - SIDE_BY_SIDE
     assert (clyde.logbook.broken_promises, clyde.refused) == ([], 0)
 
 

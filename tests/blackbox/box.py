@@ -93,6 +93,7 @@ class Box(Peer):
         self.device_id = device_id
         self.council_id = council_id
         self.topic = f"telecare/v1/devices/{council_id}/{device_id}"
+        self.qos = 1  # with which it publishes, unless told otherwise
         super().__init__(broker, device_id, f"{self.topic}/receipt", version=version)
         self.reboot()
 
@@ -117,16 +118,16 @@ class Box(Peer):
         return self.say(lane, json.dumps(body).encode(), self.boot_id, self.seq)
 
     def say(
-        self, lane: str, payload: bytes, boot_id: str | None = None, seq: int | None = None, *, qos: int = 1
+        self, lane: str, payload: bytes, boot_id: str | None = None, seq: int | None = None, *, qos: int | None = None
     ) -> Sent:
         """Send any bytes."""
         sent = Sent(f"{self.topic}/{lane}", payload, boot_id, seq)
         self.again(sent, qos=qos)
         return sent
 
-    def again(self, sent: Sent, *, qos: int = 1, retain: bool = False) -> MQTTMessageInfo:
+    def again(self, sent: Sent, *, qos: int | None = None, retain: bool = False) -> MQTTMessageInfo:
         """The same, byte for byte."""
-        return self.client.publish(sent.topic, sent.payload, qos, retain)
+        return self.client.publish(sent.topic, sent.payload, self.qos if qos is None else qos, retain)
 
     def receipts(self, sent: Sent | None = None) -> list[dict[str, Any]]:
         """The receipts, all or those of one alarm, oldest first."""

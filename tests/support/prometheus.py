@@ -78,10 +78,6 @@ class Prometheus:
             self._server.stop()
             self._server = None
 
-    def log(self) -> str:
-        """What it warned of."""
-        return (self._directory / "prometheus.log").read_text()
-
     async def query(self, expr: str) -> list[Series]:
         """What holds now. Raises QueryRefusedError."""
         found = await self._get("query", query=expr)

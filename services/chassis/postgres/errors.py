@@ -15,8 +15,9 @@ def is_transient(error: BaseException) -> bool:
         return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in {"25006", "55P03"}
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg says "connection is closed" and "pool is closing" with this class, and wrong use of its API too.
-        return isinstance(error, asyncpg.InternalClientError) or "clos" in str(error) or "released" in str(error)
-    return isinstance(error, (OSError, TimeoutError))
+        return "clos" in str(error) or "released" in str(error)
+    # InternalClientError is no InterfaceError: what asyncpg says of a connection that broke in the middle of an exchange.
+    return isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError))
 
 
 class Unencodable(Exception):

@@ -1,0 +1,32 @@
+"""Which errors of the database are waited out, and which are bugs."""
+
+import asyncpg
+import pytest
+
+from services.chassis.postgres import is_transient
+
+PASSING = [
+    asyncpg.CannotConnectNowError("the database system is starting up"),
+    asyncpg.DeadlockDetectedError("deadlock detected"),
+    asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
+    asyncpg.InterfaceError("connection is closed"),
+    asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+    ConnectionRefusedError(),
+    TimeoutError(),
+]
+BUGS = [
+    asyncpg.UndefinedTableError("relation does not exist"),
+    asyncpg.NotNullViolationError("null value"),
+    asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
+    ValueError(),
+]
+
+
+@pytest.mark.parametrize("error", PASSING, ids=repr)
+def test_a_database_that_is_away_busy_or_was_killed_is_waited_for(error: Exception) -> None:
+    assert is_transient(error)
+
+
+@pytest.mark.parametrize("error", BUGS, ids=repr)
+def test_waiting_mends_no_mistake_of_ours(error: Exception) -> None:
+    assert not is_transient(error)

@@ -33,8 +33,9 @@ select event_id, alarm_id, state from alerts.receipt_state where event_id = any 
 
 -- name: stage_heartbeats
 -- Where COPY puts a batch: on each connection its own, emptied by every commit. "C": sorting by id needs no dictionary.
+-- `at` is null where it is `sent_at`; all rows of a batch were received at one time, which the statements are told.
 create temp table staged_heartbeat (
-    device_id text collate "C", council_id text, boot_id text, seq bigint, at timestamptz, sent_at timestamptz, received_at timestamptz,
+    device_id text collate "C", council_id text, boot_id text, seq bigint, at timestamptz, sent_at timestamptz,
     battery_pct smallint, mains boolean, signal_dbm smallint, network text, sim_operator text, cell_id text, firmware text,
     temperature_c real, marks text[]
 ) on commit delete rows;
@@ -48,7 +49,9 @@ with latest as (
 ), stored as (
     insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
         network, sim_operator, cell_id, firmware, temperature_c, marks)
-    select * from staged_heartbeat
+    select device_id, council_id, boot_id, seq, coalesce(at, sent_at), sent_at, $1, battery_pct, mains, signal_dbm,
+        network, sim_operator, cell_id, firmware, temperature_c, marks
+    from staged_heartbeat
     on conflict do nothing
     returning 1
 ), heard as (
@@ -73,7 +76,9 @@ on conflict (device_id) do nothing;
 with replayed as (delete from staged_heartbeat returning *), stored as (
     insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
         network, sim_operator, cell_id, firmware, temperature_c, marks)
-    select * from replayed
+    select device_id, council_id, boot_id, seq, coalesce(at, sent_at), sent_at, $1, battery_pct, mains, signal_dbm,
+        network, sim_operator, cell_id, firmware, temperature_c, marks
+    from replayed
     on conflict do nothing
     returning 1
 )

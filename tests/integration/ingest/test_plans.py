@@ -29,7 +29,7 @@ async def crowded(database: Database) -> "AsyncIterator[asyncpg.Connection[async
     await connection.execute(QUERIES["stage_heartbeats"])
     async with connection.transaction():
         rows = [
-            (f"TC-{n * 97}", "fife", "b", n, NOW, NOW, NOW, 80, True, -70, "lte", None, None, None, None, None)
+            (f"TC-{n * 97}", "fife", "b", n, None, NOW, 80, True, -70, "lte", None, None, None, None, None)
             for n in range(1000)
         ]
         await connection.copy_records_to_table("staged_heartbeat", records=rows)

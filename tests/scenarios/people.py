@@ -17,6 +17,9 @@ from tests.support.servers import until
 
 _TOLERANCE: Final = timedelta(minutes=5)  # Standard Webhooks: what is older or newer may be somebody's replay
 
+SIDE_BY_SIDE: Final = 8
+"""So many notifications are on their way to a hub at once, and these arrive in any order."""
+
 
 class Hub(SimulatedHub):
     """A hub whose clock is the story's: what it is told must be signed, and signed now."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import reduce
+from typing import Any
 
 import structlog
 
@@ -20,14 +21,28 @@ _log = structlog.get_logger(__name__)
 
 BATCH_MAX = 5_000
 RECEIVE_MAX = 20_000
-LINGER_S = 0.005
-"""Only while fewer than a batch are here: nobody waits for a heartbeat, and a larger batch costs less."""
+LINGER_S = 0.05
+"""Only while fewer than a batch are here. Nobody waits for a heartbeat, and a transaction costs as much as dozens of rows."""
 SLICE = 250
 """So many are decoded without a pause: for that long an alarm may have to wait."""
 UNDER_WAY_MAX = 2
-"""Batches that wait for their commit, beside the one being decoded."""
+"""Batches taken and not acknowledged: one is decoded while another is stored. Meanwhile the next one grows."""
 
-_UnderWay = asyncio.Queue[tuple[Batch, "asyncio.Task[None]"] | None]
+
+class _UnderWay:
+    """Batches in their order, each with the task that stores it."""
+
+    def __init__(self) -> None:
+        self.room = asyncio.Semaphore(UNDER_WAY_MAX)
+        self.queue: asyncio.Queue[tuple[Batch, asyncio.Task[None]] | None] = asyncio.Queue()
+        self.storing: set[asyncio.Task[None]] = set()
+
+    def add(self, batch: Batch, storing: Coroutine[Any, Any, None]) -> None:
+        """Start storing it."""
+        task = asyncio.create_task(storing)
+        self.storing.add(task)
+        task.add_done_callback(self.storing.discard)
+        self.queue.put_nowait((batch, task))
 
 
 def filter_of(pattern: str) -> Filter:
@@ -48,9 +63,8 @@ class HeartbeatLane:
 
     async def work(self, session: Session, progress: Progress) -> None:
         """Until the session ends. What is under way then is stored all the same: so much less comes again."""
-        under_way: _UnderWay = asyncio.Queue(UNDER_WAY_MAX)
-        storing: set[asyncio.Task[None]] = set()
-        take = asyncio.create_task(self._take(session, progress, under_way, storing))
+        under_way = _UnderWay()
+        take = asyncio.create_task(self._take(session, progress, under_way))
         acknowledge = asyncio.create_task(self._acknowledge(session, progress, under_way))
         try:
             await asyncio.wait({take, acknowledge}, return_when=asyncio.FIRST_EXCEPTION)
@@ -58,36 +72,33 @@ class HeartbeatLane:
                 if each.done():
                     each.result()
         finally:
-            tasks = [take, acknowledge, *storing]
+            tasks = [take, acknowledge, *under_way.storing]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _take(
-        self, session: Session, progress: Progress, under_way: _UnderWay, storing: set[asyncio.Task[None]]
-    ) -> None:
+    async def _take(self, session: Session, progress: Progress, under_way: _UnderWay) -> None:
         while True:
+            await under_way.room.acquire()
             try:
                 messages = await session.batch(BATCH_MAX, LINGER_S)
             except Disconnected:
-                await under_way.put(None)
+                under_way.queue.put_nowait(None)
                 return
             progress.taken(len(messages))
             batch = Batch(messages, self._clock.now(), [Part() for _ in self._stores])
             for start, end in slices(len(messages), SLICE):
                 batch.decode(start, end)
                 await asyncio.sleep(0)
-            task = asyncio.create_task(self._store(batch))
-            storing.add(task)
-            task.add_done_callback(storing.discard)
-            await under_way.put((batch, task))
+            under_way.add(batch, self._store(batch))
 
     async def _acknowledge(self, session: Session, progress: Progress, under_way: _UnderWay) -> None:
-        while (stored := await under_way.get()) is not None:
+        while (stored := await under_way.queue.get()) is not None:
             batch, task = stored
             await task
             session.puback(batch.messages)
             progress.stored(len(batch.messages))
+            under_way.room.release()
 
     async def _store(self, batch: Batch) -> None:
         started_at = time.perf_counter()

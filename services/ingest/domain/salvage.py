@@ -18,7 +18,9 @@ EARLIEST: Final = datetime(2024, 1, 1, tzinfo=UTC)
 LATEST: Final = datetime(2036, 1, 1, tzinfo=UTC)
 
 _unstorable = re.compile("[\0\ud800-\udfff]")
-_brackets = re.compile(r'"(?:[^"\\]|\\.)*+"|([\[{])|[\]}]', re.DOTALL)
+# A string that never ends is taken to the end of the text: given up and begun again at its every quotation mark, 64 KiB took
+# 47 s, in which no alarm was read.
+_brackets = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|([\[{])|[\]}]', re.DOTALL)
 
 
 def read_object(payload: bytes) -> tuple[dict[str, Any] | None, tuple[str, ...]]:

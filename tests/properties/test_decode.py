@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -242,6 +243,15 @@ def test_reading_does_not_depend_on_how_deep_the_caller_is() -> None:
 
     assert at_depth(sys.getrecursionlimit() // 2) == decode_alarm(ALARM_TOPIC, NESTED, NOW).event
     assert at_depth(0).kind == "fall"
+
+
+@pytest.mark.parametrize("filling", [b'\\"', b'"', b"\\", b"[", b"[],", b"\xff", b"9"])
+def test_reading_takes_time_by_the_length_and_no_more(filling: bytes) -> None:
+    """Nobody else's alarm is read meanwhile. 64 KiB of the first once took 47 s; the broker lets 256 KiB pass."""
+    payload = b"[" * 201 + b'"' + filling * (240_000 // len(filling))
+    started_s = time.process_time()
+    assert decode_alarm(ALARM_TOPIC, payload, NOW).event.kind == "unreadable"
+    assert time.process_time() - started_s < 5
 
 
 @pytest.mark.parametrize(

@@ -170,10 +170,8 @@ returning d.transition_id, n.type, (
     select (e.body ->> 'received_at')::timestamptz from alerts.alarm_event e where e.transition_id = n.transition_id) as received_at;
 
 -- name: concerns_hub
--- A hub may see, and act on, what it was told of, and what is routed to it by council.
-select exists (select from alerts.delivery d where d.alarm_id = $1 and d.hub_id = $2)
-    or exists (
-        select from alerts.alarm a join registry.route_directory r using (council_id) where a.alarm_id = $1 and r.hub_id = $2);
+-- Whether an alarm is a hub's business.
+select alerts.concerns(alarm_id, council_id, $2) from alerts.alarm where alarm_id = $1;
 
 -- name: hub_action
 -- The same action again gets the same answer.
@@ -207,12 +205,8 @@ where ($1::text is null or a.state = $1)
     and ($3::text is null or a.council_id = $3)
     and ($4::text is null or a.device_id = $4)
     and ($5::timestamptz is null or (a.received_at, a.alarm_id) < ($5, $9::uuid))
-    and ($6::text is null
-        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $6)
-        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $6))
-    and ($7::text is null
-        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $7)
-        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $7))
+    and ($6::text is null or alerts.concerns(a.alarm_id, a.council_id, $6))
+    and ($7::text is null or alerts.concerns(a.alarm_id, a.council_id, $7))
     and ($8::text[] is null or a.council_id = any ($8))
 order by a.received_at desc, a.alarm_id desc
 limit $10;
@@ -233,9 +227,7 @@ select pg_snapshot_xmin(pg_current_snapshot())::text as xact, pg_current_snapsho
 -- What is not closed, oldest first, as far as it is the asker's business ($1 a hub, $2 an engineer's councils).
 select * from alerts.alarm a
 where a.state <> 'closed'
-    and ($1::text is null
-        or exists (select from alerts.delivery d where d.alarm_id = a.alarm_id and d.hub_id = $1)
-        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $1))
+    and ($1::text is null or alerts.concerns(a.alarm_id, a.council_id, $1))
     and ($2::text[] is null or a.council_id = any ($2))
 order by a.received_at, a.alarm_id;
 
@@ -244,9 +236,7 @@ order by a.received_at, a.alarm_id;
 -- that commits late is not skipped. $3: a snapshot whose transactions were shown already. Scanned rows that are not the
 -- asker's business come too (told is false), so that the cursor moves past them.
 select t.xact::text as xact, t.transition_id, n.type, n.body::jsonb -> 'data' as data,
-    ($4::text is null
-        or exists (select from alerts.delivery d where d.alarm_id = t.alarm_id and d.hub_id = $4)
-        or exists (select from registry.route_directory r where r.council_id = a.council_id and r.hub_id = $4))
+    ($4::text is null or alerts.concerns(t.alarm_id, a.council_id, $4))
     and ($5::text[] is null or a.council_id = any ($5))
     and ($3::text is null or not pg_visible_in_snapshot(t.xact, $3::text::pg_snapshot)) as told
 from alerts.transition t

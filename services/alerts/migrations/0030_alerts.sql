@@ -113,6 +113,13 @@ create table alerts.hub_action (
     primary key (hub_id, action_id)
 );
 
+-- A hub may see, and act on, what it was told of, and what is routed to it by council. A function, so that it is asked alarm by
+-- alarm by index: as a subquery it is planned as a hash of all that the hub was ever told.
+create function alerts.concerns(alarm uuid, council text, hub text) returns boolean language sql stable as $$
+    select exists (select from alerts.delivery d where d.alarm_id = alarm and d.hub_id = hub)
+        or exists (select from registry.route_directory r where r.council_id = council and r.hub_id = hub)
+$$;
+
 grant select, insert, update on all tables in schema alerts to telecare_alerts;     -- nothing is ever deleted
 revoke update on alerts.transition, alerts.notification from telecare_alerts;         -- and what happened stays as it happened
 

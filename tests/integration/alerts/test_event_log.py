@@ -114,6 +114,22 @@ async def test_the_most_urgent_key_comes_first_with_what_waits_before_it(log: Lo
     assert log.handled == {"mixed": [2, 3]}
 
 
+async def test_a_producer_whose_clock_is_fast_delays_nothing(log: Log) -> None:
+    log.clock.move(3600)
+    await log.append("a", 1, 2)
+    log.clock.move(-3600)
+    assert await log.consumer().run_once() == 2
+    log.failing[3] = ValueError()
+    log.clock.move(3600)
+    await log.append("a", 3, 4)
+    log.clock.move(-3600)
+    await log.consumer().run_once()
+    log.failing.clear()
+    log.clock.move(0.5)
+    await log.consumer().run_once()
+    assert log.committed == [1, 2, 3, 4]
+
+
 async def test_a_row_that_fails_is_put_off_with_those_behind_it_and_nobody_else(log: Log) -> None:
     await log.append("witness", 0, urgency=5)
     log.failing[2] = ValueError("the text of a person's alarm")

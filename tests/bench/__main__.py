@@ -62,7 +62,7 @@ async def _measured(report: Report, measure: Callable[[House], Awaitable[_T]], h
 
 
 async def _idle(house: House) -> Delays:
-    return await Pressing(house).run(house.plan.idle_alarms)
+    return await Pressing(house).run(house.plan.idle_alarms, warm_up=house.plan.warm_up_alarms)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ from tests.support.servers import until
 
 _STRIDE: Final = 99_991  # a prime
 _OPERATOR_LOOKS_EVERY_S: Final = 0.25
-_WARM_UP: Final = 20
 _PATIENCE_S: Final = 15.0
 
 
@@ -58,14 +57,13 @@ class Pressing:
         self._seen = len(house.receiver.deliveries)
         self._closing: list[asyncio.Task[None]] = []
 
-    async def run(self, count: int, *, warm_up: bool = True) -> Delays:
-        """So many alarms."""
+    async def run(self, count: int, *, warm_up: int) -> Delays:
+        """So many alarms, after some that are not measured: connections are made, statements prepared."""
         await self._peer.connect()
         operator = asyncio.create_task(self._operate())
         try:
-            if warm_up:
-                await self._press_many(_WARM_UP)
-                await self._answered()
+            await self._press_many(warm_up)
+            await self._answered()
             first = len(self._house.receiver.deliveries)
             self._published_at.clear()
             await self._press_many(count)

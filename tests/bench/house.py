@@ -27,7 +27,7 @@ from tests.support.stack import RealBroker, RealPostgres
 
 HUB: Final = "bench-arc"
 SERVICES: Final = ("ingest", "alerts", "registry")
-_LOOK_EVERY_S: Final = 0.1
+_LOOK_EVERY_S: Final = 0.2  # each costs ingest some milliseconds
 _SETTLED: Final = re.compile(
     r'^telecare_messages_total\{lane="heartbeat",outcome="(?:stored|duplicate|quarantined)"\} (\S+)$', re.MULTILINE
 )

@@ -14,7 +14,8 @@ class Plan:
     paced_per_s: int
     paced_s: int
     idle_alarms: int
-    alarms_per_s: float = 10.0
+    warm_up_alarms: int
+    alarms_per_s: float
 
 
 FULL: Final = Plan(
@@ -24,12 +25,16 @@ FULL: Final = Plan(
     paced_per_s=10_000,
     paced_s=60,
     idle_alarms=400,
+    warm_up_alarms=20,
+    alarms_per_s=10,
 )
 QUICK: Final = Plan(
     devices=20_000,
     flat_out_heartbeats=20_000,
     flat_out_rounds=1,
     paced_per_s=1_000,
-    paced_s=4,
+    paced_s=3,
     idle_alarms=20,
+    warm_up_alarms=5,
+    alarms_per_s=20,
 )

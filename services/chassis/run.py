@@ -78,6 +78,7 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
     """
     runtime = make_runtime(settings, clock=clock)
     await _refuse_unmigrated(runtime.database_url)
+    await _set_clock(runtime)
     async with contextlib.AsyncExitStack() as stack:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stack.callback(failed.cancel)
@@ -145,6 +146,17 @@ async def _refuse_unmigrated(database_url: str) -> None:
         return
     if names:
         raise SettingsError(f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`")
+
+
+async def _set_clock(runtime: Runtime) -> None:
+    """Before anything is decided by it: this host's own may be hours off. Later, if the database is away."""
+    if not isinstance(runtime.clock, DatabaseClock):
+        return
+    try:
+        await _clock_loop(runtime.database_url, runtime.clock).run_once()
+    except Exception as error:
+        if not is_transient(error):
+            raise
 
 
 class _Tasks:

@@ -5,12 +5,14 @@ select stream, key, urgency, body::jsonb, $5, $5
 from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as entry (stream, key, urgency, body);
 
 -- name: claim_key
--- The key of the most urgent row whose key is due: its oldest row decides that, for nothing overtakes it. Rows of a key that
--- is being worked are locked, and passed over; so are keys in $3, whose lock another has.
+-- The key of the most urgent row whose key is due: its oldest row decides that, for nothing overtakes it. One that nobody has
+-- tried is due whatever its time says: that was told by the clock of another host. Rows of a key that is being worked are
+-- locked, and passed over; so are keys in $3, whose lock another has.
 select l.key from chassis.event_log l
 where l.stream = $1 and l.key <> all ($3::text[])
-    and $2 >= (
-        select h.not_before from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
+    and (
+        select h.attempts = 0 or h.not_before <= $2
+        from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
 order by l.urgency, l.event_log_id
 limit 1
 for update of l skip locked;
@@ -24,7 +26,8 @@ with taken as (
         select event_log_id from chassis.event_log
         where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
             and event_log_id < coalesce((
-                select min(event_log_id) from chassis.event_log where stream = $1 and key = $2 and not_before > $3),
+                select min(event_log_id) from chassis.event_log
+                where stream = $1 and key = $2 and attempts > 0 and not_before > $3),
                 9223372036854775807)
         order by event_log_id limit 50 for update)
     returning event_log_id, key, urgency, body, created_at, attempts
@@ -36,7 +39,8 @@ select event_log_id, key, urgency, body::text as body, created_at, attempts from
 select event_log_id, key, urgency, body::text as body, created_at, attempts from chassis.event_log
 where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
     and event_log_id < coalesce((
-        select min(event_log_id) from chassis.event_log where stream = $1 and key = $2 and not_before > $3), 9223372036854775807)
+        select min(event_log_id) from chassis.event_log
+        where stream = $1 and key = $2 and attempts > 0 and not_before > $3), 9223372036854775807)
 order by event_log_id
 limit 50
 for update;

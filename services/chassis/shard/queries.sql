@@ -6,11 +6,13 @@ select shard, lane, client_id, filters from chassis.shard where service = $1 ord
 
 -- name: acquire_lease
 -- One row if it is ours now. Concurrent contenders meet on the row lock, and the second then sees the first's renewal.
--- Our own lease of a moment ago is ours again at once.
+-- Our own lease of a moment ago is ours again at once. One that was renewed in what is now the future says nothing: the clock
+-- was put back (a standby took over whose clock was behind), and whoever is alive renews it within a second.
 update chassis.shard
 set holder = $2, generation = generation + 1, renewed_at = clock_timestamp()
 where shard = $1
-    and (holder is null or holder = $2 or renewed_at < clock_timestamp() - make_interval(secs => $3))
+    and (holder is null or holder = $2
+        or renewed_at not between clock_timestamp() - make_interval(secs => $3) and clock_timestamp() + make_interval(secs => $3))
 returning generation, session_at;
 
 -- name: renew_lease

@@ -14,6 +14,7 @@ from services.chassis.mqtt import Filter, Message, MqttUrl, Session, SessionOpti
 from services.chassis.postgres import Pool, open_pool
 from services.chassis.shard import Lane, Progress, Shards, runner
 from services.chassis.shard.gaps import Gaps
+from services.chassis.shard.lease import Lease
 from tests.support.mqtt import publish_all
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, until
 
@@ -265,3 +266,12 @@ async def test_a_gap_that_another_process_ended_without_knowing_is_written_by_wh
     [gap] = await observer.fetch("select * from chassis.session_gap")
     assert gap["ended_at"] is not None
     assert len(counted) == 1
+
+
+async def test_a_dead_holder_keeps_nothing_though_the_databases_clock_was_put_back(
+    observer: Observer, pool: Pool
+) -> None:
+    assert await Lease.acquire(pool, "alarms", "dead") is not None
+    assert await Lease.acquire(pool, "alarms", "next") is None
+    await observer.execute("update chassis.shard set renewed_at = clock_timestamp() + interval '1 hour'")
+    assert await Lease.acquire(pool, "alarms", "next") is not None

@@ -123,7 +123,7 @@ async def build(runtime: Runtime) -> Service:
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         ),
         tasks=(shards.run,),
-        checks=(parts.gauges.check, shards.check),
+        checks=(parts.gauges.check, parts.waker.check, shards.check),
         listens={
             "event_log": parts.consumer.poke,
             "delivery": lambda _: parts.sending.poke(),

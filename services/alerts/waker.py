@@ -14,15 +14,21 @@ import structlog
 from contracts.ids import AlarmId
 from services.alerts import store
 from services.alerts.alarms import Alarms
+from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.triggers import Woken
 from services.chassis.clock import Clock
-from services.chassis.postgres import Pool, is_transient
+from services.chassis.event_log import AfterCommit
+from services.chassis.postgres import Connection, Pool, is_transient
 from services.chassis.postgres.borrow import borrow
 
 _log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 0.5
 PASSED_OVER_FOR: Final = timedelta(seconds=10)
+
+
+class _PassedOver(Exception):
+    """Undoes what was done for an alarm that cannot be handled."""
 
 
 @dataclass(slots=True)
@@ -33,20 +39,34 @@ class Waker:
     _passed_over: dict[AlarmId, datetime] = field(default_factory=dict, init=False)  # until when
 
     async def run_once(self) -> int:
-        """Look at one alarm. Returns 1, or 0 when none is due. Raises what went wrong with it, after passing it over."""
+        """Look at one alarm. Returns 1, or 0 when none is due. One that cannot be handled is said, and passed over."""
         now = self.clock.now()
         self._passed_over = {id_: until for id_, until in self._passed_over.items() if until > now}
         async with borrow(self.pool) as connection:
-            async with connection.transaction():
-                alarm = await store.due_alarm(connection, now, self._passed_over)
-                if alarm is None:
-                    return 0
-                try:
-                    _, after_commit = await self.alarms.apply(connection, alarm, Woken(), now)
-                except Exception as error:
-                    if not is_transient(error):
-                        self._passed_over[alarm.alarm_id] = now + PASSED_OVER_FOR
-                        _log.critical("alarm_wake_failed", alarm_id=alarm.alarm_id, error=type(error).__name__)
-                    raise
+            try:
+                async with connection.transaction():
+                    alarm = await store.due_alarm(connection, now, self._passed_over)
+                    if alarm is None:
+                        return 0
+                    after_commit = await self._look_at(connection, alarm, now)
+            except _PassedOver:
+                return 1  # and no error: the loop would wait before the next, who may be well
             after_commit()
         return 1
+
+    async def check(self) -> str | None:
+        """Ready: there is no alarm that cannot be looked at again."""
+        if not self._passed_over:
+            return None
+        return f"{len(self._passed_over)} alarm(s) cannot be looked at again, by a fault of ours; the log says more."
+
+    async def _look_at(self, connection: Connection, alarm: Alarm, now: datetime) -> AfterCommit:
+        try:
+            _, after_commit = await self.alarms.apply(connection, alarm, Woken(), now)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self._passed_over[alarm.alarm_id] = now + PASSED_OVER_FOR
+            _log.critical("alarm_wake_failed", alarm_id=alarm.alarm_id, error=type(error).__name__)
+            raise _PassedOver from error
+        return after_commit

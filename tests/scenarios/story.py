@@ -196,6 +196,14 @@ class Story:
         counted: int = await self.database.fetchval(query, *arguments)
         return counted
 
+    async def counted(self, query: str, expected: int) -> None:
+        """Wait until the database tells this number."""
+
+        async def says_so() -> bool:
+            return await self.count(query) == expected
+
+        await until(says_so, 30, what=f"{expected} of: {query}")
+
     async def readiness(self) -> Answer:
         """What `/readyz` says."""
         return await self.api.by(None).get("/readyz")

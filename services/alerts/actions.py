@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
 
+import asyncpg
 import structlog
 
-from contracts.action import Acknowledge, ActionResult, Close, Received, Release, read_action
+from contracts.action import Acknowledge, ActionResult, Close, HubAction, Received, Release, read_action
 from contracts.ids import HubId
 from contracts.topics import hub_topic, parse_hub_topic
 from services.alerts import store
@@ -79,21 +81,29 @@ class HubActions:
         action = read_action(payload)
         if isinstance(action, ActionResult):
             return action
-        now = self.clock.now()
+        try:
+            return await self._answer(hub, action)
+        except asyncpg.UniqueViolationError:
+            # Answered meanwhile, by whoever had the session before and does not know that it is ours: the same answer.
+            return await self._answer(hub, action)
+
+    async def _answer(self, hub: HubId, action: HubAction) -> ActionResult:
+        now, id_ = self.clock.now(), action.action_id
+        digest = hashlib.sha256(action.model_dump_json().encode()).digest()
         async with borrow(self.pool) as connection:
             async with connection.transaction():
-                before = await connection.fetchrow(QUERIES["hub_action"], hub, action.action_id)
+                before = await connection.fetchrow(QUERIES["hub_action"], hub, id_, digest)
                 if before is not None:
-                    return ActionResult(action_id=action.action_id, result=before["result"], detail=before["detail"])
+                    return ActionResult(action_id=id_, result=before["result"], detail=before["detail"])
                 result, after_commit = await self._do(connection, hub, action, now)
                 await connection.execute(
-                    QUERIES["keep_hub_action"], hub, action.action_id, result.result, result.detail, now
+                    QUERIES["keep_hub_action"], hub, id_, digest, result.result, result.detail, now
                 )
             after_commit()
         return result
 
     async def _do(
-        self, connection: Connection, hub: HubId, action: Received | Acknowledge | Release | Close, now: datetime
+        self, connection: Connection, hub: HubId, action: HubAction, now: datetime
     ) -> tuple[ActionResult, AfterCommit]:
         if isinstance(action, Received):
             return await self._received(connection, hub, action, now)

@@ -175,11 +175,11 @@ select alerts.concerns(alarm_id, council_id, $2) from alerts.alarm where alarm_i
 
 -- name: hub_action
 -- The same action again gets the same answer.
-select result, detail from alerts.hub_action where hub_id = $1 and action_id = $2;
+select result, detail from alerts.hub_action where hub_id = $1 and action_id = $2 and sha256 = $3;
 
 -- name: keep_hub_action
 -- In the transaction of what it did.
-insert into alerts.hub_action (hub_id, action_id, result, detail, at) values ($1, $2, $3, $4, $5);
+insert into alerts.hub_action (hub_id, action_id, sha256, result, detail, at) values ($1, $2, $3, $4, $5, $6);
 
 -- name: waiting
 -- Alarms that are not closed, by what people sort them by.

@@ -103,14 +103,16 @@ create table alerts.delivery (
 create index delivery_due on alerts.delivery (priority, due_at) where state = 'pending';
 create index delivery_alarm on alerts.delivery (alarm_id, hub_id);
 
--- What a hub asked by MQTT and was answered: the same action again gets the same answer.
+-- What a hub asked by MQTT and was answered: the same action again gets the same answer. Another action under an id that was used
+-- before (by a console that counts from 1 at each start) is another action: told "accepted", nobody would have done it.
 create table alerts.hub_action (
     hub_id     text not null,
     action_id  text not null,
+    sha256     bytea not null check (length(sha256) = 32),      -- of the action
     result     text not null,
     detail     text,
     at         timestamptz not null,
-    primary key (hub_id, action_id)
+    primary key (hub_id, action_id, sha256)
 );
 
 -- A hub may see, and act on, what it was told of, and what is routed to it by council. A function, so that it is asked alarm by

@@ -1,6 +1,5 @@
 """The rollout's figures over HTTP and in Prometheus, and what the registry says of its own readiness."""
 
-
 from tests.blackbox.api import Metrics
 from tests.integration.registry.running import Registry
 

@@ -7,17 +7,16 @@ import contextlib
 import os
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
-from services.chassis.embedded.ports import wanted_or_free
+from services.chassis.embedded.ports import claim_port
 from services.chassis.postgres.migrate import migrate
 from services.chassis.settings import Settings, load_settings
 
 _MQTT_PORT = 1883
 _MQTT_PORT_V311 = 1884
-_HTTP_PORT = 8080
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,13 @@ async def embedded_servers(*, keep_data: bool) -> AsyncIterator[Embedded]:
     try:
         await asyncio.gather(asyncio.to_thread(database.start), asyncio.to_thread(broker.start))
         await migrate(database.url)
-        yield _embedded(database, broker, keep_data=keep_data)
+        servers = _embedded(database, broker, keep_data=keep_data)
+        http_port = claim_port(servers.settings.http_port)
+        try:
+            settings = servers.settings.model_copy(update={"http_port": http_port.port})
+            yield replace(servers, settings=settings)
+        finally:
+            http_port.release()
     finally:
         await asyncio.gather(asyncio.to_thread(broker.stop), asyncio.to_thread(database.stop))
 
@@ -54,7 +59,6 @@ def _embedded(database: EmbeddedPostgres, broker: EmbeddedBroker, *, keep_data: 
         database_url=database.url,
         mqtt_url=broker.url,
         http_host="127.0.0.1",  # nothing embedded is ever reachable from outside
-        http_port=wanted_or_free(int(os.environ.get("TELECARE_HTTP_PORT", _HTTP_PORT))),
         bootstrap_token=token,
         # Hubs of a trial run beside it.
         webhook_allow_cidrs=os.environ.get("TELECARE_WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8,::1/128"),

@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from services.chassis.embedded.ports import LOOPBACK, answers, free_port, wanted_or_free
+from services.chassis.embedded.ports import LOOPBACK, PortClaim, answers, claim_port
 from services.chassis.embedded.process import GuardedProcess, ServerDidNotStartError
 
 _READY_TIMEOUT_S: Final = 10.0
@@ -57,6 +57,7 @@ class EmbeddedBroker:
 
     def __init__(self, *, port: int | None = None, port_v311: int | None = None) -> None:
         self._wanted_ports = (port, port_v311)
+        self._claims: list[PortClaim] = []
         self._server: GuardedProcess | None = None
         self._directory: Path | None = None
         self.port = 0
@@ -111,6 +112,8 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """End it. Leaves no process, no port, no file."""
         self.halt()
+        for claim in self._claims:
+            claim.release()
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
             self._directory = None
@@ -121,8 +124,6 @@ class EmbeddedBroker:
         self._server = None
 
     def _choose_ports(self) -> None:
-        port, port_v311 = self._wanted_ports
-        self.port = self.port or wanted_or_free(port)
-        self.port_v311 = self.port_v311 or wanted_or_free(port_v311)
-        while self.port_v311 == self.port:
-            self.port_v311 = free_port()
+        if not self.port:
+            self._claims = [claim_port(wanted) for wanted in self._wanted_ports]
+            self.port, self.port_v311 = (claim.port for claim in self._claims)

@@ -2,6 +2,7 @@
 
 import random
 import socket
+from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
 
@@ -34,6 +35,38 @@ def is_free(port: int) -> bool:
 def wanted_or_free(port: int | None) -> int:
     """The port that is wished for, or another one where that is taken."""
     return port if port is not None and is_free(port) else free_port()
+
+
+@dataclass(frozen=True, slots=True)
+class PortClaim:
+    """A TCP port that no other process of ours chooses, until the claim is released or its holder ends."""
+
+    port: int
+    _mark: socket.socket
+
+    def release(self) -> None:
+        """Let others choose it. Safe to call twice."""
+        self._mark.close()
+
+
+def claim_port(wanted: int | None) -> PortClaim:
+    """Claim the port that is wished for, or another one where that is taken.
+
+    A port that is free when it is chosen need not be so when its server has started: two demos begun at once chose the same,
+    one broker could not listen, and both talked to the other. The mark is the UDP port of the same number, which none of
+    our servers uses: only one can have it, it needs no file, and it is given back however its holder ends.
+    """
+    port = wanted if wanted is not None and is_free(wanted) else free_port()
+    for _ in range(_ATTEMPTS):
+        mark = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            mark.bind((LOOPBACK, port))
+        except OSError:
+            mark.close()
+        else:
+            return PortClaim(port, mark)
+        port = free_port()
+    raise OSError(f"no port could be claimed between {_FIRST} and {_LAST}")
 
 
 def answers(port: int) -> bool:

@@ -20,7 +20,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres, ServerDidNotStartError
 from services.chassis.embedded import postgres as wheel
-from services.chassis.embedded.ports import LOOPBACK, answers
+from services.chassis.embedded.ports import LOOPBACK, answers, claim_port
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, free_port, until
 
 Proxied = Callable[[str], Awaitable[TcpProxy]]
@@ -203,6 +203,18 @@ def test_a_taken_port_is_replaced(tmp_path: Path) -> None:
         finally:
             broker.stop()
             postgres.stop()
+
+
+def test_a_port_that_another_has_chosen_and_not_yet_opened_is_replaced_too() -> None:
+    wanted = free_port()
+    first = claim_port(wanted)
+    second = claim_port(wanted)
+    assert (first.port, second.port != wanted) == (wanted, True)
+    first.release()
+    again = claim_port(wanted)
+    assert again.port == wanted
+    again.release()
+    second.release()
 
 
 async def test_a_kept_directory_keeps_the_data_and_the_password(tmp_path: Path) -> None:

@@ -22,6 +22,9 @@ _REFRESH_PER_S = 8
 _MILESTONES = ("stored", "notified", "acknowledged", "closed")
 # What the receipts call `notified` is, to a person watching, that the hub has it.
 _WORDS = {"notified": "delivered"}
+_LINES_AROUND = 4  # a blank one, the headings, a blank one, and the one where the terminal's own ^C appears
+_DEVICE_WIDTH = len("TC-000001")
+_DELAY_WIDTH = len("100.0 s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +123,7 @@ class LiveView(View):
     def __init__(self, fleet: Fleet, introduction: Sequence[str], console: Console) -> None:
         super().__init__(fleet)
         self._introduction = introduction
+        self._console = console
         self._alarms: deque[AlarmTrace] = deque(maxlen=_LINES)
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=_REFRESH_PER_S)
 
@@ -129,6 +133,9 @@ class LiveView(View):
 
     def __enter__(self) -> Self:
         super().__enter__()
+        # Once, above what is redrawn: soft, so that an address or the token can be copied whole.
+        for line in self._introduction:
+            self._console.print(line, soft_wrap=True)
         self._live.__enter__()
         return self
 
@@ -139,19 +146,26 @@ class LiveView(View):
         self._live.__exit__(kind, error, trace)
 
     def _render(self) -> Group:
+        footer = self._footer()
+        # What does not fit is cut at the bottom, where the totals are: so older alarms make room for them.
+        taken = len(footer.wrap(self._console, self._console.width)) + _LINES_AROUND
+        room = max(1, self._console.height - taken)
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("device", "council", "alarm"):
+        # Where a line is too narrow, the words give way; who and how long after never do.
+        table.add_column("device", no_wrap=True, min_width=_DEVICE_WIDTH)
+        for name in ("council", "alarm"):
             table.add_column(name, no_wrap=True)
-        for name in ("stored", "delivered", "acknowledged", "closed"):
-            table.add_column(name, justify="right", no_wrap=True)
-        for alarm in self._alarms:
+        for name in _MILESTONES:
+            heading = _WORDS.get(name, name)
+            table.add_column(heading, justify="right", no_wrap=True, min_width=max(len(heading), _DELAY_WIDTH))
+        for alarm in list(self._alarms)[-room:]:
             table.add_row(
                 alarm.device_id,
                 alarm.council_id,
                 Text(_what(alarm), style="" if alarm.is_settled else "bold"),
                 *(_milestone(alarm, name) for name in _MILESTONES),
             )
-        return Group(*self._introduction, "", table, "", self._footer())
+        return Group("", table, "", footer)
 
     def _footer(self) -> Text:
         totals = self.fleet.totals()

@@ -18,12 +18,18 @@ left join joined on true;
 select * from alerts.alarm where alarm_id = $1 for update;
 
 -- name: due_alarm
--- The most urgent alarm that is to be looked at again; those that somebody acts on right now come at the next look.
-select * from alerts.alarm
-where wake_at <= $1 and state <> 'closed' and alarm_id <> all ($2::uuid[])
-order by priority, wake_at
-limit 1
-for update skip locked;
+-- The most urgent alarm that is to be looked at again; those that somebody acts on right now come at the next look. Priority by
+-- priority, each by index: sorted all together, 100,000 that are due took half a second for each.
+select a.*
+from generate_series(1, 5) as p (priority)
+cross join lateral (
+    select * from alerts.alarm
+    where priority = p.priority and wake_at <= $1 and state <> 'closed' and alarm_id <> all ($2::uuid[])
+    order by wake_at
+    limit 1
+    for update skip locked
+) a
+limit 1;
 
 -- name: insert_alarm
 -- A new alarm; an id that exists already is a bug and is refused.
@@ -101,24 +107,40 @@ returning delivery_id;
 
 -- name: lease
 -- The most urgent due deliveries, at most $2, and to no channel more than fit beside those in flight to it ($3, $4, up to $5);
--- all receipts count as one channel, ''. The lease is measured by the database's clock and outlasts the send's time-out.
--- Losing it in a crash only means sending again under the same id, so its commit need not wait for the disk.
-with quiet as materialized (select set_config('synchronous_commit', 'off', true)),
-ranked as (
-    select delivery_id, way, row_number() over (partition by way order by priority, due_at) as nth
-    from (
-        select d.delivery_id, d.priority, d.due_at, case when d.kind = 'receipt' then '' else d.channel end as way
-        from alerts.delivery d
-        where d.state = 'pending' and d.due_at <= $1 and (d.leased_until is null or d.leased_until < clock_timestamp())) free
+-- all receipts count as one channel, ''. Channel by channel and priority by priority, each by index, so that what waits for a
+-- hub that is dead costs the others nothing (ranked all together, 100,000 took half a second, each time). The lease is measured
+-- by the database's clock and outlasts the send's time-out; one from the future is none, that clock was put back. Losing it in
+-- a crash only means sending again under the same id, so its commit need not wait for the disk.
+with recursive quiet as materialized (select set_config('synchronous_commit', 'off', true)),
+ways as (
+    (select way from alerts.delivery where state = 'pending' order by way limit 1)
+    union all
+    select (select d.way from alerts.delivery d where d.state = 'pending' and d.way > w.way order by d.way limit 1)
+    from ways w where w.way is not null
 ), due as (
-    select d.delivery_id
-    from alerts.delivery d join ranked using (delivery_id)
-    left join unnest($3::text[], $4::int[]) as busy (way, sends) using (way)
-    where d.state = 'pending' and (d.leased_until is null or d.leased_until < clock_timestamp())
-        and ranked.nth + coalesce(busy.sends, 0) <= $5
-    order by d.priority, d.due_at
+    select delivery_id
+    from alerts.delivery
+    where state = 'pending' and (leased_until between clock_timestamp() and clock_timestamp() + interval '14 seconds') is not true
+        and delivery_id = any (array(
+            select fits.delivery_id
+            from ways w
+            left join unnest($3::text[], $4::int[]) as busy (way, sends) using (way)
+            cross join lateral (
+                select first.delivery_id
+                from generate_series(1, 5) as p (priority)
+                cross join lateral (
+                    select f.delivery_id, f.priority, f.due_at from alerts.delivery f
+                    where f.state = 'pending' and f.way = w.way and f.priority = p.priority and f.due_at <= $1
+                        and (f.leased_until between clock_timestamp() and clock_timestamp() + interval '14 seconds') is not true
+                    order by f.due_at
+                    limit $5
+                ) first
+                order by first.priority, first.due_at
+                limit greatest($5 - coalesce(busy.sends, 0), 0)
+            ) fits))
+    order by priority, due_at
     limit $2
-    for update of d skip locked
+    for update skip locked
 ), leased as (
     update alerts.delivery d
     set lease_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '14 seconds', attempts = attempts + 1

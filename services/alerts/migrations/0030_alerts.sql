@@ -39,7 +39,7 @@ create table alerts.alarm (
     check (state <> 'closed' or priority > 2 or (closed_by is not null and outcome is not null))
 ) with (fillfactor = 80);
 create unique index alarm_open on alerts.alarm (device_id, kind, coalesce(peripheral_id, '')) where state <> 'closed';
-create index alarm_wake on alerts.alarm (wake_at, priority) where state <> 'closed';
+create index alarm_wake on alerts.alarm (priority, wake_at) where state <> 'closed';
 create index alarm_newest on alerts.alarm (received_at desc, alarm_id desc);
 create index alarm_device on alerts.alarm (device_id, received_at desc);
 
@@ -86,6 +86,7 @@ create table alerts.delivery (
     alarm_id       uuid not null references alerts.alarm,
     kind           text not null check (kind in ('webhook', 'mqtt', 'receipt')),
     channel        text not null,                      -- the hub's channel_id; for a receipt the event_id
+    way            text not null generated always as (case when kind = 'receipt' then '' else channel end) stored,
     hub_id         text check ((kind = 'receipt') = (hub_id is null)),
     topic          text check ((kind = 'receipt') = (topic is not null)),
     body           text check ((kind = 'receipt') = (body is not null)),   -- a hub gets the notification's
@@ -100,7 +101,7 @@ create table alerts.delivery (
     finished_at    timestamptz check ((state = 'pending') = (finished_at is null)),
     unique (transition_id, channel)
 ) with (fillfactor = 70);
-create index delivery_due on alerts.delivery (priority, due_at) where state = 'pending';
+create index delivery_due on alerts.delivery (way, priority, due_at) where state = 'pending';
 create index delivery_alarm on alerts.delivery (alarm_id, hub_id);
 
 -- What a hub asked by MQTT and was answered: the same action again gets the same answer. Another action under an id that was used

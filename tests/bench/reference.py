@@ -12,8 +12,7 @@ import json
 import sys
 import time
 from collections import deque
-from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 import asyncpg
 import mqtt5
@@ -31,11 +30,13 @@ RECEIVE_MAX: Final = 20_000
 _LINGER_S: Final = 0.005
 _DAY_S: Final = 24 * 3600
 
+_Line: TypeAlias = tuple[Any, Any]  # a connection, and the statement prepared on it
+
 
 class _Heartbeat(TypedDict):
     boot_id: Annotated[str, Field(max_length=36)]
     seq: Annotated[int, Field(ge=0)]
-    sent_at: datetime
+    sent_at: Annotated[str, Field(max_length=40)]  # PostgreSQL reads it: a datetime is the dearest thing to encode
     battery_pct: Annotated[int, Field(ge=0, le=100)]
     mains: bool
     signal_dbm: Annotated[int, Field(ge=-200, le=0)]
@@ -56,21 +57,24 @@ create unique index on bare.heartbeat (device_id, at, boot_id, seq, council_id);
 create table bare.last_seen (like ingest.liveness including all) with (fillfactor = 50);
 insert into bare.last_seen (device_id, council_id) select device_id, council_id from ingest.liveness"""
 _STAGE: Final = """
-create temp table stage (device_id text collate "C", council_id text, boot_id text, seq bigint, sent_at timestamptz,
+create temp table stage (device_id text collate "C", council_id text, boot_id text, seq bigint, sent_at text,
     battery_pct smallint, mains boolean, signal_dbm smallint, network text, sim_operator text, cell_id text, firmware text,
     temperature_c real) on commit delete rows"""
 _APPLY: Final = """
 with stored as (
     insert into bare.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
         network, sim_operator, cell_id, firmware, temperature_c)
-    select device_id, council_id, boot_id, seq, sent_at, sent_at, now(), battery_pct, mains, signal_dbm,
+    select device_id, council_id, boot_id, seq, at, at, now(), battery_pct, mains, signal_dbm,
         network, sim_operator, cell_id, firmware, temperature_c
-    from stage on conflict do nothing
+    from (select *, sent_at::timestamptz as at from stage) s on conflict do nothing
 )
 update bare.last_seen l
 set last_heard_at = now(), boot_id = s.boot_id, seq = s.seq, battery_pct = s.battery_pct, mains = s.mains,
     signal_dbm = s.signal_dbm
-from (select distinct on (device_id) * from stage order by device_id, ctid desc) s
+from (
+    select distinct on (device_id) device_id, boot_id, seq, battery_pct, mains, signal_dbm
+    from stage order by device_id, ctid desc
+) s
 where l.device_id = s.device_id collate "default\""""
 
 
@@ -141,12 +145,12 @@ def _rows(messages: list[mqtt5.PublishPacket]) -> list[tuple[Any, ...]]:
     ]
 
 
-async def _store(free: "asyncio.Queue[Any]", rows: list[tuple[Any, ...]]) -> None:
-    connection, apply = await free.get()
+async def _store(free: "asyncio.Queue[_Line]", line: "_Line", rows: list[tuple[Any, ...]]) -> None:
+    connection, apply = line
     async with connection.transaction():
         await connection.copy_records_to_table("stage", records=rows)
         await apply.fetch()
-    free.put_nowait((connection, apply))
+    free.put_nowait(line)
 
 
 def _tell() -> None:
@@ -155,7 +159,7 @@ def _tell() -> None:
 
 async def main(database_url: str, port: int, total: int) -> None:
     """Store `total` heartbeats."""
-    free: asyncio.Queue[Any] = asyncio.Queue()
+    free: asyncio.Queue[_Line] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         connection = await asyncpg.connect(database_url)
         await connection.execute(_STAGE)
@@ -163,7 +167,7 @@ async def main(database_url: str, port: int, total: int) -> None:
     _, session = await asyncio.get_running_loop().create_connection(_Session, "127.0.0.1", port)
     await session.subscribed.wait()
     _tell()
-    under_way: asyncio.Queue[tuple[list[mqtt5.PublishPacket], asyncio.Task[None]]] = asyncio.Queue(CONNECTIONS)
+    under_way: asyncio.Queue[tuple[list[mqtt5.PublishPacket], asyncio.Task[None]]] = asyncio.Queue()
 
     async def acknowledge() -> None:
         done = 0
@@ -175,8 +179,9 @@ async def main(database_url: str, port: int, total: int) -> None:
 
     acknowledging, taken = asyncio.create_task(acknowledge()), 0
     while taken < total:
+        line = await free.get()  # first: until one is free the batch grows
         messages = await session.batch()
-        await under_way.put((messages, asyncio.create_task(_store(free, _rows(messages)))))
+        under_way.put_nowait((messages, asyncio.create_task(_store(free, line, _rows(messages)))))
         taken += len(messages)
     await acknowledging
     _tell()

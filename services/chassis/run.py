@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
@@ -29,6 +31,11 @@ from services.chassis.postgres.migrate import missing
 from services.chassis.postgres.pool import connect
 from services.chassis.service import Runtime, Service
 from services.chassis.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from services.chassis.http.server import HttpServer
 
 Build = Callable[[Runtime], Awaitable[Service]]
 
@@ -73,8 +80,8 @@ def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
 async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock | None = None) -> AsyncIterator[Process]:
     """Start everything; stop everything in reverse on leaving.
 
-    Raises SettingsError when the database lacks migrations, OSError when the HTTP port is taken. A database or broker that is
-    away keeps nothing from starting: readiness says so.
+    Raises SettingsError when the database lacks migrations or the HTTP address is none of ours, OSError when its port is
+    taken. A database or broker that is away keeps nothing from starting: readiness says so.
     """
     runtime = make_runtime(settings, clock=clock)
     await _refuse_unmigrated(runtime.database_url)
@@ -89,7 +96,7 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
             if service.close is not None:
                 stack.push_async_callback(service.close)
         app = create_app(title="telecare", services=started, metrics=runtime.metrics)
-        server = await serve(app, settings.http_host, settings.http_port)
+        server = await _serve(app, settings)
         stack.push_async_callback(server.stop)
         tasks = _Tasks(failed)
         stack.push_async_callback(tasks.stop)
@@ -134,6 +141,17 @@ async def until_signal(*others: asyncio.Future[None]) -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+async def _serve(app: FastAPI, settings: Settings) -> HttpServer:
+    try:
+        return await serve(app, settings.http_host, settings.http_port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise
+        where = f"{settings.http_host}:{settings.http_port}"
+        hint = "see TELECARE_HTTP_HOST and TELECARE_HTTP_PORT"
+        raise SettingsError(f"nothing can listen on {where} ({error.strerror}): {hint}") from None
 
 
 async def _refuse_unmigrated(database_url: str) -> None:

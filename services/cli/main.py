@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import importlib
+import math
 import sys
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,7 @@ from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry import council_app, device_app, hub_app, token_app
+from services.cli.trouble import explain
 
 if TYPE_CHECKING:
     from services.chassis.run import Build
@@ -48,13 +50,18 @@ def main() -> None:
     except (ServerDidNotStartError, MigrationError) as error:
         typer.echo(f"telecare: {error}", err=True)
         sys.exit(1)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        typer.echo(f"telecare: {error.strerror}: choose another with TELECARE_HTTP_PORT", err=True)
-        sys.exit(1)
     except KeyboardInterrupt:  # before anything ran that handles it
         sys.exit(130)
+    except Exception as error:
+        line = (
+            f"{error.strerror}: choose another with TELECARE_HTTP_PORT"
+            if isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+            else explain(error)
+        )
+        if line is None:
+            raise
+        typer.echo(f"telecare: {line}", err=True)
+        sys.exit(1)
 
 
 @app.command()
@@ -106,11 +113,17 @@ def simulate(
     qos_0: Share = 0.0,
 ) -> None:
     """Run a fleet of simulated devices against TELECARE_MQTT_URL. Exit code 0 only if every alarm was stored."""
+    from services.chassis.mqtt import MqttUrl
     from services.simulator.simulate import SimulateOptions
     from services.simulator.simulate import simulate as run
 
+    mqtt_url = _settings().mqtt_url.get_secret_value()
+    try:
+        MqttUrl.parse(mqtt_url)
+    except ValueError as error:
+        raise SettingsError(f"TELECARE_MQTT_URL is not usable: {error}") from None
     options = SimulateOptions(
-        mqtt_url=_settings().mqtt_url.get_secret_value(),
+        mqtt_url=mqtt_url,
         boxes=boxes,
         for_s=_seconds(for_),
         heartbeat_interval_s=interval,
@@ -186,9 +199,12 @@ def _seconds(text: str | None) -> float | None:
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, factor = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
     try:
-        return float(number) * factor
+        seconds = float(number) * factor
     except ValueError:
-        raise SettingsError(f"--for {text}: give a number of seconds like 20s, or 2m") from None
+        seconds = 0.0
+    if not 0.0 < seconds < math.inf:
+        raise SettingsError(f"--for {text}: give a number of seconds like 20s, or 2m")
+    return seconds
 
 
 def telecare_version() -> str:

@@ -39,7 +39,11 @@ async def test_every_command_refuses_to_start_without_its_two_urls_and_names_the
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("DATABASE_URL", f"mysql://telecare:{PASSWORD}@127.0.0.1:1/telecare"),
+        ("DATABASE_URL", f"postgresql://telecare:{PASSWORD}/half@127.0.0.1:1/telecare"),
+        ("DATABASE_URL", PASSWORD),
         ("MQTT_URL", f"http://telecare:{PASSWORD}@127.0.0.1:1"),
+        ("HTTP_HOST", "999.1.1.1"),
         ("HTTP_PORT", f"{PASSWORD}"),
         ("WEBHOOK_ALLOW_CIDRS", "127.0.0.0/8,everything"),
         ("LOG_FORMAT", "xml"),
@@ -49,6 +53,15 @@ async def test_a_setting_that_makes_no_sense_is_named_and_not_repeated(name: str
     finished = await program.run("up", settings={**URLS, name: value})
     assert finished.code != 0
     assert f"TELECARE_{name}" in finished.output
+    assert PASSWORD not in finished.output
+    assert "Traceback" not in finished.output
+
+
+@pytest.mark.parametrize("command", ["migrate", "token"])
+async def test_a_database_that_cannot_be_reached_is_told_in_a_line(command: str) -> None:
+    finished = await program.run(*COMMANDS[command], settings=URLS)
+    assert finished.code == 1
+    assert "TELECARE_DATABASE_URL" in finished.output
     assert PASSWORD not in finished.output
     assert "Traceback" not in finished.output
 

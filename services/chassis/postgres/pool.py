@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from services.chassis.postgres.url import check_database_url
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -28,7 +30,9 @@ async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -
 
     No connection is opened yet: a service starts while its database is away, and says so in its readiness. Acquire with
     `pool.acquire(timeout=ACQUIRE_TIMEOUT_S)`; the shorthands `pool.fetch(…)` wait without bound when all are taken.
+    Raises DatabaseUrlError.
     """
+    check_database_url(database_url)
     return await asyncpg.create_pool(
         database_url,
         min_size=0,
@@ -53,7 +57,8 @@ async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -
 
 
 async def connect(database_url: str, *, name: str, role: str | None = None) -> asyncpg.Connection[asyncpg.Record]:
-    """Open one connection, as `role` or else as the login role of the URL (migrations, doctor)."""
+    """Open one connection, as `role` or else as the login role of the URL (migrations, doctor). Raises DatabaseUrlError."""
+    check_database_url(database_url)
     settings = {"application_name": f"telecare {name}", "timezone": "UTC"} | ({"role": role} if role else {})
     connection = await asyncpg.connect(
         database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings

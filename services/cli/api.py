@@ -29,11 +29,14 @@ class Api:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Raises SettingsError when there is no token."""
+        """Raises SettingsError when there is no token, or no URL of HTTP."""
         token = os.environ.get("TELECARE_API_TOKEN") or os.environ.get("TELECARE_BOOTSTRAP_TOKEN")
         if not token:
             raise SettingsError("TELECARE_API_TOKEN is not set: `telecare token create NAME --role ops` makes one")
-        return cls(os.environ.get("TELECARE_API_URL", "http://127.0.0.1:8080"), token)
+        url = os.environ.get("TELECARE_API_URL", "http://127.0.0.1:8080")
+        if not url.startswith(("http://", "https://")):
+            raise SettingsError("TELECARE_API_URL is not usable: write it like http://127.0.0.1:8080")
+        return cls(url, token)
 
     async def call(self, method: str, path: str, body: Any = None, **query: str | int | None) -> Any:
         """Ask, and return the JSON answered. Raises ApiError with the problem's detail and the fields at fault."""
@@ -72,5 +75,6 @@ class Api:
 def _explain(status: int, problem: Any) -> str:
     if not isinstance(problem, dict):
         return f"answered {status}"
+    detail = str(problem.get("detail") or problem.get("title") or f"answered {status}")
     faults = [f"{each.get('field')}: {each.get('message')}" for each in problem.get("errors", [])]
-    return "; ".join([str(problem.get("detail") or problem.get("title") or f"answered {status}"), *faults])
+    return "; ".join([detail, *(fault for fault in faults if fault not in detail)])

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args
+from urllib.parse import quote
 
 import typer
 from rich.console import Console
@@ -31,7 +32,7 @@ def create_token(
     role: Annotated[str, typer.Option(help=" | ".join(get_args(Role)))],
     hub: Annotated[str | None, typer.Option(help="The hub of a hub's token.")] = None,
     council: Annotated[list[str] | None, typer.Option(help="Limit an engineer to this council; repeatable.")] = None,
-    days: Annotated[int | None, typer.Option(min=1, help="Valid for so many days.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Valid for so many days.")] = None,
 ) -> None:
     """Make a token. It is printed once and stored hashed."""
     from services.registry.tokens import create_token as create
@@ -118,7 +119,7 @@ def put_hub(
         channels.append({"kind": "mqtt"})
     if verified:
         channels = [{**each, "verified": True} for each in channels]
-    _ask(lambda api: api.call("PUT", f"/api/v1/hubs/{hub_id}", {"name": name, "channels": channels}))
+    _ask(lambda api: api.call("PUT", f"/api/v1/hubs/{_segment(hub_id)}", {"name": name, "channels": channels}))
     typer.echo(f"{hub_id} has {len(channels)} channel(s){'' if verified else ', which count once verified'}")
 
 
@@ -136,7 +137,7 @@ def route_council(
     council_id: str, hubs: Annotated[list[str], typer.Argument(help="In the order in which they are told.")]
 ) -> None:
     """Send a council's alarms to these hubs."""
-    _ask(lambda api: api.call("PUT", f"/api/v1/councils/{council_id}/routing", {"hubs": hubs}))
+    _ask(lambda api: api.call("PUT", f"/api/v1/councils/{_segment(council_id)}/routing", {"hubs": hubs}))
     typer.echo(f"{council_id} → {' → '.join(hubs)}")
 
 
@@ -180,8 +181,15 @@ def move_device(
     reason: Annotated[str | None, typer.Option()] = None,
 ) -> None:
     """Move a device to another stage of its life."""
-    device = _ask(lambda api: api.call("POST", f"/api/v1/devices/{device_id}/{move}", {"reason": reason}))
+    device = _ask(
+        lambda api: api.call("POST", f"/api/v1/devices/{_segment(device_id)}/{_segment(move)}", {"reason": reason})
+    )
     typer.echo(f"{device_id} is {device['stage']}")
+
+
+def _segment(text: str) -> str:
+    """One segment of a path, whatever a person typed: `X/claim?` is a bad id, not the way to another route."""
+    return quote(text, safe="")
 
 
 def _channel(channel: dict[str, Any]) -> str:
@@ -203,13 +211,17 @@ def _ask(work: Callable[[Api], Awaitable[Any]]) -> Any:
 
 
 def _in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
+    from services.chassis.postgres.migrate import missing
     from services.chassis.postgres.pool import connect
     from services.registry.tokens import TokenError
 
     async def run() -> Any:
-        connection = await connect(
-            load_settings().database_url.get_secret_value(), name="token", role="telecare_registry"
-        )
+        url = load_settings().database_url.get_secret_value()
+        if names := await missing(url):
+            raise SettingsError(
+                f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"
+            )
+        connection = await connect(url, name="token", role="telecare_registry")
         try:
             return await work(connection)
         finally:

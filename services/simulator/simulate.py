@@ -60,8 +60,11 @@ class Summary:
 
     @property
     def is_good(self) -> bool:
-        """Whether every alarm is stored, as far as the boxes know."""
-        return self.trouble is None and self.totals.stored == self.totals.alarms
+        """Whether the fleet was heard at all and every alarm is stored, as far as the boxes know.
+
+        That a box is away at the very end is no fault: flapping and outages are what was asked for.
+        """
+        return self.totals.heartbeats > 0 and self.totals.stored == self.totals.alarms
 
     def lines(self) -> Iterator[str]:
         """For a person."""

@@ -23,6 +23,7 @@ _MILESTONES = ("stored", "notified", "acknowledged", "closed")
 # What the receipts call `notified` is, to a person watching, that the hub has it.
 _WORDS = {"notified": "delivered"}
 _LINES_AROUND = 4  # a blank one, the headings, a blank one, and the one where the terminal's own ^C appears
+_TABLE_WIDTH = 108  # of the longest words
 _DEVICE_WIDTH = len("TC-000001")
 _DELAY_WIDTH = len("100.0 s")
 
@@ -150,14 +151,14 @@ class LiveView(View):
         # What does not fit is cut at the bottom, where the totals are: so older alarms make room for them.
         taken = len(footer.wrap(self._console, self._console.width)) + _LINES_AROUND
         room = max(1, self._console.height - taken)
-        table = Table(box=None, pad_edge=False, header_style="bold")
         # Where a line is too narrow, the words give way; who and how long after never do.
-        table.add_column("device", no_wrap=True, min_width=_DEVICE_WIDTH)
-        for name in ("council", "alarm"):
-            table.add_column(name, no_wrap=True)
+        table = Table(box=None, pad_edge=False, header_style="bold", width=min(self._console.width, _TABLE_WIDTH))
+        table.add_column("device", no_wrap=True, width=_DEVICE_WIDTH)
+        table.add_column("council", no_wrap=True, ratio=2)
+        table.add_column("alarm", no_wrap=True, ratio=3)
         for name in _MILESTONES:
             heading = _WORDS.get(name, name)
-            table.add_column(heading, justify="right", no_wrap=True, min_width=max(len(heading), _DELAY_WIDTH))
+            table.add_column(heading, justify="right", no_wrap=True, width=max(len(heading), _DELAY_WIDTH))
         for alarm in list(self._alarms)[-room:]:
             table.add_row(
                 alarm.device_id,

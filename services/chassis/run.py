@@ -43,6 +43,7 @@ _log = structlog.get_logger(__name__)
 
 _CLOCK_EVERY_S = 30.0
 _STOP_TIMEOUT_S = 10.0
+_GC_YOUNG_MAX = 20_000  # objects; Python's 700 are a tenth of one batch of heartbeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,19 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
 async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:
     """Run until SIGINT or SIGTERM. Raises what made a task end that should not have ended."""
     async with running(settings, builds) as process:
+        _spare_the_collector()
         await until_signal(process.failed)
+
+
+def _spare_the_collector() -> None:
+    """The process is ours alone, and what has started stays: the collector need not look at it again and again.
+
+    *Measured* with heartbeats flat out: a tenth of ingest's processor time; and one look at everything halts every alarm
+    for tens of milliseconds.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_YOUNG_MAX, 20, 20)
 
 
 async def until_signal(*others: asyncio.Future[None]) -> None:

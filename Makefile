@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+# Each worker has servers of its own; tests of one file stay together. More than four gain nothing.
+XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help demo install dev test test-stack check documents fmt lock bench clean
@@ -36,11 +38,11 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.installed
 	@touch $@
 
 test: dev  ## the tests, on the embedded broker and database
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(XDIST) $(ARGS)
 
 test-stack: dev  ## the same suites on real Mosquitto, TimescaleDB and Prometheus (Debian; installs them under var/)
 	@deploy/stack/install
-	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest $(ARGS)
+	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest $(XDIST) $(ARGS)
 
 check: dev  ## ruff, mypy --strict, import-linter, generated documents current
 	@$(BIN)/ruff check .

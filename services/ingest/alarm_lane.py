@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -41,6 +42,14 @@ class AlarmLane:
 
     async def work(self, session: Session, progress: Progress) -> None:
         """Until the session ends it with Disconnected. No linger: an alarm that comes alone goes alone."""
+        try:
+            await self._work(session, progress)
+        finally:  # a session may be given up while it stands, for want of a database
+            left = session.unrepeatable()
+            self._tally.received(len(left))
+            self._keep(left)
+
+    async def _work(self, session: Session, progress: Progress) -> None:
         while True:
             messages = await session.batch(BATCH_MAX)
             progress.taken(len(messages))
@@ -68,15 +77,21 @@ class AlarmLane:
         return count
 
     def _give_back(self, messages: Sequence[Message]) -> None:
-        kept = [message for message in messages if message.packet_id is None]
-        self._unrepeatable.extend(kept)
-        self._tally.given_back(len(messages) - len(kept))
+        unrepeatable = [message for message in messages if message.packet_id is None]
+        self._keep(unrepeatable)
+        self._tally.given_back(len(messages) - len(unrepeatable))
+
+    def _keep(self, unrepeatable: Sequence[Message]) -> None:
+        lost = len(self._unrepeatable) + len(unrepeatable) - UNREPEATABLE_MAX
+        if lost > 0:
+            _log.error("alarms_at_qos_0_lost", count=lost, hint="the devices repeat them until they have a receipt")
+        self._unrepeatable.extend(unrepeatable)
 
     async def _store_all(self, messages: Sequence[Message]) -> tuple[list[Owed], list[Owed]]:
         """Commit them, whatever it takes; the receipts owed for new ones, and for repeats."""
         started_at = time.perf_counter()
         now = self._clock.now()
-        arrivals = [Arrival(decode_alarm(m.topic, m.payload, now), int(m.qos)) for m in messages]
+        arrivals = [Arrival(decode_alarm(m.topic, m.payload, now), int(m.qos), m.retain) for m in messages]
         async with self._one_at_a_time:
             new_ids = await self._store(arrivals, messages)
         new: list[Owed] = []
@@ -99,7 +114,7 @@ class AlarmLane:
             if len(arrivals) == 1:
                 event = arrivals[0].event
                 _log.error("alarm_refused_by_database", event_id=event.event_id, error=type(error).__name__)
-                return await self._commit([Arrival(unreadable(event, messages[0].payload), arrivals[0].qos)])
+                return await self._commit([replace(arrivals[0], decoded=unreadable(event, messages[0].payload))])
         new_ids: set[EventId] = set()
         for arrival, message in zip(arrivals, messages, strict=True):
             new_ids |= await self._store([arrival], [message])

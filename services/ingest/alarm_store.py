@@ -16,10 +16,14 @@ from services.ingest.sql import QUERIES
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An alarm as it arrived: what it says, its raw bytes where that isn't all, and its quality of service."""
+    """An alarm as it arrived: what it says, its raw bytes where that isn't all, and its quality of service.
+
+    `retained`: the broker tells of it anew, its device said it some time ago.
+    """
 
     decoded: DecodedAlarm
     qos: int
+    retained: bool
 
     @property
     def event(self) -> AlarmEvent:
@@ -58,7 +62,9 @@ class AlarmStore:
         )
 
     async def _touch(self, connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-        await connection.execute(QUERIES["touch_liveness"], [each.event.device_id for each in arrivals], now)
+        heard = [each.event.device_id for each in arrivals if not each.retained]
+        if heard:
+            await connection.execute(QUERIES["touch_liveness"], heard, now)
 
 
 def _new_events(arrivals: Sequence[Arrival], reused: dict[UUID, bool]) -> list[AlarmEvent]:

@@ -110,6 +110,14 @@ class Session:
             self._unacknowledged.popleft()
         self._connection.write(struct.pack(f">{len(owed)}I", *[_PUBACK | (m.packet_id or 0) for m in owed]))
 
+    def unrepeatable(self) -> list[Message]:
+        """What has come at QoS 0 and nobody has taken: for whoever gives the session up, for it comes never again.
+
+        The rest is left out of `batch` from now on, and comes again.
+        """
+        self._inbox.keep_unrepeatable()
+        return self._inbox.take(len(self._inbox))
+
     async def close(self) -> None:
         """Disconnect with a word; the broker keeps the session until its expiry. Safe to call twice."""
         await self._connection.close()

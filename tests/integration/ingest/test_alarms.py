@@ -4,11 +4,13 @@ import hashlib
 import json
 import uuid
 
+import asyncpg
+
 from services.chassis.postgres import Queries
 from tests.blackbox.box import Box
-from tests.integration.ingest.conftest import Ingest, MakeBox
+from tests.integration.ingest.conftest import Ingest, MakeBox, run_ingest
 from tests.support.mqtt import publish_all
-from tests.support.servers import Broker, real_stack, until
+from tests.support.servers import Broker, Database, real_stack, until
 
 
 async def test_a_pressed_pendant_is_stored_told_to_alerts_and_receipted(ingest: Ingest, box: Box) -> None:
@@ -110,6 +112,30 @@ async def test_an_alarm_is_a_sign_of_life(ingest: Ingest, box: Box) -> None:
     await box.receipt(box.press())
     [liveness] = await ingest.rows("select * from ingest.liveness")
     assert liveness["last_heard_at"] is not None
+
+
+async def test_an_alarm_that_the_broker_retained_is_an_alarm_and_no_sign_of_life(
+    database: Database, broker: Broker
+) -> None:
+    topic = "telecare/v1/devices/glasgow-city/TC-{}/alarm"
+    pressed = b'{"boot_id": "b", "seq": 1, "kind": "fall", "sent_at": "2026-11-21T10:00:00Z"}'
+    observer = await asyncpg.connect(database.url)
+    await observer.execute(
+        "insert into ingest.liveness values ('TC-retained', 'glasgow-city'), ('TC-live', 'glasgow-city')"
+    )
+    await observer.close()
+    await publish_all(broker.url, topic.format("retained"), [pressed], retain=True)
+    async with run_ingest(database.url, broker.url) as ingest:
+        await publish_all(broker.url, topic.format("live"), [pressed], retain=True)
+        await until(lambda: _stored_twice(ingest), what="both alarms")
+        rows = await ingest.rows(
+            "select device_id, last_heard_at is null as unheard from ingest.liveness order by device_id"
+        )
+    assert [tuple(row) for row in rows] == [("TC-live", False), ("TC-retained", True)]
+
+
+async def _stored_twice(ingest: Ingest) -> bool:
+    return await ingest.count("ingest.alarm_event") == 2
 
 
 async def test_what_the_database_refuses_costs_no_other_alarm(

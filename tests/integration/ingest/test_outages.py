@@ -79,14 +79,18 @@ async def test_a_short_absence_costs_neither_the_session_nor_the_batch(
 
 
 @pytest.mark.real_stack  # rumqttd hands QoS 0 on at QoS 1, and so again
-async def test_an_alarm_sent_at_qos_0_survives_a_session_given_up_for_want_of_a_database(
+async def test_alarms_sent_at_qos_0_survive_a_session_given_up_for_want_of_a_database(
     fragile: Ingest, own_postgres: DatabaseServer, own_database: Database, make_box: MakeBox
 ) -> None:
     box = await make_box()
     own_postgres.pause()
-    payload = b'{"boot_id": "b0", "seq": 7, "kind": "fall", "sent_at": "2026-11-21T10:00:00Z"}'
-    sent = box.say("alarm", payload, "b0", 7, qos=0)
+    sent = []
+    for seq in range(3):  # the first is being stored, the others wait behind it
+        payload = b'{"boot_id": "b0", "seq": %d, "kind": "fall", "sent_at": "2026-11-21T10:00:00Z"}' % seq
+        sent.append(box.say("alarm", payload, "b0", seq, qos=0))
+        await until(lambda: fragile.metric("telecare_messages_total", lane="alarm", outcome="received") >= 1)
     await until(lambda: fragile.metric("telecare_monitoring_blind") == 1, what="the session to be given up")
     own_postgres.resume()
-    await box.receipt(sent, timeout_s=20)
-    assert await events(own_database) == 1
+    for each in sent:
+        await box.receipt(each, timeout_s=20)
+    assert await events(own_database) == 3

@@ -7,17 +7,29 @@ import asyncpg
 from services.chassis.postgres import is_transient
 from services.chassis.postgres.url import DatabaseUrlError
 
+# The first that fits; PostgreSQL's own words come before it.
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (
+        asyncpg.InvalidAuthorizationSpecificationError,
+        "check user and password in TELECARE_DATABASE_URL, and pg_hba.conf",
+    ),
+    (asyncpg.InvalidCatalogNameError, "create it (createdb), then run `telecare migrate`"),
+    (
+        asyncpg.InsufficientPrivilegeError,
+        "`telecare migrate` takes a role that may make schemas, roles and extensions; the others, a member of ours",
+    ),
+)
+
 
 def explain(error: Exception) -> str | None:
     """The line; None where the fault is ours, and a traceback tells more. Holds no password: no error's text does."""
     if isinstance(error, DatabaseUrlError):
         return f"TELECARE_DATABASE_URL is not usable: {error}"
-    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
-        return f"{error}: check user and password in TELECARE_DATABASE_URL, and pg_hba.conf"
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return f"{error}: create it (createdb), then run `telecare migrate`"
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return f"{error}: `telecare migrate` takes a role that may make schemas, roles and extensions; the others, a member of ours"
+    for kind, advice in _ADVICE:
+        if isinstance(error, kind):
+            return f"{error}: {advice}"
+    if isinstance(error, OSError) and error.filename is not None:  # asyncpg looks into `~/.postgresql`, too
+        return f"{error.strerror}: {error.filename}: HOME and TELECARE_DATA_DIR are to be directories that we may use"
     if is_transient(error):
         advice = "is PostgreSQL running, and do host and port in TELECARE_DATABASE_URL reach it?"
         return f"the database could not be asked ({type(error).__name__}: {error}): {advice}"

@@ -70,3 +70,11 @@ async def test_the_demo_is_never_let_loose_on_a_real_database() -> None:
     finished = await program.run("up", "--demo", settings=URLS)
     assert finished.code != 0
     assert PASSWORD not in finished.output
+
+
+async def test_an_mqtt_url_that_is_none_is_told_by_the_simulator_too() -> None:
+    finished = await program.run("simulate", settings={**URLS, "MQTT_URL": f"http://telecare:{PASSWORD}@127.0.0.1:1"})
+    assert finished.code == 2
+    assert "TELECARE_MQTT_URL" in finished.output
+    assert PASSWORD not in finished.output
+    assert "Traceback" not in finished.output

@@ -27,7 +27,7 @@ def explain(error: Exception) -> str | None:
         return f"TELECARE_DATABASE_URL is not usable: {error}"
     for kind, advice in _ADVICE:
         if isinstance(error, kind):
-            return f"{error}: {advice}"
+            return f"{str(error).splitlines()[0]}: {advice}"  # the others are details
     if isinstance(error, OSError) and error.filename is not None:  # asyncpg looks into `~/.postgresql`, too
         return f"{error.strerror}: {error.filename}: HOME and TELECARE_DATA_DIR are to be directories that we may use"
     if is_transient(error):

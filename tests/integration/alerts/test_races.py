@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from contracts.ids import HubId
 from services.alerts.domain.decision import Decision
 from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.people import People
 from services.chassis.postgres.borrow import borrow
+from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World
 from tests.support.servers import until
 from tests.unit.alerts.build import event
@@ -103,3 +105,28 @@ async def test_a_step_is_taken_once_however_many_look(glasgow: World, wakers: in
     looked = await asyncio.gather(*(glasgow.parts.waker.run_once() for _ in range(wakers)))
     assert sum(looked) == 1
     assert (await glasgow.alarm())["step"] == 1
+
+
+@pytest.mark.parametrize("status", [200, 404, 500])
+async def test_whoever_sends_under_a_lease_that_is_anothers_by_now_records_nothing(
+    glasgow: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """He was stopped over it. The other is sending it; what came of that is the other's to say."""
+
+    async def answer_late(_reaction: object, _request: web.Request) -> web.StreamResponse:
+        await glasgow.database.execute(
+            "update alerts.delivery set lease_token = gen_random_uuid() where kind = 'webhook'"
+        )
+        return web.Response(status=status)
+
+    monkeypatch.setattr(receiver, "_react", answer_late)
+    await glasgow.tell(event(received_at=glasgow.clock.now()))
+    await glasgow.parts.consumer.run_once()
+    (before,) = await glasgow.deliveries()
+    await glasgow.parts.dispatcher.run_once()
+    await glasgow.parts.dispatcher.settled()
+    (after,) = await glasgow.deliveries()
+    assert (after["attempts"], after["lease_token"] is None) == (1, False)
+    unchanged = ("state", "due_at", "last_error", "finished_at")
+    assert [after[name] for name in unchanged] == [before[name] for name in unchanged]
+    assert (await glasgow.alarm())["notified_at"] is None

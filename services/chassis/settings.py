@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from contracts.ids import SLUG_LENGTH_MAX, SLUG_PATTERN
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -19,7 +21,9 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """What an installation may choose. The two URLs hold passwords, so they show nowhere."""
 
-    model_config = SettingsConfigDict(env_prefix="TELECARE_", env_file=None, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TELECARE_", env_file=None, env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     database_url: SecretStr
     mqtt_url: SecretStr
@@ -27,7 +31,7 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     bootstrap_token: SecretStr | None = None
     secret_key: SecretStr | None = None
-    fallback_hub: str | None = None
+    fallback_hub: Annotated[str, Field(pattern=SLUG_PATTERN, max_length=SLUG_LENGTH_MAX)] | None = None
     webhook_allow_cidrs: Annotated[tuple[Network, ...], NoDecode] = ()
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
@@ -54,9 +58,8 @@ def load_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates
     except ValidationError as error:
-        raise SettingsError(
-            "; ".join(_explain(each["loc"], each["type"], each["msg"]) for each in error.errors())
-        ) from None
+        faults = dict.fromkeys(_explain(each["loc"], each["type"], each["msg"]) for each in error.errors())
+        raise SettingsError("; ".join(faults)) from None
 
 
 _EXAMPLES = {

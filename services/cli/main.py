@@ -122,21 +122,24 @@ def simulate(
         MqttUrl.parse(mqtt_url)
     except ValueError as error:
         raise SettingsError(f"TELECARE_MQTT_URL is not usable: {error}") from None
-    options = SimulateOptions(
-        mqtt_url=mqtt_url,
-        boxes=boxes,
-        for_s=_seconds(for_),
-        heartbeat_interval_s=interval,
-        power_cut=power_cut,
-        operator_outage=operator_outage,
-        flapping=flapping,
-        malformed=malformed,
-        duplicate=duplicate,
-        lost_receipts=lost_receipts,
-        clock_skew=clock_skew,
-        no_entropy=no_entropy,
-        qos_0=qos_0,
-    )
+    try:
+        options = SimulateOptions(
+            mqtt_url=mqtt_url,
+            boxes=boxes,
+            for_s=_seconds(for_),
+            heartbeat_interval_s=interval,
+            power_cut=power_cut,
+            operator_outage=operator_outage,
+            flapping=flapping,
+            malformed=malformed,
+            duplicate=duplicate,
+            lost_receipts=lost_receipts,
+            clock_skew=clock_skew,
+            no_entropy=no_entropy,
+            qos_0=qos_0,
+        )
+    except ValueError as error:
+        raise SettingsError(f"simulate: {error}") from None
     summary = _run(run(options, typer.echo))
     sys.exit(0 if summary.is_good else 1)
 

@@ -10,7 +10,7 @@ from typing import Final
 from services.simulator.flaws import FlawMix
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.misbehaviour import Flapping, Misbehaviour, OperatorOutage, PowerCut
-from services.simulator.population import Population
+from services.simulator.population import DISTRICTS, OPERATORS, Population
 from services.simulator.script import play, story
 from services.simulator.timing import Timing
 from services.simulator.traces import Totals
@@ -48,6 +48,14 @@ class SimulateOptions:
     qos_0: float = 0.0
     battery_life_s: float | None = None
     seed: int = 1  # of the story; mishaps and boot_ids differ every time
+
+    def __post_init__(self) -> None:
+        """ValueError for a place or an operator that no box has: an outage that cuts nothing shows nothing."""
+        districts = sorted(district for each in DISTRICTS.values() for district in each)
+        if self.power_cut is not None and self.power_cut not in districts:
+            raise ValueError(f"no box is in {self.power_cut}; they are in {', '.join(districts)}")
+        if self.operator_outage is not None and self.operator_outage not in OPERATORS:
+            raise ValueError(f"no box has a SIM of {self.operator_outage}; they are of {', '.join(OPERATORS)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,14 +54,20 @@ class AlarmTrace:
     closed_at: float | None = None
 
     @property
+    def is_delivered(self) -> bool:
+        """A hub has it: later news than `notified` may come first, and says so too."""
+        return any(at is not None for at in (self.notified_at, self.acknowledged_at, self.closed_at))
+
+    @property
     def is_acknowledged(self) -> bool:
-        """A person has it, or it is over: a restore closes its alarm without anybody."""
-        return self.acknowledged_at is not None or self.closed_at is not None
+        """A person has taken it."""
+        return self.acknowledged_at is not None
 
     @property
     def is_settled(self) -> bool:
-        """Nothing more is owed: stored, and taken if it needs a person."""
-        return self.stored_at is not None and (self.is_acknowledged or not self.occurrence.needs_person)
+        """Nothing more is owed: stored and, if it needs a person, taken or over (a restore closes its alarm without anybody)."""
+        taken_or_over = self.is_acknowledged or self.closed_at is not None
+        return self.stored_at is not None and (taken_or_over or not self.occurrence.needs_person)
 
     def delay_s(self, milestone: Literal["stored", "notified", "acknowledged", "closed"]) -> float | None:
         """From the press to that milestone."""
@@ -82,7 +88,7 @@ class Totals:
     repeats: int = 0
     stored: int = 0
     notified: int = 0
-    acknowledged: int = 0  # of those needing a person, taken or closed
+    acknowledged: int = 0  # of those needing a person
     closed: int = 0
     stored_delay_s_max: float = 0.0
     acknowledged_delay_s_max: float = 0.0

@@ -16,6 +16,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg says "connection is closed" and "pool is closing" with this class, and wrong use of its API too.
         return "clos" in str(error) or "released" in str(error)
+    if isinstance(error, PermissionError):
+        return False  # asyncpg looks for keys in `~/.postgresql`: a HOME that we may not read stays so
     # InternalClientError is no InterfaceError: what asyncpg says of a connection that broke in the middle of an exchange.
     return isinstance(error, (asyncpg.InternalClientError, OSError, TimeoutError))
 

@@ -41,6 +41,7 @@ class _Stage:
 async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None) -> int:
     """Run until Ctrl-C, or for `seconds`. Exit code 0 only if every alarm that needs a person was acknowledged."""
     console = Console(highlight=False)
+    typer.echo("starting a broker, a database and the services …")
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(embedded_servers(keep_data=False))
         # The view tells what happens to alarms; the log only what went wrong, unless asked for more.
@@ -105,4 +106,4 @@ async def _story(fleet: Fleet, seconds: float | None) -> None:
     await play(story(boxes=len(fleet.boxes), seed=_STORY_SEED), fleet, for_s=play_s)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_SETTLE_S):
-            await fleet.settled()
+            await fleet.until(lambda: all(trace.is_settled and trace.is_delivered for trace in fleet.traces))

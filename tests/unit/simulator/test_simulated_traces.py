@@ -55,12 +55,13 @@ def test_a_test_call_is_settled_once_stored_and_needs_nobody() -> None:
     assert not trace.is_acknowledged
 
 
-def test_a_restore_that_closes_an_alarm_settles_it() -> None:
+def test_a_restore_that_closes_an_alarm_settles_it_though_nobody_took_it() -> None:
     ledger = Ledger()
     alarm, trace = born(ledger, Home(), status="battery_low")
     ledger.receipted(DEVICE, receipt(alarm, "closed"))
     assert trace.is_settled
-    assert ledger.totals.acknowledged == ledger.totals.needing_person == 1
+    assert trace.is_delivered
+    assert (ledger.totals.acknowledged, ledger.totals.needing_person) == (0, 1)
 
 
 def test_a_receipt_with_a_digest_is_for_those_bytes_only() -> None:

@@ -107,6 +107,8 @@ class DevicePromises(RuleBasedStateMachine):
         else:
             self.home.receipt(alarm)
         self.unreceipted.remove(alarm)
+        # The device forgets it, and another object may get its id.
+        del self.sent_last[id(alarm)], self.bytes_of[id(alarm)]
 
     @invariant()
     def no_alarm_without_a_receipt_is_forgotten(self) -> None:

@@ -87,8 +87,8 @@ select transition_id, pg_notify('alarm_transition', '') from happened;
 select body::text from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 1;
 
 -- name: events_of_alarm
--- All of them, to be told what became of the alarm.
-select event_id::text as event_id, body::text as body from alerts.alarm_event where alarm_id = $1 order by transition_id;
+-- To be told what became of the alarm: the newest, for a box with a stuck button has thousands, and one answer tells it.
+select event_id::text as event_id, body::text as body from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 20;
 
 -- name: events_unreceipted
 -- Those that a hub knows of by the delivery of transition $2, and that we have told their device nothing about.

@@ -187,7 +187,7 @@ async def write_receipts(connection: Connection, decision: Decision, transition_
     """Tell the devices of the alarm's events what the decision says. Returns how many will be told.
 
     `notified` goes to those whose event a hub now knows of, by the delivery of `transition_id`, and who were told nothing;
-    anything else to all.
+    anything else to the newest twenty.
     """
     state, alarm = decision.receipt, decision.alarm
     if state is None or transition_id is None:

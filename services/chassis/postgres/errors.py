@@ -2,9 +2,10 @@
 
 import asyncpg
 
-# Classes of SQLSTATE: 08 connection, 40 serialisation and deadlock, 53 out of resources, 57 operator intervention (shutdown,
-# statement cancelled by a time-out), 58 system error. PostgreSQL manual, appendix A.
-_TRANSIENT_CLASSES = ("08", "40", "53", "57", "58")
+# Classes of SQLSTATE: 08 connection, 28 authorisation and 3D no such database (a password is being changed, a back-up put
+# in its place: no reason for a running service to end), 40 serialisation and deadlock, 53 out of resources, 57 operator
+# intervention (shutdown, statement cancelled by a time-out), 58 system error. PostgreSQL manual, appendix A.
+_TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "57", "58")
 
 
 def is_transient(error: BaseException) -> bool:

@@ -66,6 +66,14 @@ async def test_the_box_is_told_each_time_its_alarm_gets_further(glasgow: World) 
     assert {each["topic"] for each in receipts} == {f"telecare/v1/devices/glasgow-city/{DEVICE}/receipt"}
 
 
+async def test_a_stuck_button_is_answered_for_its_newest_presses_and_makes_nobody_wait(glasgow: World) -> None:
+    presses = [event("fall", device_id=DEVICE, seq=seq, received_at=glasgow.clock.now()) for seq in range(30)]
+    await glasgow.arrive(*presses)
+    await act(glasgow, Acknowledge("morag"))
+    told = [each["body"] for each in await glasgow.receipts() if '"state":"acknowledged"' in each["body"]]
+    assert sorted(int(body.split('"seq":')[1].split(",")[0]) for body in told) == list(range(10, 30))
+
+
 async def test_nobody_answers_so_the_next_hub_is_told_after_a_minute_and_then_everybody_for_ever(
     glasgow: World,
 ) -> None:

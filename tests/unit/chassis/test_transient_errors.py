@@ -11,6 +11,8 @@ PASSING = [
     asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
+    asyncpg.InvalidPasswordError("password authentication failed"),  # it is being changed
+    asyncpg.InvalidCatalogNameError("database does not exist"),  # a back-up is being put in its place
     ConnectionRefusedError(),
     TimeoutError(),
 ]
@@ -18,6 +20,7 @@ BUGS = [
     asyncpg.UndefinedTableError("relation does not exist"),
     asyncpg.NotNullViolationError("null value"),
     asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
+    PermissionError(13, "Permission denied", "/root/.postgresql/postgresql.key"),  # a HOME that we may not read stays so
     ValueError(),
 ]
 

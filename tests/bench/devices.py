@@ -12,7 +12,7 @@ COUNCILS: Final = (
     "shetland-islands", "south-ayrshire", "south-lanarkshire", "stirling", "west-dunbartonshire", "west-lothian",
 )  # fmt: skip
 
-# All live, as devices that send are; and with the liveness row that ingest gives each at its registration.
+# All live and lately heard, as devices that send are.
 _REGISTER: Final = """
 insert into registry.device (device_id, council_id, serial, model, postcode_district, sim_operator, installation_ref, stage,
     registered_at, changed_at, live_at)
@@ -20,7 +20,7 @@ select 'TC-' || lpad(n::text, 7, '0'), ($2::text[])[1 + n % cardinality($2::text
     'ref-' || n, 'live', now(), now(), now()
 from generate_series(0, $1::int - 1) n"""
 _GIVE_LIVENESS: Final = """
-insert into ingest.liveness (device_id, council_id) select device_id, council_id from registry.device"""
+insert into ingest.liveness (device_id, council_id, last_heard_at) select device_id, council_id, now() from registry.device"""
 _SETTLE: Final = ("vacuum analyze registry.device", "vacuum analyze ingest.liveness", "checkpoint")
 
 

@@ -27,6 +27,9 @@ from tests.support.stack import RealBroker, RealPostgres
 
 HUB: Final = "bench-arc"
 SERVICES: Final = ("ingest", "alerts", "registry")
+_MACHINE: Final = {
+    "shared_buffers": "2GB"
+}  # its memory is the machine's own setting; PostgreSQL's default is for the smallest
 _LOOK_EVERY_S: Final = 0.2  # each costs ingest some milliseconds
 _SETTLED: Final = re.compile(
     r'^telecare_messages_total\{lane="heartbeat",outcome="(?:stored|duplicate|quarantined)"\} (\S+)$', re.MULTILINE
@@ -103,7 +106,11 @@ def _pid_of(program: blackbox.Program) -> Callable[[], Sequence[int]]:
 @asynccontextmanager
 async def open_house(plan: Plan, layout: Sequence[str] = SERVICES) -> AsyncIterator[House]:
     """Start the servers, and put the devices on the register."""
-    database_server, broker, receiver = DatabaseServer(RealPostgres()), Broker(RealBroker()), Receiver()
+    database_server, broker, receiver = (
+        DatabaseServer(RealPostgres(settings=_MACHINE)),
+        Broker(RealBroker()),
+        Receiver(),
+    )
     try:
         await asyncio.to_thread(database_server.start)
         await asyncio.to_thread(broker.start)

@@ -55,7 +55,7 @@ create table bare.heartbeat (like ingest.heartbeat including constraints);
 select create_hypertable('bare.heartbeat', 'at', chunk_time_interval => interval '1 day', create_default_indexes => false);
 create unique index on bare.heartbeat (device_id, at, boot_id, seq, council_id);
 create table bare.last_seen (like ingest.liveness including all) with (fillfactor = 50);
-insert into bare.last_seen (device_id, council_id) select device_id, council_id from ingest.liveness"""
+insert into bare.last_seen select * from ingest.liveness"""
 _STAGE: Final = """
 create temp table stage (device_id text collate "C", council_id text, boot_id text, seq bigint, sent_at text,
     battery_pct smallint, mains boolean, signal_dbm smallint, network text, sim_operator text, cell_id text, firmware text,

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -115,8 +116,9 @@ class DebianInstallation:
 class RealPostgres(PostgresCluster):
     """PostgreSQL 17 with TimescaleDB and the shipped settings."""
 
-    def __init__(self, *, pristine: Path | None = None) -> None:
-        super().__init__(DebianInstallation(), pristine=pristine, settings=_TEST_SETTINGS)
+    def __init__(self, *, pristine: Path | None = None, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        """`settings`: what belongs to the machine, and so is not in the shipped file."""
+        super().__init__(DebianInstallation(), pristine=pristine, settings={**_TEST_SETTINGS, **settings})
 
     def initialise(self) -> Path:
         """As the cluster's, and the shipped file included as Debian's conf.d would."""

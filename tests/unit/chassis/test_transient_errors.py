@@ -20,7 +20,9 @@ BUGS = [
     asyncpg.UndefinedTableError("relation does not exist"),
     asyncpg.NotNullViolationError("null value"),
     asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
-    PermissionError(13, "Permission denied", "/root/.postgresql/postgresql.key"),  # a HOME that we may not read stays so
+    PermissionError(
+        13, "Permission denied", "/root/.postgresql/postgresql.key"
+    ),  # a HOME that we may not read stays so
     ValueError(),
 ]
 

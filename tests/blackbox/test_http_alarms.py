@@ -32,7 +32,8 @@ async def test_a_single_alarm_tells_its_history_with_a_reason_for_every_step(
     assert listed.keys() >= ALARM_FIELDS
     assert "history" not in listed
     assert (single["outcome"], single["acknowledged_by"], single["state"]) == ("attended", "morag", "closed")
-    assert single["raised_at"] <= single["received_at"] <= single["acknowledged_at"] <= single["closed_at"]
+    assert single["raised_at"]  # the box's clock, which need not agree with ours
+    assert single["received_at"] <= single["acknowledged_at"] <= single["closed_at"]
 
 
 async def test_alarms_are_listed_by_state_priority_council_hub_and_device(

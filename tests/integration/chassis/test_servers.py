@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -316,6 +317,8 @@ def alive(pid: int) -> bool:
 
 def reachable(tmp_path: Path) -> Path:
     """pytest's directories are closed to others, and as root PostgreSQL runs as `nobody`."""
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory == Path(tempfile.gettempdir()):
+            break
         directory.chmod(0o755)
     return tmp_path

@@ -12,7 +12,7 @@ from rich.console import Console
 from tests.bench.alarms import Delays, Pressing
 from tests.bench.flat_out import flat_out
 from tests.bench.house import SERVICES, House, open_house
-from tests.bench.machine import machine, what_else_runs
+from tests.bench.machine import Processors, machine, what_else_runs
 from tests.bench.paced import paced
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.report import Report
@@ -58,7 +58,10 @@ async def _bench(plan: Plan, sections: Sequence[str], layout: Sequence[str], rep
 async def _measured(report: Report, measure: Callable[[House], Awaitable[_T]], house: House) -> _T:
     """Do it, and say first what may disturb it."""
     report.say(await what_else_runs())
-    return await measure(house)
+    processors = Processors()
+    result = await measure(house)
+    report.say(processors.since())
+    return result
 
 
 async def _idle(house: House) -> Delays:

@@ -31,6 +31,25 @@ async def what_else_runs() -> str:
     return f"load {os.getloadavg()[0]:.2f}; beside us: {', '.join(named) or 'nothing'}"
 
 
+class Processors:
+    """What became of the processors' time since this was made."""
+
+    def __init__(self) -> None:
+        self._before = psutil.cpu_times()
+
+    def since(self) -> str:
+        """In a line. What is stolen went to other guests of the same host: with much of it, no figure means anything."""
+        now = psutil.cpu_times()
+        spent = {
+            name: getattr(now, name) - getattr(self._before, name) for name in ("user", "system", "idle", "iowait")
+        }
+        stolen = getattr(now, "steal", 0.0) - getattr(self._before, "steal", 0.0)
+        total = sum(spent.values()) + stolen
+        return (
+            f"meanwhile the processors were idle for {spent['idle'] / total:.0%}, and stolen for {stolen / total:.0%}"
+        )
+
+
 def _percent(process: psutil.Process) -> float:
     try:
         return process.cpu_percent()

@@ -11,7 +11,8 @@ import statistics
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from socket import IPPROTO_TCP, TCP_NODELAY
+from typing import Any, Final
 
 from contracts.ids import CouncilId, DeviceId
 from contracts.topics import device_topic
@@ -23,6 +24,7 @@ from tests.support.servers import until
 
 _STRIDE: Final = 99_991  # a prime
 _OPERATOR_LOOKS_EVERY_S: Final = 0.25
+_OPERATOR_TAKES_S: Final = (0.2, 1.5)  # to acknowledge, and then to close
 _PATIENCE_S: Final = 15.0
 
 
@@ -46,12 +48,18 @@ class Delays:
         return self.percentile(99)
 
 
+def _send_at_once(_client: object, _data: object, sock: Any) -> None:
+    """All devices share one connection here: one's PUBACK of a receipt must not hold up another's alarm (Nagle's algorithm)."""
+    sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+
+
 class Pressing:
     """People who press. `run` returns when all are answered."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._peer = Peer(house.broker, f"bench-alarms-{secrets.token_hex(4)}", "telecare/v1/devices/+/+/receipt")
+        self._peer.client.on_socket_open = _send_at_once
         self._published_at: dict[str, float] = {}
         self._next = secrets.randbelow(house.plan.devices)
         self._seen = len(house.receiver.deliveries)
@@ -113,6 +121,7 @@ class Pressing:
     async def _close(self, alarm_id: str) -> None:
         alarm, operator = f"/api/v1/alarms/{alarm_id}", {"operator": "night-shift"}
         for act, body in (("acknowledge", operator), ("close", {**operator, "outcome": "attended"})):
+            await asyncio.sleep(random.uniform(*_OPERATOR_TAKES_S))
             answer = await self._house.installation.alarms_api.post(f"{alarm}/{act}", body)
             assert answer.status == 200, answer
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from contracts.alarm_event import IDENTITY_REUSED, AlarmEvent
-from contracts.ids import DeviceId, EventId
+from contracts.ids import EventId
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import Line
 from services.ingest.domain.alarm import DecodedAlarm
@@ -44,23 +44,27 @@ class AlarmStore:
         async with self._line.transaction() as connection:
             rows = await connection.fetchmany(QUERIES["store_alarm"], [_row(each) for each in arrivals])
             new = _new_events(arrivals, {row["event_id"]: row["reused"] for row in rows})
-            await self._tell(connection, new, [each.event.device_id for each in arrivals if not each.retained], now)
+            if new:
+                await self._tell(connection, new, now)
+            await self._touch(connection, arrivals, now)
         return {event.event_id for event in new}
 
     def close(self) -> None:
         self._line.drop()
 
-    async def _tell(
-        self, connection: Connection, new: Sequence[AlarmEvent], heard: Sequence[DeviceId], now: datetime
-    ) -> None:
+    async def _tell(self, connection: Connection, new: Sequence[AlarmEvent], now: datetime) -> None:
         await connection.execute(
             QUERIES["tell_of_alarms"],
             [event.device_id for event in new],
             [event.urgency for event in new],
             [event.to_json() for event in new],
             now,
-            heard,
         )
+
+    async def _touch(self, connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
+        heard = [each.event.device_id for each in arrivals if not each.retained]
+        if heard:
+            await connection.execute(QUERIES["touch_liveness"], heard, now)
 
 
 def _new_events(arrivals: Sequence[Arrival], reused: dict[UUID, bool]) -> list[AlarmEvent]:

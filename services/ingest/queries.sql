@@ -15,17 +15,17 @@ on conflict do nothing
 returning event_id, $18::text = any (marks) as reused;
 
 -- name: tell_of_alarms
--- In the order of arrival: ids are drawn as the ordered rows are inserted. In the same round trip, for there are a dozen between
--- a press and a person: an alarm is a sign of life of its device ($5). A row that a heartbeat is just updating is skipped: the
--- alarm lane waits for nobody, and that heartbeat says the same.
-with touched as (
-    update ingest.liveness set last_heard_at = greatest(last_heard_at, $4)
-    where device_id in (select device_id from ingest.liveness where device_id = any ($5::text[]) for update skip locked)
-)
+-- In the order of arrival: ids are drawn as the ordered rows are inserted.
 insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
 select 'alarms', key, urgency, body::jsonb, $4, $4
 from unnest($1::text[], $2::smallint[], $3::text[]) with ordinality as told (key, urgency, body, n)
 order by n;
+
+-- name: touch_liveness
+-- An alarm is a sign of life. A row that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that
+-- heartbeat says the same.
+update ingest.liveness set last_heard_at = greatest(last_heard_at, $2)
+where device_id in (select device_id from ingest.liveness where device_id = any ($1::text[]) for update skip locked);
 
 -- name: receipt_states
 -- How far alarms have come that are repeated. What alerts has not seen yet is not here: it is stored.

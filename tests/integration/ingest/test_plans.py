@@ -46,6 +46,6 @@ async def test_a_batch_of_heartbeats_updates_its_devices_by_index(
 
 
 async def test_an_alarm_touches_its_device_by_index(crowded: "asyncpg.Connection[asyncpg.Record]") -> None:
-    told = await plan(crowded, "tell_of_alarms", ["TC-1"], [1], ["{}"], NOW, ["TC-1", "TC-2"])
+    told = await plan(crowded, "touch_liveness", ["TC-1", "TC-2"], NOW)
     assert "liveness_pkey" in told
     assert "Seq Scan on liveness" not in told

@@ -21,7 +21,7 @@ BUGS = [
     asyncpg.NotNullViolationError("null value"),
     asyncpg.InterfaceError("the server expects 1 argument for this query, 2 were passed"),
     PermissionError(
-        13, "Permission denied", "/root/.postgresql/postgresql.key"
+        13, "Permission denied", "/home/someone/.postgresql/postgresql.key"
     ),  # a HOME that we may not read stays so
     ValueError(),
 ]

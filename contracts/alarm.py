@@ -33,6 +33,10 @@ class AlarmView(Payload):
     closed_at: Time | None
     outcome: Outcome | None
     installation_ref: str | None
+    at_risk: bool
+    """The person's only device is unprotected (priority 3)."""
+    repair_due_at: Time | None
+    """The fault clock: overdue after that, and told to every hub."""
 
 
 class HistoryEntry(Payload):

@@ -17,7 +17,8 @@ from contracts.alarm import AlarmDetail
 from contracts.alarm_event import AlarmEvent
 from contracts.asyncapi import asyncapi
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
-from contracts.notification import Notification
+from contracts.notification import Notification, Probe
+from contracts.policy import Policy
 
 HERE: Final = Path(__file__).parent
 PAYLOADS: Final[dict[str, Any]] = {
@@ -27,6 +28,8 @@ PAYLOADS: Final[dict[str, Any]] = {
     "receipt": Receipt,
     "command": Command,
     "notification": Notification,
+    "probe": Probe,
+    "policy": Policy,
     "action": HubAction,
     "action-result": ActionResult,
     "alarm-detail": AlarmDetail,

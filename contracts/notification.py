@@ -30,6 +30,24 @@ class AlarmData(AlarmView):
     event: EventView | None
 
 
+class ProbeData(Payload):
+    """A channel is asked whether it is alive; or, before it counts, sent a code that is entered at the registry."""
+
+    channel_id: str
+    kind: str
+    hub_id: str | None
+    verification_code: str | None = None
+
+
+class Probe(Payload):
+    """Told to a channel every five minutes, so that a dead one is found before the next alarm. Delivered as any other."""
+
+    id: str
+    type: Literal["hub.probe"]
+    timestamp: Time
+    data: ProbeData
+
+
 class Notification(Payload):
     """One transition of one alarm. `id` equals the header `webhook-id`, and the body of one `id` never changes."""
 

@@ -13,9 +13,9 @@ _OTHER_MAX: Final = timedelta(minutes=2)
 _RECEIPT_MAX: Final = timedelta(minutes=10)
 _CONFIRM_WITHIN: Final = timedelta(seconds=9)
 
-DeliveryKind: TypeAlias = Literal["webhook", "mqtt", "receipt"]
+DeliveryKind: TypeAlias = Literal["webhook", "mqtt", "email", "sms", "receipt"]
 Verdict: TypeAlias = Literal["delivered", "awaiting", "transient", "permanent"]
-"""`awaiting`: sent by MQTT, and not delivered until the hub's action `received` says so."""
+"""`awaiting`: sent, and not delivered until the other end says so: a hub its action `received`, a provider its receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Outcome:
 
     verdict: Verdict
     detail: str | None = None
+    reference: str | None = None  # what the provider calls it: the next attempt asks instead of sending
 
 
 DELIVERED: Final = Outcome("delivered")

@@ -21,7 +21,14 @@ create table alerts.alarm (
     raised_at         timestamptz,                 -- the device's clock
     received_at       timestamptz not null,        -- ours, of the first event
     opened_at         timestamptz not null,        -- when it last began to wait for a person: raised, re-opened, released
-    notified_at       timestamptz,                 -- first delivered to a hub
+    last_event_at     timestamptz not null,        -- when its device last said so: a press again soon after goes to the next step
+    policy_id         bigint not null,             -- registry.policy_directory: the version that it began with
+    ladder_at         timestamptz not null,        -- what the policy's steps are counted from
+    reached_at        timestamptz,                 -- since then first delivered to a hub; null: no hub has it
+    repair_due_at     timestamptz,                 -- the fault clock
+    rises_at          timestamptz,                 -- not closed by then: more urgent by one
+    at_risk           boolean not null,            -- the person's only device is the one that is unprotected
+    notified_at       timestamptz,                 -- first delivered to a hub at all
     acknowledged_at   timestamptz,
     acknowledged_by   text,
     closed_at         timestamptz,
@@ -42,6 +49,7 @@ create unique index alarm_open on alerts.alarm (device_id, kind, coalesce(periph
 create index alarm_wake on alerts.alarm (priority, wake_at) where state <> 'closed';
 create index alarm_newest on alerts.alarm (received_at desc, alarm_id desc);
 create index alarm_device on alerts.alarm (device_id, received_at desc);
+create index alarm_test on alerts.alarm (received_at) include (device_id, notified_at) where test;   -- their notifications are rate-limited
 
 create table alerts.transition (
     transition_id  bigint generated always as identity primary key,
@@ -69,40 +77,71 @@ create table alerts.alarm_event (
 );
 create index alarm_event_alarm on alerts.alarm_event (alarm_id);
 
--- One notification per transition; its body never changes once written.
+-- One notification per transition; its body never changes once written. A probe of a channel is of no alarm.
 create table alerts.notification (
     notification_id  text primary key,
-    transition_id    bigint not null unique references alerts.transition,
-    alarm_id         uuid not null references alerts.alarm,
+    transition_id    bigint unique references alerts.transition,
+    alarm_id         uuid references alerts.alarm,
     type             text not null,
     timestamp        timestamptz not null,
-    body             text not null
+    body             text not null,
+    check ((type = 'hub.probe') = (alarm_id is null)),
+    check ((alarm_id is null) = (transition_id is null))
 );
 
--- What must still be sent, to a hub's channel or (a receipt) to a device.
+-- What must still be sent: to a hub's channel, to a responder, or (a receipt) to a device.
 create table alerts.delivery (
-    delivery_id    bigint generated always as identity primary key,
-    transition_id  bigint not null references alerts.transition,
-    alarm_id       uuid not null references alerts.alarm,
-    kind           text not null check (kind in ('webhook', 'mqtt', 'receipt')),
-    channel        text not null,                      -- the hub's channel_id; for a receipt the event_id
-    way            text not null generated always as (case when kind = 'receipt' then '' else channel end) stored,
-    hub_id         text check ((kind = 'receipt') = (hub_id is null)),
-    topic          text check ((kind = 'receipt') = (topic is not null)),
-    body           text check ((kind = 'receipt') = (body is not null)),   -- a hub gets the notification's
-    priority       smallint not null check (priority between 1 and 5),
-    state          text not null default 'pending' check (state in ('pending', 'delivered', 'failed')),
-    due_at         timestamptz not null,
-    attempts       integer not null default 0,
-    lease_token    uuid,
-    leased_until   timestamptz check ((lease_token is null) = (leased_until is null)),
-    last_error     text,
-    created_at     timestamptz not null,
-    finished_at    timestamptz check ((state = 'pending') = (finished_at is null)),
-    unique (transition_id, channel)
+    delivery_id      bigint generated always as identity primary key,
+    transition_id    bigint references alerts.transition,          -- null: a probe
+    alarm_id         uuid references alerts.alarm,
+    notification_id  text references alerts.notification check ((kind = 'receipt') = (notification_id is null)),
+    kind             text not null check (kind in ('webhook', 'mqtt', 'email', 'sms', 'receipt')),
+    channel          text not null,                    -- the hub's channel_id, the responder's id; for a receipt the event_id
+    way              text not null generated always as (case when kind = 'receipt' then '' else channel end) stored,
+    hub_id           text,
+    responder_id     uuid,
+    topic            text check ((kind = 'receipt') = (topic is not null)),
+    body             text check ((kind = 'receipt') = (body is not null)),   -- people get the notification's
+    priority         smallint not null check (priority between 1 and 5),
+    state            text not null default 'pending' check (state in ('pending', 'delivered', 'failed')),
+    due_at           timestamptz not null,
+    expires_at       timestamptz,                      -- a probe's or a code's: not worth sending after that. An alarm's never ends
+    attempts         integer not null default 0,
+    lease_token      uuid,
+    leased_until     timestamptz check ((lease_token is null) = (leased_until is null)),
+    provider_reference text,                           -- what a provider (GOV.UK Notify) calls it: to ask what became of it
+    last_error       text,
+    created_at       timestamptz not null,
+    finished_at      timestamptz check ((state = 'pending') = (finished_at is null)),
+    unique (transition_id, channel),
+    check (num_nonnulls(hub_id, responder_id) = case when kind = 'receipt' then 0 else 1 end),
+    check ((alarm_id is null) = (transition_id is null)),
+    check (expires_at is null or alarm_id is null)
 ) with (fillfactor = 70);
 create index delivery_due on alerts.delivery (way, priority, due_at) where state = 'pending';
 create index delivery_alarm on alerts.delivery (alarm_id, hub_id);
+
+create index delivery_notification on alerts.delivery (notification_id, hub_id);
+create index delivery_reference on alerts.delivery (provider_reference) where provider_reference is not null;
+
+-- For a bounded time, alarms of priority 3 to 5 of a device, a postcode district or a whole council are listed and not told: by
+-- whom and why is kept. Life and welfare (1, 2) can't be silenced.
+create table alerts.silence (
+    silence_id         uuid primary key,
+    council_id         text not null,
+    device_id          text,
+    postcode_district  text,
+    priorities         smallint[] not null check (cardinality(priorities) > 0 and priorities <@ array[3, 4, 5]::smallint[]),
+    reason             text not null check (length(reason) between 1 and 500),
+    operator           text not null check (length(operator) between 1 and 128),
+    hub_id             text,                         -- the hub whose operator it was; null: ops
+    starts_at          timestamptz not null,
+    ends_at            timestamptz not null,         -- earlier when somebody ends it
+    ended_by           text,
+    check (num_nonnulls(device_id, postcode_district) <= 1),
+    check (ends_at >= starts_at and ends_at <= starts_at + interval '7 days')
+);
+create index silence_council on alerts.silence (council_id, ends_at);
 
 -- What a hub asked by MQTT and was answered: the same action again gets the same answer. Another action under an id that was used
 -- before (by a console that counts from 1 at each start) is another action: told "accepted", nobody would have done it.

@@ -1,0 +1,145 @@
+"""The escalation policy of a council: how long we wait for people, and who is told next.
+
+The registry keeps and validates it, alerts acts on it. Every version stays for ever: an alarm keeps the one it began with.
+"""
+
+from datetime import timedelta
+from itertools import pairwise
+from typing import Annotated, Final, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from contracts.vocabulary import Priority
+
+_DAY_S: Final = 86_400
+# An alarm is looked at again within a day of its last change (a CHECK of its table): no wait is longer.
+Seconds: TypeAlias = Annotated[int, Field(ge=1, le=_DAY_S)]
+Days: TypeAlias = Annotated[int, Field(ge=60, le=30 * _DAY_S)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Step(_Strict):
+    """A rung: `after_s` seconds from the ladder's start these are told, whoever was told before."""
+
+    after_s: Annotated[int, Field(ge=0, le=_DAY_S)]
+    hubs: Annotated[int, Field(ge=1, le=50)] | None = Field(description="The council's first so many; null: every one.")
+    responders: bool = Field(default=False, description="And the council's responders, by their rota.")
+
+
+class Ladder(_Strict):
+    """What is done with an alarm of one priority until a person has taken it. All times in seconds."""
+
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
+    undelivered_after_s: Seconds = Field(
+        description="No hub has the alarm by then, or all that were told refused it for good: the next step at once."
+    )
+    repeat_every_s: Seconds = Field(description="At the top: everybody is told again, for ever.")
+    press_again_within_s: Seconds = Field(
+        description="The same event again so soon after the last one, and nobody has taken the alarm: the next step at once."
+    )
+    follow_up_after_s: Seconds = Field(description="Acknowledged and not closed: its hubs are told again.")
+    repair_within_s: Days | None = Field(default=None, description="The fault clock: overdue and told to every hub then.")
+    rises_after_s: Days | None = Field(default=None, description="Not closed by then: it becomes more urgent by one.")
+
+    @model_validator(mode="after")
+    def _climbs(self) -> Self:
+        if self.steps[0].after_s != 0:
+            raise ValueError("the first step is at once: after_s 0")
+        if any(later.after_s <= earlier.after_s for earlier, later in pairwise(self.steps)):
+            raise ValueError("each step comes later than the one before it")
+        if any(_reach(later) < _reach(earlier) for earlier, later in pairwise(self.steps)):
+            raise ValueError("no step tells fewer hubs than the one before it")
+        if self.steps[-1].hubs is not None:
+            raise ValueError("the last step tells every hub: hubs null")
+        return self
+
+
+class Policy(_Strict):
+    """One ladder per priority. 5 is stored and told once: it has no ladder."""
+
+    life: Ladder
+    welfare: Ladder
+    unprotected: Ladder
+    degraded: Ladder
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        life = self.life
+        if life.undelivered_after_s > 60 or life.steps[-1].after_s > 600 or life.repeat_every_s > 120:
+            raise ValueError(
+                "life: undelivered after at most 60 s, everybody told within 600 s, and again every 120 s at the latest"
+            )
+        if any(self.of(priority).rises_after_s for priority in Priority if priority < Priority.DEGRADED):
+            raise ValueError("rises_after_s: only degraded alarms rise by themselves")
+        return self
+
+    def of(self, priority: Priority) -> Ladder:
+        """The ladder of a priority. What is only stored (5) is never waited for, so that any ladder will do."""
+        match priority:
+            case Priority.LIFE:
+                return self.life
+            case Priority.WELFARE:
+                return self.welfare
+            case Priority.UNPROTECTED:
+                return self.unprotected
+            case _:
+                return self.degraded
+
+
+def _reach(step: Step) -> int:
+    return 1_000 if step.hubs is None else step.hubs
+
+
+def seconds(value: int) -> timedelta:
+    """A policy's number as a duration."""
+    return timedelta(seconds=value)
+
+
+DEFAULT_POLICY_ID: Final = 0
+"""The id of the policy below, of councils that have none of their own."""
+
+DEFAULT_POLICY: Final = Policy(
+    # TSA: 97.5 % of calls answered within 60 s, 99 % within 180 s.
+    life=Ladder(
+        steps=(
+            Step(after_s=0, hubs=1),
+            Step(after_s=60, hubs=2),
+            Step(after_s=180, hubs=None, responders=True),
+        ),
+        undelivered_after_s=15,
+        repeat_every_s=60,
+        press_again_within_s=600,
+        follow_up_after_s=3600,
+    ),
+    welfare=Ladder(
+        steps=(
+            Step(after_s=0, hubs=1),
+            Step(after_s=180, hubs=2),
+            Step(after_s=600, hubs=None, responders=True),
+        ),
+        undelivered_after_s=30,
+        repeat_every_s=300,
+        press_again_within_s=600,
+        follow_up_after_s=4 * 3600,
+    ),
+    # A fault that disables an alarm is repaired within 48 h (providers' promise).
+    unprotected=Ladder(
+        steps=(Step(after_s=0, hubs=1), Step(after_s=3600, hubs=2), Step(after_s=4 * 3600, hubs=None)),
+        undelivered_after_s=300,
+        repeat_every_s=4 * 3600,
+        press_again_within_s=600,
+        follow_up_after_s=_DAY_S,
+        repair_within_s=48 * 3600,
+    ),
+    degraded=Ladder(
+        steps=(Step(after_s=0, hubs=1), Step(after_s=8 * 3600, hubs=None)),
+        undelivered_after_s=900,
+        repeat_every_s=_DAY_S,
+        press_again_within_s=600,
+        follow_up_after_s=_DAY_S,
+        rises_after_s=_DAY_S,
+    ),
+)

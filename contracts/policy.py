@@ -37,8 +37,9 @@ class Ladder(_Strict):
         description="No hub has the alarm by then, or all that were told refused it for good: the next step at once."
     )
     repeat_every_s: Seconds = Field(description="At the top: everybody is told again, for ever.")
-    press_again_within_s: Seconds = Field(
-        description="The same event again so soon after the last one, and nobody has taken the alarm: the next step at once."
+    press_again_within_s: Seconds | None = Field(
+        default=None,
+        description="The same event again so soon after the last one, and nobody has taken the alarm: the next step at once.",
     )
     follow_up_after_s: Seconds = Field(description="Acknowledged and not closed: its hubs are told again.")
     repair_within_s: Days | None = Field(default=None, description="The fault clock: overdue and told to every hub then.")
@@ -130,7 +131,6 @@ DEFAULT_POLICY: Final = Policy(
         steps=(Step(after_s=0, hubs=1), Step(after_s=3600, hubs=2), Step(after_s=4 * 3600, hubs=None)),
         undelivered_after_s=300,
         repeat_every_s=4 * 3600,
-        press_again_within_s=600,
         follow_up_after_s=_DAY_S,
         repair_within_s=48 * 3600,
     ),
@@ -138,7 +138,6 @@ DEFAULT_POLICY: Final = Policy(
         steps=(Step(after_s=0, hubs=1), Step(after_s=8 * 3600, hubs=None)),
         undelivered_after_s=900,
         repeat_every_s=_DAY_S,
-        press_again_within_s=600,
         follow_up_after_s=_DAY_S,
         rises_after_s=_DAY_S,
     ),

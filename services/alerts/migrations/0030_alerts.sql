@@ -24,7 +24,9 @@ create table alerts.alarm (
     last_event_at     timestamptz not null,        -- when its device last said so: a press again soon after goes to the next step
     policy_id         bigint not null,             -- registry.policy_directory: the version that it began with
     ladder_at         timestamptz not null,        -- what the policy's steps are counted from
-    reached_at        timestamptz,                 -- since then first delivered to a hub; null: no hub has it
+    told_at           timestamptz,                 -- when people were last told by the ladder; null: not at all yet
+    reached_at        timestamptz,                 -- since ladder_at first delivered to a hub; null: no hub has it
+    silenced_until    timestamptz,                 -- held back by a silence: told when that ends
     repair_due_at     timestamptz,                 -- the fault clock
     rises_at          timestamptz,                 -- not closed by then: more urgent by one
     at_risk           boolean not null,            -- the person's only device is the one that is unprotected
@@ -41,6 +43,8 @@ create table alerts.alarm (
     check ((state = 'closed') = (wake_at is null)),
     check ((state = 'closed') = (closed_at is not null)),
     check (wake_at <= changed_at + interval '1 day'),
+    check (state = 'closed' or told_at is not null or silenced_until is not null),
+    check (silenced_until is null or priority >= 3),                    -- life and welfare can't be held back
     check (state <> 'acknowledged' or (acknowledged_at is not null and acknowledged_by is not null)),
     -- A life or welfare alarm is closed by a named person with an outcome, and by nothing else.
     check (state <> 'closed' or priority > 2 or (closed_by is not null and outcome is not null))
@@ -49,7 +53,8 @@ create unique index alarm_open on alerts.alarm (device_id, kind, coalesce(periph
 create index alarm_wake on alerts.alarm (priority, wake_at) where state <> 'closed';
 create index alarm_newest on alerts.alarm (received_at desc, alarm_id desc);
 create index alarm_device on alerts.alarm (device_id, received_at desc);
-create index alarm_test on alerts.alarm (received_at) include (device_id, notified_at) where test;   -- their notifications are rate-limited
+create index alarm_test_told on alerts.alarm (received_at) include (device_id) where test and told_at is not null;   -- rate-limited
+create index alarm_silenced on alerts.alarm (council_id) where silenced_until is not null and state <> 'closed';
 
 create table alerts.transition (
     transition_id  bigint generated always as identity primary key,
@@ -61,6 +66,7 @@ create table alerts.transition (
     step           integer not null,
     priority       smallint not null,
     actor          text,
+    hub_id         text,                -- the hub whose operator acted; null: nobody, or ops
     detail         text,
     xact           xid8 not null default pg_current_xact_id()
 );

@@ -184,9 +184,9 @@ insert into registry.policy (policy_id, version, body, created_at, created_by) v
         "steps": [{"after_s": 0, "hubs": 1},
                   {"after_s": 3600, "hubs": 2},
                   {"after_s": 14400, "hubs": null}],
-        "undelivered_after_s": 300, "repeat_every_s": 14400, "press_again_within_s": 600, "follow_up_after_s": 86400, "repair_within_s": 172800},
+        "undelivered_after_s": 300, "repeat_every_s": 14400, "follow_up_after_s": 86400, "repair_within_s": 172800},
     "degraded": {
         "steps": [{"after_s": 0, "hubs": 1},
                   {"after_s": 28800, "hubs": null}],
-        "undelivered_after_s": 900, "repeat_every_s": 86400, "press_again_within_s": 600, "follow_up_after_s": 86400, "rises_after_s": 86400}
+        "undelivered_after_s": 900, "repeat_every_s": 86400, "follow_up_after_s": 86400, "rises_after_s": 86400}
 }', '2026-11-22T00:00:00Z', 'telecare');

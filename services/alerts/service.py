@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from contracts.ids import HubId
-from services.alerts import actions
+from services.alerts import actions, kpis
 from services.alerts.actions import HubActions
 from services.alerts.alarms import Alarms
 from services.alerts.channels.mqtt import MqttChannel
@@ -115,7 +115,10 @@ async def build(runtime: Runtime) -> Service:
     )
     return Service(
         name="alerts",
-        routers=(routes(parts.reading, parts.pool, runtime.clock, parts.alarms, parts.feed, access),),
+        routers=(
+            routes(parts.reading, parts.pool, runtime.clock, parts.alarms, parts.feed, access),
+            kpis.routes(parts.reading, runtime.clock, access),
+        ),
         loops=(
             *parts.consumer.loops(),
             *(Loop(f"waker-{number}", parts.waker.run_once, WAKE_EVERY_S) for number in range(_WAKERS)),

@@ -1,0 +1,5 @@
+"""How soon people answered, month by month: as JSON, as CSV, and as a page."""
+
+from services.alerts.kpis.http import routes
+
+__all__ = ["routes"]

@@ -5,13 +5,17 @@ The registry keeps and validates it, alerts acts on it. Every version stays for 
 
 from datetime import timedelta
 from itertools import pairwise
-from typing import Annotated, Final, Self, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from contracts.vocabulary import Priority
 
+HUBS_MAX: Final = 50
+"""The most hubs that a council may be routed to."""
+
 _DAY_S: Final = 86_400
+_PRESS_AGAIN_S_MIN: Final = 60
 # An alarm is looked at again within a day of its last change (a CHECK of its table): no wait is longer.
 Seconds: TypeAlias = Annotated[int, Field(ge=1, le=_DAY_S)]
 Days: TypeAlias = Annotated[int, Field(ge=60, le=30 * _DAY_S)]
@@ -25,14 +29,17 @@ class Step(_Strict):
     """A rung: `after_s` seconds from the ladder's start these are told, whoever was told before."""
 
     after_s: Annotated[int, Field(ge=0, le=_DAY_S)]
-    hubs: Annotated[int, Field(ge=1, le=50)] | None = Field(description="The council's first so many; null: every one.")
+    hubs: Annotated[int, Field(ge=1, le=HUBS_MAX)] | None = Field(
+        description="The council's first so many; null: every one."
+    )
     responders: bool = Field(default=False, description="And the council's responders, by their rota.")
 
 
 class Ladder(_Strict):
     """What is done with an alarm of one priority until a person has taken it. All times in seconds."""
 
-    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10)]
+    # Not strict about what holds the steps: a body read by FastAPI comes as a list.
+    steps: Annotated[tuple[Step, ...], Field(min_length=1, max_length=10, strict=False)]
     undelivered_after_s: Seconds = Field(
         description="No hub has the alarm by then, or all that were told refused it for good: the next step at once."
     )
@@ -42,20 +49,25 @@ class Ladder(_Strict):
         description="The same event again so soon after the last one, and nobody has taken the alarm: the next step at once.",
     )
     follow_up_after_s: Seconds = Field(description="Acknowledged and not closed: its hubs are told again.")
-    repair_within_s: Days | None = Field(default=None, description="The fault clock: overdue and told to every hub then.")
+    repair_within_s: Days | None = Field(
+        default=None, description="The fault clock: overdue and told to every hub then."
+    )
     rises_after_s: Days | None = Field(default=None, description="Not closed by then: it becomes more urgent by one.")
 
-    @model_validator(mode="after")
-    def _climbs(self) -> Self:
-        if self.steps[0].after_s != 0:
-            raise ValueError("the first step is at once: after_s 0")
-        if any(later.after_s <= earlier.after_s for earlier, later in pairwise(self.steps)):
-            raise ValueError("each step comes later than the one before it")
-        if any(_reach(later) < _reach(earlier) for earlier, later in pairwise(self.steps)):
-            raise ValueError("no step tells fewer hubs than the one before it")
-        if self.steps[-1].hubs is not None:
-            raise ValueError("the last step tells every hub: hubs null")
-        return self
+    @field_validator("steps")
+    @classmethod
+    def _climb(cls, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+        if steps[0].after_s != 0:
+            raise ValueError("the first step is at once: give it after_s 0")
+        if any(later.after_s <= earlier.after_s for earlier, later in pairwise(steps)):
+            raise ValueError("each step comes later than the one before it: give it a larger after_s")
+        if any(_hubs(later) < _hubs(earlier) for earlier, later in pairwise(steps)):
+            raise ValueError("no step tells fewer hubs than the one before it: give it as many hubs, or null")
+        if any(earlier.responders and not later.responders for earlier, later in pairwise(steps)):
+            raise ValueError("once responders are told, they are told at every later step: give it responders true")
+        if steps[-1].hubs is not None:
+            raise ValueError("the last step tells every hub: give it hubs null")
+        return steps
 
 
 class Policy(_Strict):
@@ -66,16 +78,24 @@ class Policy(_Strict):
     unprotected: Ladder
     degraded: Ladder
 
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        life = self.life
-        if life.undelivered_after_s > 60 or life.steps[-1].after_s > 600 or life.repeat_every_s > 120:
-            raise ValueError(
-                "life: undelivered after at most 60 s, everybody told within 600 s, and again every 120 s at the latest"
-            )
-        if any(self.of(priority).rises_after_s for priority in Priority if priority < Priority.DEGRADED):
-            raise ValueError("rises_after_s: only degraded alarms rise by themselves")
-        return self
+    @field_validator("life")
+    @classmethod
+    def _life_waits_minutes(cls, life: Ladder) -> Ladder:
+        if (life.press_again_within_s or 0) < _PRESS_AGAIN_S_MIN:
+            raise ValueError(f"press_again_within_s: give at least {_PRESS_AGAIN_S_MIN}: who presses twice means it")
+        return _within(life, undelivered_s=60, everybody_s=600, repeat_s=120)
+
+    @field_validator("welfare")
+    @classmethod
+    def _welfare_waits_an_hour(cls, welfare: Ladder) -> Ladder:
+        return _within(welfare, undelivered_s=300, everybody_s=3600, repeat_s=1800)
+
+    @field_validator("life", "welfare", "unprotected")
+    @classmethod
+    def _only_degraded_rises(cls, ladder: Ladder) -> Ladder:
+        if ladder.rises_after_s is not None:
+            raise ValueError("only degraded alarms rise by themselves: leave rises_after_s out, or give null")
+        return ladder
 
     def of(self, priority: Priority) -> Ladder:
         """The ladder of a priority. What is only stored (5) is never waited for, so that any ladder will do."""
@@ -90,8 +110,21 @@ class Policy(_Strict):
                 return self.degraded
 
 
-def _reach(step: Step) -> int:
-    return 1_000 if step.hubs is None else step.hubs
+def _hubs(step: Step) -> int:
+    return HUBS_MAX + 1 if step.hubs is None else step.hubs
+
+
+def _within(ladder: Ladder, *, undelivered_s: int, everybody_s: int, repeat_s: int) -> Ladder:
+    """The ladder, if it waits no longer than this: a slip of the hand may not leave somebody on the floor."""
+    told = {
+        "undelivered_after_s": (ladder.undelivered_after_s, undelivered_s),
+        "after_s of the last step": (ladder.steps[-1].after_s, everybody_s),
+        "repeat_every_s": (ladder.repeat_every_s, repeat_s),
+    }
+    faults = [f"{name}: give at most {bound}" for name, (given, bound) in told.items() if given > bound]
+    if faults:
+        raise ValueError("; ".join(faults))
+    return ladder
 
 
 def seconds(value: int) -> timedelta:

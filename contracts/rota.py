@@ -30,22 +30,25 @@ class Hours(BaseModel):
         return self
 
     def cover(self, now: datetime) -> bool:
-        """Whether `now` lies within them."""
-        local = now.astimezone(LONDON)
+        """Whether `now` (with an offset) lies within them."""
+        today = now.astimezone(LONDON).date()
         # The shift that began today, and the one of yesterday that goes on into today.
-        return any(self._covers(local, days_ago) for days_ago in (0, 1))
+        return any(self._covers(now, day) for day in (today, today - timedelta(days=1)))
 
-    def _covers(self, local: datetime, days_ago: int) -> bool:
-        day = local.date() - timedelta(days=days_ago)
+    def _covers(self, now: datetime, day: date) -> bool:
         if _DAYS[day.weekday()] not in self.days:
             return False
         begins, ends = time.fromisoformat(self.from_), time.fromisoformat(self.until)
         last = day if ends > begins else day + timedelta(days=1)
         # Compared as instants: on the night of a change of clocks a shift is an hour longer, or shorter, as it is for people.
-        return _instant(day, begins) <= local.astimezone(UTC) < _instant(last, ends)
+        # A time that comes twice that night begins a shift at the first and ends one at the second: nobody whom a reader of
+        # the rota would call on duty is passed over.
+        return _instant(day, begins, fold=0) <= now.astimezone(UTC) < _instant(last, ends, fold=1)
 
 
-Rota: TypeAlias = tuple[Hours, ...]
+HOURS_MAX: Final = 50
+
+Rota: TypeAlias = Annotated[tuple[Hours, ...], Field(max_length=HOURS_MAX)]
 """On duty within any of them; none at all: always."""
 
 
@@ -54,5 +57,11 @@ def on_duty(rota: Rota, now: datetime) -> bool:
     return not rota or any(hours.cover(now) for hours in rota)
 
 
-def _instant(day: date, at: time) -> datetime:
-    return datetime.combine(day, at, LONDON).astimezone(UTC)
+def _instant(day: date, at: time, *, fold: Literal[0, 1]) -> datetime:
+    """When the clock on the wall shows this: for the first (0) or second time. When it is put past it, at that moment."""
+    wall = datetime.combine(day, at)
+    while (instant := wall.replace(tzinfo=LONDON, fold=fold).astimezone(UTC)).astimezone(LONDON).replace(
+        tzinfo=None
+    ) != wall:
+        wall += timedelta(minutes=1)
+    return instant

@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.ids import SLUG_LENGTH_MAX, SLUG_PATTERN
+
+# A path may follow, for an installation behind a proxy; no space and no quote, so that it can stand in any text.
+_PUBLIC_URL_PATTERN = r"^https?://[^\s/?#\"'<>]+(?:/[^\s?#\"'<>]*)?$"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -19,7 +23,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """What an installation may choose. The two URLs hold passwords, so they show nowhere."""
+    """What an installation may choose. URLs of servers hold passwords, so they show nowhere."""
 
     model_config = SettingsConfigDict(
         env_prefix="TELECARE_", env_file=None, env_ignore_empty=True, extra="ignore", frozen=True
@@ -33,6 +37,13 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     fallback_hub: Annotated[str, Field(pattern=SLUG_PATTERN, max_length=SLUG_LENGTH_MAX)] | None = None
     webhook_allow_cidrs: Annotated[tuple[Network, ...], NoDecode] = ()
+    public_url: Annotated[str, Field(pattern=_PUBLIC_URL_PATTERN)] | None = None  # where people open the console
+    smtp_url: SecretStr | None = None
+    email_from: str | None = None
+    notify_api_key: SecretStr | None = None
+    notify_url: str | None = None
+    notify_template_id: UUID | None = None
+    notify_callback_token: SecretStr | None = None
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

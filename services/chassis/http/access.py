@@ -53,7 +53,10 @@ class Access:
 
     async def principal(self, token: str) -> Principal | None:
         """Who this token stands for; None when it is unknown, expired or revoked. Raises what the database raises."""
-        digest = token_digest(token)
+        return await self.principal_of(token_digest(token))
+
+    async def principal_of(self, digest: bytes) -> Principal | None:
+        """As `principal`, of a token that only its digest is kept of."""
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Principal(name="bootstrap", role="ops")
         found = self._cached(digest) or await self._look_up(digest)

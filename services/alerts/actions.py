@@ -121,12 +121,13 @@ class HubActions:
         if not told["told"]:
             detail = "this notification was not sent to your hub"
             return ActionResult(action_id=action.action_id, result="forbidden", detail=detail), nothing
-        alarm = await store.alarm_locked(connection, told["alarm_id"])
+        alarm = await store.alarm_locked(connection, told["alarm_id"]) if told["alarm_id"] else None
         confirmed = await connection.fetchrow(QUERIES["confirm"], action.notification_id, hub, now)
         accepted = ActionResult(action_id=action.action_id, result="accepted")
         if alarm is None or confirmed is None:
-            return accepted, nothing  # said before, or it came by webhook
-        act = await self.alarms.delivered(connection, alarm, triggers.Delivered(), confirmed["transition_id"], now)
+            return accepted, nothing  # said before, or it came by webhook; or it was a probe
+        delivered = triggers.Delivered(confirmed["told_at"])
+        act = await self.alarms.delivered(connection, alarm, delivered, confirmed["transition_id"], now)
 
         def after_commit() -> None:
             act()

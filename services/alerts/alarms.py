@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
 
 from contracts.alarm_event import AlarmEvent
 from contracts.ids import HubId
+from contracts.policy import DEFAULT_POLICY, Policy
 from contracts.vocabulary import KINDS
 from services.alerts import store
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decide import decide
-from services.alerts.domain.decision import Decision, Refusal
-from services.alerts.domain.routing import Route, route
+from services.alerts.domain.decision import Circumstances, Decision, Refusal
+from services.alerts.domain.events import alarm_id_of
+from services.alerts.domain.routing import Told, who_is_told
 from services.alerts.domain.triggers import EventArrived, Trigger
 from services.alerts.metrics import Metrics
 from services.chassis.event_log import AfterCommit
@@ -37,23 +39,28 @@ class Alarms:
 
     fallback_hub: HubId | None
     metrics: Metrics
-    send: Callable[[], None]  # something is due
+    send: Callable[[Sequence[int]], None]  # these deliveries are due, and perhaps others
+    _policies: dict[int, Policy] = field(default_factory=dict, init=False)  # a version never changes
 
     async def apply(
         self, connection: Connection, alarm: Alarm | None, trigger: Trigger, now: datetime
     ) -> tuple[Decision | Refusal, AfterCommit]:
         """Decide about `alarm`, which the caller has locked (None: a new one). A refusal writes nothing."""
-        decision = decide(alarm, trigger, now)
+        around = await self._around(connection, alarm, trigger, now)
+        circumstances = Circumstances(around.policy_id, self._policy(around), around.silences)
+        decision = decide(alarm, trigger, now, circumstances)
         if isinstance(decision, Refusal):
             return decision, nothing
-        event = trigger.event if isinstance(trigger, EventArrived) else None
-        await store.save(connection, alarm, decision.alarm)
         if decision.event is None:
+            if decision.alarm != alarm:
+                await store.update(connection, decision.alarm)
             return decision, nothing
-        told = await self._tell(connection, decision, event, now)
+        told = who_is_told(decision.alarm, around.reach, circumstances.policy, now, tells=decision.tells)
+        event = trigger.event if isinstance(trigger, EventArrived) else None
+        due = await self._write(connection, alarm, decision, event, event or around.latest_event, told, now)
 
         def after_commit() -> None:
-            self.send()
+            self.send(due)
             self._measure(alarm, decision)
             _say(decision, event, told, now)
 
@@ -62,33 +69,62 @@ class Alarms:
     async def delivered(
         self, connection: Connection, alarm: Alarm, trigger: Trigger, transition_id: int, now: datetime
     ) -> AfterCommit:
-        """Apply what a delivery by `transition_id` means for its alarm (`Delivered`, `RefusedForGood`)."""
-        decision = decide(alarm, trigger, now)
+        """Apply what a delivery by `transition_id` means for its alarm."""
+        policy = self._policies.get(alarm.policy_id) or self._policy(
+            await self._around(connection, alarm, trigger, now)
+        )
+        decision = decide(alarm, trigger, now, Circumstances(alarm.policy_id, policy))
         if isinstance(decision, Refusal):
             return nothing
-        await store.save(connection, alarm, decision.alarm)
+        if decision.alarm != alarm:
+            await store.update(connection, decision.alarm)
         owed = await store.write_receipts(connection, decision, transition_id, now)
-        return self.send if owed else nothing
+        return (lambda: self.send(())) if owed else nothing
 
-    async def route_of(self, connection: Connection, alarm: Alarm) -> tuple[Route, frozenset[HubId]]:
-        """The alarm's ladder as routing and channels are now, and who was told of it."""
-        found = await store.reachable(connection, alarm.council_id, alarm.alarm_id)
-        return route(found.recipients, self.fallback_hub), found.told
+    async def _around(
+        self, connection: Connection, alarm: Alarm | None, trigger: Trigger, now: datetime
+    ) -> store.Surroundings:
+        if alarm is not None:
+            about = (alarm.alarm_id, alarm.council_id, alarm.device_id, alarm.policy_id)
+            return await store.surroundings(connection, *about, self._policies, self.fallback_hub, now)
+        if not isinstance(trigger, EventArrived):
+            raise TypeError("only an event makes an alarm")
+        event, device = trigger.event, trigger.device
+        council_id = device.council_id if device else event.council_id
+        begins = (alarm_id_of(event.event_id), council_id, event.device_id, None)
+        return await store.surroundings(connection, *begins, self._policies, self.fallback_hub, now)
 
-    async def _tell(
-        self, connection: Connection, decision: Decision, event: AlarmEvent | None, now: datetime
-    ) -> list[HubId]:
-        """Write the transition and everything that is to be sent because of it."""
-        alarm = decision.alarm
-        ladder, told = await self.route_of(connection, alarm)
-        recipients = ladder.at(alarm.step, told)
-        unsent = (
-            await store.hasten_unsent(connection, alarm.alarm_id, now) if decision.reuse_unsent else frozenset[str]()
+    def _policy(self, around: store.Surroundings) -> Policy:
+        known = self._policies.get(around.policy_id)
+        if known is not None:
+            return known
+        try:
+            policy = Policy.model_validate_json(around.policy or "")
+        except ValueError as error:
+            # The registry checks what it stores. An alarm must not wait for whoever found a way around that.
+            _log.critical("policy_unreadable", policy_id=around.policy_id, error=type(error).__name__)
+            policy = DEFAULT_POLICY
+        self._policies[around.policy_id] = policy
+        return policy
+
+    async def _write(
+        self,
+        connection: Connection,
+        before: Alarm | None,
+        decision: Decision,
+        event: AlarmEvent | None,
+        shown: AlarmEvent | None,
+        told: Told,
+        now: datetime,
+    ) -> Sequence[int]:
+        """The transition and everything that is to be sent because of it. Returns the deliveries that are due."""
+        alarm_id = decision.alarm.alarm_id
+        unsent = await store.hasten_unsent(connection, alarm_id, now) if decision.reuse_unsent else frozenset[str]()
+        written = await store.write_transition(
+            connection, decision, event, shown, told, unsent, now, new=before is None
         )
-        parcels = [(hub, channel) for hub in recipients for channel in hub.channels if channel.channel_id not in unsent]
-        transition_id = await store.write_transition(connection, decision, event, parcels, now)
-        await store.write_receipts(connection, decision, transition_id, now)
-        return [hub.hub_id for hub in recipients]
+        await store.write_receipts(connection, decision, written.transition_id, now)
+        return written.due
 
     def _measure(self, before: Alarm | None, decision: Decision) -> None:
         if decision.event == "acknowledged" and before is not None:
@@ -96,9 +132,9 @@ class Alarms:
             self.metrics.acknowledge_seconds.labels(str(int(before.priority))).observe(max(waited_s, 0))
 
 
-def _say(decision: Decision, event: AlarmEvent | None, told: list[HubId], now: datetime) -> None:
+def _say(decision: Decision, event: AlarmEvent | None, told: Told, now: datetime) -> None:
     alarm = decision.alarm
-    say = _log.warning if not told else _log.info
+    say = _log.info if told.hubs or not decision.tells else _log.warning
     say(
         f"alarm_{decision.event}",
         alarm_id=alarm.alarm_id,
@@ -108,7 +144,8 @@ def _say(decision: Decision, event: AlarmEvent | None, told: list[HubId], now: d
         reason=str(decision.reason),
         state=alarm.state,
         step=alarm.step,
-        hubs=told,
+        hubs=[hub.hub_id for hub in told.hubs],
+        **({"responders": len(told.responders)} if told.responders else {}),
         **({"event_id": event.event_id, "after_ms": _ms(now, event.received_at)} if event else {}),
         **({"operator": decision.actor} if decision.actor else {}),
     )

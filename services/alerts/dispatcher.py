@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -17,7 +17,8 @@ import structlog
 from services.alerts import store
 from services.alerts.alarms import Alarms, nothing
 from services.alerts.channels import Channel, Parcel
-from services.alerts.domain.delivery import DeliveryKind, Outcome, permanent, retry_at, transient
+from services.alerts.domain.alarm import Alarm
+from services.alerts.domain.delivery import HUB_KINDS, DeliveryKind, Outcome, permanent, retry_at, transient
 from services.alerts.domain.triggers import Delivered, RefusedForGood
 from services.alerts.metrics import Metrics
 from services.alerts.store import QUERIES
@@ -49,6 +50,27 @@ class Dispatcher:
     poke: Callable[[], None] = nothing  # runs `run_once` again soon
     _sends: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)  # and its way
     _held_back: bool = field(default=False, init=False)
+    _new: set[asyncio.Task[None]] = field(default_factory=set, init=False)  # leasing what was only just written
+
+    def send(self, due: Sequence[int]) -> None:
+        """These deliveries were only just written: send them now, without looking for what else is due. And look for that."""
+        if due and len(due) + len(self._sends) < IN_FLIGHT_MAX // 2:
+            task = asyncio.create_task(self._send_new(due), name="send-new")
+            self._new.add(task)
+            task.add_done_callback(self._new.discard)
+        else:
+            self.poke()
+
+    async def _send_new(self, due: Sequence[int]) -> None:
+        try:
+            async with borrow(self.pool) as connection:
+                rows = await connection.fetch(QUERIES["lease_new"], self.clock.now(), list(due))
+        except Exception as error:  # noqa: BLE001 - the loop finds them too
+            _log.debug("new_deliveries_not_leased", error=type(error).__name__)
+            self.poke()
+            return
+        for row in rows:
+            self._start(Parcel(**row))
 
     async def run_once(self) -> int:
         """Lease what is due and fits, and start sending it. Returns how many were started."""
@@ -74,14 +96,15 @@ class Dispatcher:
 
     async def settled(self) -> None:
         """Return when nothing is being sent or recorded."""
-        while self._sends:
-            await asyncio.wait(self._sends)
+        while self._sends or self._new:
+            await asyncio.wait([*self._sends, *self._new])
 
     async def close(self) -> None:
         """Stop sending; what is under way is sent again when its lease ends."""
-        for task in self._sends:
+        tasks = [*self._sends, *self._new]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._sends, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _start(self, parcel: Parcel) -> None:
         task = asyncio.create_task(self._send(parcel), name=f"send-{parcel.delivery_id}")
@@ -116,6 +139,8 @@ class Dispatcher:
     async def _attempt(self, parcel: Parcel, now: datetime) -> Outcome:
         if not parcel.usable:
             return permanent("the channel is gone or not verified")
+        if parcel.expires_at is not None and parcel.expires_at <= now:
+            return permanent("too late to be of use")
         try:
             return await self.channels[parcel.kind].send(parcel, now)
         except Exception:  # noqa: BLE001 - a bug in a channel must not lose what it was to send
@@ -134,9 +159,11 @@ class Dispatcher:
 
     async def _finished(self, connection: Connection, parcel: Parcel, outcome: Outcome, now: datetime) -> AfterCommit:
         delivered = outcome.verdict == "delivered"
-        # The alarm first: see `alarm_locked`.
-        alarm = None if parcel.kind == "receipt" else await store.alarm_locked(connection, parcel.alarm_id)
-        transition_id = await connection.fetchval(
+        # The alarm first: see `alarm_locked`. What came of an e-mail or a text says nothing of a hub.
+        alarm = None
+        if parcel.kind in HUB_KINDS and parcel.alarm_id is not None:
+            alarm = await store.alarm_locked(connection, parcel.alarm_id)
+        finished = await connection.fetchrow(
             QUERIES["finish"],
             parcel.delivery_id,
             parcel.lease_token,
@@ -144,18 +171,11 @@ class Dispatcher:
             now,
             outcome.detail,
         )
-        if transition_id is None:
+        if finished is None:
             return nothing  # the lease was another's by now, or the hub has said `received`
-        if alarm is None:
-            return lambda: self._say(parcel, outcome, now)
-        if delivered:
-            act = await self.alarms.delivered(connection, alarm, Delivered(), transition_id, now)
-        elif await connection.fetchval(QUERIES["refused_everywhere"], parcel.alarm_id, transition_id):
-            ladder, _ = await self.alarms.route_of(connection, alarm)
-            trigger = RefusedForGood(others_left=ladder.others_left(alarm.step))
-            act = await self.alarms.delivered(connection, alarm, trigger, transition_id, now)
-        else:
-            act = nothing
+        act = nothing
+        if alarm is not None:
+            act = await self._told(connection, alarm, finished["transition_id"], finished["told_at"], delivered, now)
 
         def after_commit() -> None:
             act()
@@ -163,11 +183,28 @@ class Dispatcher:
 
         return after_commit
 
+    async def _told(
+        self,
+        connection: Connection,
+        alarm: Alarm,
+        transition_id: int,
+        told_at: datetime,
+        delivered: bool,
+        now: datetime,
+    ) -> AfterCommit:
+        """What a hub's answer means for its alarm: it has it, or nobody will and the next step is due at once."""
+        if delivered:
+            return await self.alarms.delivered(connection, alarm, Delivered(told_at), transition_id, now)
+        if not await connection.fetchval(QUERIES["refused_everywhere"], alarm.alarm_id, transition_id):
+            return nothing
+        _, act = await self.alarms.apply(connection, alarm, RefusedForGood(), now)
+        return act
+
     async def _unfinished(
         self, connection: Connection, parcel: Parcel, outcome: Outcome, next_at: datetime
     ) -> AfterCommit:
         recorded = await connection.fetchval(
-            QUERIES["try_again"], parcel.delivery_id, parcel.lease_token, next_at, outcome.detail
+            QUERIES["try_again"], parcel.delivery_id, parcel.lease_token, next_at, outcome.detail, outcome.reference
         )
         if recorded is None:
             return nothing
@@ -180,15 +217,17 @@ class Dispatcher:
         return after_commit
 
     def _say(self, parcel: Parcel, outcome: Outcome, at: datetime) -> None:
-        if parcel.kind == "receipt":
+        if parcel.kind == "receipt" or parcel.alarm_id is None:
             if outcome.verdict != "delivered":
-                _log.debug("receipt_failed", alarm_id=parcel.alarm_id, reason=outcome.detail)
+                failed = "receipt_failed" if parcel.kind == "receipt" else "probe_failed"
+                _log.debug(failed, alarm_id=parcel.alarm_id, hub_id=parcel.hub_id, reason=outcome.detail)
             return
         said: dict[str, Any] = {
             "alarm_id": parcel.alarm_id,
             "notification_id": parcel.notification_id,
             "type": parcel.type,
             "hub_id": parcel.hub_id,
+            **({"responder_id": str(parcel.responder_id)} if parcel.responder_id else {}),
             "channel": parcel.kind,
             "attempt": parcel.attempts,
         }
@@ -197,7 +236,7 @@ class Dispatcher:
                 waited_s = observe_delivery(self.metrics, parcel.kind, parcel.received_at, at)
                 _log.info("alarm_delivered", **said, after_ms=None if waited_s is None else round(waited_s * 1000, 1))
             case "awaiting":
-                _log.debug("delivery_awaits_hub", **said)
+                _log.debug("delivery_awaits_word", **said)
             case "transient":
                 _log.warning("delivery_failed", **said, reason=outcome.detail, next_at=at.isoformat())
             case "permanent":

@@ -40,10 +40,10 @@ class Intake:
     async def _arrived(
         self, connection: Connection, event: AlarmEvent, detail: str | None, now: datetime
     ) -> AfterCommit | None:
-        known = await store.facts(connection, event)
+        known = await store.facts(connection, event, now)
         if known.handled:
             return None
-        trigger = EventArrived(event, known.device, detail)
+        trigger = EventArrived(event, known.device, detail, known.tests)
         _, after_commit = await self.alarms.apply(connection, known.joins, trigger, now)
         return after_commit
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from contracts.ids import HubId
@@ -34,10 +34,10 @@ class People:
         hub: HubId | None,
         now: datetime,
     ) -> tuple[Decision | Refusal | Forbidden, AfterCommit | None]:
-        """Do it for an operator of `hub` (None: of every hub)."""
+        """Do it for an operator of `hub` (None: ops)."""
         alarm = await store.alarm_locked(connection, alarm_id)
         if alarm is None:
             return Refusal(RefusalReason.UNKNOWN_ALARM), None
         if hub is not None and not await connection.fetchval(QUERIES["concerns_hub"], alarm.alarm_id, hub):
             return Forbidden(), None
-        return await self.alarms.apply(connection, alarm, what, now)
+        return await self.alarms.apply(connection, alarm, replace(what, hub=hub), now)

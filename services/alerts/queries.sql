@@ -1,17 +1,59 @@
 -- name: facts
 -- All that judging an event takes, in one round trip: whether it was handled before (a producer told it twice), what the
--- registry publishes of its device (none: not registered), and the one alarm that it joins ($2 kind, $3 peripheral; unique
--- index alarm_open), locked against whoever acts on it meanwhile. A test ($5) joins none.
+-- registry publishes of its device (none: not registered), for a test ($5) how many others people were told of since $6 (all)
+-- and $7 (this device), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
+-- whoever acts on it meanwhile. A test joins none.
 with joined as materialized (
     select * from alerts.alarm
     where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed' and not $5
     for update
 )
 select exists (select from alerts.alarm_event where event_id = $4) as handled, d.device_id is not null as registered,
-    d.council_id as device_council_id, d.installation_ref as device_installation_ref, d.sole_trigger, joined.*
+    d.council_id as device_council_id, d.installation_ref as device_installation_ref, d.sole_trigger,
+    d.installation_ref is null or not exists (
+        select from registry.device_directory o
+        where o.installation_ref = d.installation_ref and o.device_id <> d.device_id and o.stage <> 'withdrawn') as is_sole_device,
+    case when $5 then (
+        select count(*) from alerts.alarm t where t.test and t.told_at is not null and t.received_at > $6) else 0 end as tests_of_all,
+    case when $5 then (
+        select count(*) from alerts.alarm t
+        where t.device_id = $1 and t.received_at > $7 and t.test and t.told_at is not null) else 0 end as tests_of_device,
+    joined.*
 from (values (1)) as one (row)
 left join registry.device_directory d on d.device_id = $1
 left join joined on true;
+
+-- name: circumstances
+-- In which an alarm of council $1 and device $2 is decided about, and whom it can be told to, as routing and channels are now: all
+-- in one round trip. Its policy: the version that it began with ($4), or the council's newest, or the default; the body only if it
+-- is none of those known already ($5). Until when it is silenced, by priority 3, 4, 5. Every verified channel there is, with its
+-- hub's place in the council's ladder, and whether the hub was told of the alarm ($3); likewise the council's responders.
+with chosen as (
+    select coalesce(
+        $4::bigint, (select policy_id from registry.policy_directory where council_id = $1 order by version desc limit 1), 0
+    ) as policy_id
+)
+select chosen.policy_id,
+    (select p.body::text from registry.policy_directory p
+        where p.policy_id = chosen.policy_id and p.policy_id <> all ($5::bigint[])) as policy,
+    array(
+        select (select max(s.ends_at) from alerts.silence s
+            where s.council_id = $1 and s.ends_at > $6 and s.starts_at <= $6 and priority = any (s.priorities)
+                and (s.device_id is null or s.device_id = $2)
+                and (s.postcode_district is null or s.postcode_district = (
+                    select d.postcode_district from registry.device_directory d where d.device_id = $2)))
+        from generate_series(3, 5) as priority order by priority) as silenced_until,
+    (select t.hub_id from registry.technical_hub_directory t where t.council_id = $1) as technical_hub,
+    (select coalesce(jsonb_agg(jsonb_build_array(c.hub_id, c.channel_id, c.kind, r.position, exists (
+            select from alerts.delivery d where d.alarm_id = $3 and d.hub_id = c.hub_id)) order by c.hub_id, c.position), '[]')
+        from registry.channel_directory c
+        left join registry.route_directory r on r.council_id = $1 and r.hub_id = c.hub_id
+        where c.verified_at is not null) as channels,
+    (select coalesce(jsonb_agg(jsonb_build_array(p.responder_id, p.kind, p.rota, exists (
+            select from alerts.delivery d where d.alarm_id = $3 and d.responder_id = p.responder_id)) order by p.position), '[]')
+        from registry.responder_directory p where p.council_id = $1 and p.verified_at is not null) as responders,
+    (select e.body::text from alerts.alarm_event e where e.alarm_id = $3 order by e.transition_id desc limit 1) as latest_event
+from chosen;
 
 -- name: alarm_locked
 -- Whoever changes an alarm, or one of its deliveries together with it, takes this lock first: so no two can deadlock.
@@ -31,29 +73,16 @@ cross join lateral (
 ) a
 limit 1;
 
--- name: insert_alarm
--- A new alarm; an id that exists already is a bug and is refused.
-insert into alerts.alarm (alarm_id, device_id, council_id, kind, status, peripheral_id, location, priority, state, step,
-    event_count, test, unregistered, installation_ref, raised_at, received_at, opened_at, changed_at, wake_at, notified_at,
-    acknowledged_at, acknowledged_by, closed_at, closed_by, outcome, note)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26);
-
 -- name: update_alarm
--- What can change of one. The caller holds its lock.
-update alerts.alarm
-set status = $2, location = $3, priority = $4, state = $5, step = $6, event_count = $7, opened_at = $8, changed_at = $9,
-    wake_at = $10, notified_at = $11, acknowledged_at = $12, acknowledged_by = $13, closed_at = $14, closed_by = $15,
-    outcome = $16, note = $17
-where alarm_id = $1;
-
--- name: recipients
--- Every verified channel there is, with its hub's place in the council's ladder, and whether the hub was told of the alarm.
-select c.hub_id, c.channel_id::text as channel_id, c.kind, r.position as rung,
-    exists (select from alerts.delivery d where d.alarm_id = $2 and d.hub_id = c.hub_id) as told
-from registry.channel_directory c
-left join registry.route_directory r on r.council_id = $1 and r.hub_id = c.hub_id
-where c.verified_at is not null
-order by c.hub_id, c.position;
+-- What can change of one, from its JSON. The caller holds its lock.
+update alerts.alarm a
+set status = n.status, location = n.location, priority = n.priority, state = n.state, step = n.step, event_count = n.event_count,
+    opened_at = n.opened_at, changed_at = n.changed_at, last_event_at = n.last_event_at, ladder_at = n.ladder_at,
+    told_at = n.told_at, wake_at = n.wake_at, reached_at = n.reached_at, silenced_until = n.silenced_until,
+    repair_due_at = n.repair_due_at, rises_at = n.rises_at, notified_at = n.notified_at, acknowledged_at = n.acknowledged_at,
+    acknowledged_by = n.acknowledged_by, closed_at = n.closed_at, closed_by = n.closed_by, outcome = n.outcome, note = n.note
+from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n
+where a.alarm_id = n.alarm_id;
 
 -- name: hasten_unsent
 -- A time-out, while earlier news of the alarm waits to be sent to a channel: send that now. Returns those channels.
@@ -64,27 +93,37 @@ where d.alarm_id = $1 and d.state = 'pending' and d.kind <> 'receipt'
 returning d.channel;
 
 -- name: write_transition
--- What happened, the event that caused it, the notification that tells of it and to whom: one statement, for they are one
--- thing. Whoever follows transitions is told of the alarm at commit.
-with happened as (
-    insert into alerts.transition (alarm_id, at, event, reason, state, step, priority, actor, detail)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9) returning transition_id
+-- The alarm as it now is ($1, as JSON; new when $2), what happened, the event that caused it, the notification that tells of it and
+-- to whom: one statement, for they are one thing. A new alarm whose id exists already is a bug, and refused. Whoever follows
+-- transitions is told at commit. Returns what is now due to be sent.
+with born as (
+    insert into alerts.alarm select n.* from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n where $2
+), changed as (
+    update alerts.alarm a
+    set status = n.status, location = n.location, priority = n.priority, state = n.state, step = n.step, event_count = n.event_count,
+        opened_at = n.opened_at, changed_at = n.changed_at, last_event_at = n.last_event_at, ladder_at = n.ladder_at,
+        told_at = n.told_at, wake_at = n.wake_at, reached_at = n.reached_at, silenced_until = n.silenced_until,
+        repair_due_at = n.repair_due_at, rises_at = n.rises_at, notified_at = n.notified_at, acknowledged_at = n.acknowledged_at,
+        acknowledged_by = n.acknowledged_by, closed_at = n.closed_at, closed_by = n.closed_by, outcome = n.outcome, note = n.note
+    from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n
+    where a.alarm_id = n.alarm_id and not $2
+), happened as (
+    insert into alerts.transition (alarm_id, at, event, reason, state, step, priority, actor, hub_id, detail)
+    values ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning transition_id
 ), caused as (
     insert into alerts.alarm_event (event_id, alarm_id, transition_id, body)
-    select $10::uuid, $1, transition_id, $11::text::jsonb from happened where $10::uuid is not null
+    select $13::uuid, $3, transition_id, $14::text::jsonb from happened where $13::uuid is not null
 ), notified as (
     insert into alerts.notification (notification_id, transition_id, alarm_id, type, timestamp, body)
-    select $12, transition_id, $1, $13, $2, $14 from happened
+    select $15, transition_id, $3, $16, $4, $17 from happened
 ), told as (
-    insert into alerts.delivery (transition_id, alarm_id, kind, channel, hub_id, priority, due_at, created_at)
-    select transition_id, $1, kind, channel, hub_id, $7, $2, $2
-    from happened, unnest($15::text[], $16::text[], $17::text[]) as parcel (kind, channel, hub_id)
+    insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, responder_id, priority, due_at,
+        created_at)
+    select transition_id, $3, $15, kind, channel, hub_id, responder_id, $9, $4, $4
+    from happened, unnest($18::text[], $19::text[], $20::text[], $21::uuid[]) as parcel (kind, channel, hub_id, responder_id)
+    returning delivery_id
 )
-select transition_id, pg_notify('alarm_transition', '') from happened;
-
--- name: latest_event
--- Of an alarm, for the notifications of what people and time do to it.
-select body::text from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 1;
+select transition_id, array(select delivery_id from told) as due, pg_notify('alarm_transition', '') from happened;
 
 -- name: events_of_alarm
 -- To be told what became of the alarm: the newest, for a box with a stuck button has thousands, and one answer tells it.
@@ -147,49 +186,71 @@ ways as (
     from due, quiet where d.delivery_id = due.delivery_id
     returning d.*
 )
-select l.delivery_id, l.alarm_id::text as alarm_id, l.kind, l.channel, l.hub_id, l.topic, l.priority, l.attempts, l.lease_token,
-    coalesce(l.body, n.body) as body, n.notification_id, n.type, c.url, c.secret_encrypted,
-    (l.kind = 'receipt' or c.channel_id is not null) as usable, (e.body ->> 'received_at')::timestamptz as received_at
-from leased l
-join alerts.notification n using (transition_id)
-left join alerts.alarm_event e using (transition_id)
-left join registry.channel_directory c on c.channel_id::text = l.channel and c.verified_at is not null
-order by l.priority, l.due_at;
+select p.delivery_id, p.alarm_id, p.kind, p.channel, p.hub_id, p.responder_id, p.topic, p.priority, l.attempts, l.lease_token, p.body,
+    p.notification_id, p.type, p.url, p.secret_encrypted,
+    case when p.previous_secret_until > $1 then p.previous_secret_encrypted end as previous_secret_encrypted,
+    p.address_encrypted, p.reference, p.expires_at, p.usable, p.received_at
+from leased l join alerts.parcel p using (delivery_id)
+order by p.priority, p.due_at;
+
+-- name: lease_new
+-- As `lease`, of deliveries that were only just written ($2): those are known, and need not be looked for.
+with quiet as materialized (select set_config('synchronous_commit', 'off', true)),
+leased as (
+    update alerts.delivery d
+    set lease_token = gen_random_uuid(), leased_until = clock_timestamp() + interval '14 seconds', attempts = attempts + 1
+    from quiet
+    where d.delivery_id = any ($2::bigint[]) and d.state = 'pending' and d.due_at <= $1 and d.leased_until is null
+    returning d.*
+)
+select p.delivery_id, p.alarm_id, p.kind, p.channel, p.hub_id, p.responder_id, p.topic, p.priority, l.attempts, l.lease_token, p.body,
+    p.notification_id, p.type, p.url, p.secret_encrypted,
+    case when p.previous_secret_until > $1 then p.previous_secret_encrypted end as previous_secret_encrypted,
+    p.address_encrypted, p.reference, p.expires_at, p.usable, p.received_at
+from leased l join alerts.parcel p using (delivery_id)
+order by p.priority, p.due_at;
 
 -- name: finish
--- Delivered, or refused for good; only under the lease that it was sent under.
-update alerts.delivery
-set state = $3, finished_at = $4, last_error = $5, lease_token = null, leased_until = null
-where delivery_id = $1 and lease_token = $2 and state = 'pending'
-returning transition_id;
+-- Delivered, or refused for good; only under the lease that it was sent under. And when that happened which it tells of.
+with finished as (
+    update alerts.delivery
+    set state = $3, finished_at = $4, last_error = $5, lease_token = null, leased_until = null
+    where delivery_id = $1 and lease_token = $2 and state = 'pending'
+    returning transition_id
+)
+select f.transition_id, t.at as told_at from finished f left join alerts.transition t using (transition_id);
 
 -- name: try_again
--- It failed in a way that can pass, or waits for the hub's `received`; only under the lease that it was sent under.
+-- It failed in a way that can pass, or waits for the other end's word ($5: what a provider calls it); only under the lease that it
+-- was sent under.
 update alerts.delivery
-set due_at = $3, last_error = $4, lease_token = null, leased_until = null
+set due_at = $3, last_error = $4, provider_reference = $5, lease_token = null, leased_until = null
 where delivery_id = $1 and lease_token = $2 and state = 'pending'
-returning transition_id;
+returning delivery_id;
 
 -- name: refused_everywhere
--- Of the transition's deliveries none has arrived, and none of the alarm is still on its way.
+-- Of the transition's deliveries to hubs none has arrived, and none of the alarm is still on its way. E-mail and text are no hub.
 select not exists (
     select from alerts.delivery
-    where alarm_id = $1 and kind <> 'receipt' and (state = 'pending' or (state = 'delivered' and transition_id = $2)));
+    where alarm_id = $1 and kind in ('webhook', 'mqtt') and (state = 'pending' or (state = 'delivered' and transition_id = $2)));
 
 -- name: notification_told
--- Of one notification: its alarm, and whether this hub was told of it.
+-- Of one notification: its alarm (none: a probe), and whether this hub was told of it.
 select n.alarm_id::text as alarm_id, exists (
-    select from alerts.delivery d where d.transition_id = n.transition_id and d.hub_id = $2) as told
+    select from alerts.delivery d where d.notification_id = n.notification_id and d.hub_id = $2) as told
 from alerts.notification n where n.notification_id = $1;
 
 -- name: confirm
 -- The hub says `received`: that is delivery by MQTT, whoever holds the lease.
-update alerts.delivery d
-set state = 'delivered', finished_at = $3, last_error = null, lease_token = null, leased_until = null
-from alerts.notification n
-where n.notification_id = $1 and d.transition_id = n.transition_id and d.hub_id = $2 and d.kind = 'mqtt' and d.state = 'pending'
-returning d.transition_id, n.type, (
-    select (e.body ->> 'received_at')::timestamptz from alerts.alarm_event e where e.transition_id = n.transition_id) as received_at;
+with confirmed as (
+    update alerts.delivery d
+    set state = 'delivered', finished_at = $3, last_error = null, lease_token = null, leased_until = null
+    where d.notification_id = $1 and d.hub_id = $2 and d.kind = 'mqtt' and d.state = 'pending'
+    returning d.transition_id, d.notification_id
+)
+select c.transition_id, n.type, n.timestamp as told_at, (
+    select (e.body ->> 'received_at')::timestamptz from alerts.alarm_event e where e.transition_id = c.transition_id) as received_at
+from confirmed c join alerts.notification n using (notification_id);
 
 -- name: concerns_hub
 -- Whether an alarm is a hub's business.
@@ -209,7 +270,7 @@ select priority, state, count(*) as alarms, min(opened_at) as oldest from alerts
 
 -- name: unroutable
 -- Alarms that are not closed and whose council has no hub with a verified channel: the fallback, or every hub, was told.
-select count(*) from alerts.alarm a where a.state <> 'closed' and not exists (
+select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'channel_failing' and not exists (
     select from registry.route_directory r join registry.channel_directory c using (hub_id)
     where r.council_id = a.council_id and c.verified_at is not null);
 
@@ -239,7 +300,7 @@ select * from alerts.alarm where alarm_id = $1;
 
 -- name: history
 -- What happened to an alarm, oldest first.
-select at, event, reason, state, step, priority, actor, detail from alerts.transition where alarm_id = $1 order by transition_id;
+select at, event, reason, state, step, priority, actor, hub_id, detail from alerts.transition where alarm_id = $1 order by transition_id;
 
 -- name: feed_start
 -- Where to follow transitions from, and what is visible already: for a snapshot read in the same (repeatable read) transaction.

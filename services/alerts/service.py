@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -70,9 +71,12 @@ async def assemble(runtime: Runtime) -> Parts:
     metrics = Metrics(runtime.metrics)
     fallback = HubId(settings.fallback_hub) if settings.fallback_hub else None
 
-    def send() -> None:
-        """Whoever makes a delivery due says so to the loop that sends it."""
+    def look() -> None:
         sending.poke()
+
+    def send(due: Sequence[int]) -> None:
+        """Whoever makes deliveries due says so to who sends them."""
+        dispatcher.send(due)
 
     alarms = Alarms(fallback, metrics, send)
     dispatcher = Dispatcher(
@@ -81,7 +85,7 @@ async def assemble(runtime: Runtime) -> Parts:
         channels={"webhook": webhooks, "mqtt": MqttChannel(publisher), "receipt": ReceiptChannel(publisher)},
         alarms=alarms,
         metrics=metrics,
-        poke=send,
+        poke=look,
     )
     sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
     intake = Intake(alarms)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import TypeAdapter
 
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import AlarmId, CouncilId, HubId, NotificationId
+from contracts.ids import AlarmId, CouncilId, DeviceId, HubId, NotificationId
+from contracts.rota import Rota
 from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decision import Decision
 from services.alerts.domain.notification import notification
 from services.alerts.domain.receipts import receipt, receipt_topic
-from services.alerts.domain.routing import Channel, Recipient
-from services.alerts.domain.triggers import KnownDevice
+from services.alerts.domain.routing import Channel, Reach, Recipient, Responder, Told
+from services.alerts.domain.triggers import KnownDevice, RecentTests
 from services.chassis.postgres import Connection, Queries
 
 if TYPE_CHECKING:
@@ -24,7 +28,12 @@ if TYPE_CHECKING:
 
 QUERIES = Queries.beside(__file__)
 
+TESTS_OF_ALL_WITHIN: Final = timedelta(minutes=1)
+TESTS_OF_DEVICE_WITHIN: Final = timedelta(minutes=10)
+
 _FIELDS = tuple(field.name for field in fields(Alarm))
+_SILENCEABLE = (Priority.UNPROTECTED, Priority.DEGRADED, Priority.LOG)
+_rota: Final[TypeAdapter[Rota]] = TypeAdapter(Rota)
 
 
 def alarm_of(row: Record) -> Alarm:
@@ -50,18 +59,87 @@ class Facts:
     handled: bool
     device: KnownDevice | None
     joins: Alarm | None
+    tests: RecentTests
 
 
-async def facts(connection: Connection, event: AlarmEvent) -> Facts:
+async def facts(connection: Connection, event: AlarmEvent, now: datetime) -> Facts:
     """All of them in one round trip."""
     row = await connection.fetchrow(
-        QUERIES["facts"], event.device_id, event.kind, event.peripheral_id, event.event_id, event.test
+        QUERIES["facts"],
+        *(event.device_id, event.kind, event.peripheral_id, event.event_id, event.test),
+        *(now - TESTS_OF_ALL_WITHIN, now - TESTS_OF_DEVICE_WITHIN),
     )
     if row is None:
         raise AssertionError("a select from one row has one row")
-    device = KnownDevice(row["device_council_id"], row["device_installation_ref"], row["sole_trigger"])
+    device = KnownDevice(
+        row["device_council_id"], row["device_installation_ref"], row["sole_trigger"], row["is_sole_device"]
+    )
     joins = None if row["alarm_id"] is None else alarm_of(row)
-    return Facts(row["handled"], device if row["registered"] else None, joins)
+    tests = RecentTests(row["tests_of_device"], row["tests_of_all"])
+    return Facts(row["handled"], device if row["registered"] else None, joins, tests)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the database holds around an alarm. `policy` is the policy's JSON; None when it was known already."""
+
+    policy_id: int
+    policy: str | None
+    silences: dict[Priority, datetime]
+    reach: Reach
+    latest_event: AlarmEvent | None
+
+
+async def surroundings(
+    connection: Connection,
+    alarm_id: AlarmId,
+    council_id: CouncilId | None,
+    device_id: DeviceId,
+    policy_id: int | None,
+    known_policies: Collection[int],
+    fallback: HubId | None,
+    now: datetime,
+) -> Surroundings:
+    """All of it in one round trip. `policy_id`: the version that the alarm began with, None when it is only beginning."""
+    row = await connection.fetchrow(
+        QUERIES["circumstances"], council_id, device_id, as_uuid(alarm_id), policy_id, list(known_policies), now
+    )
+    if row is None:
+        raise AssertionError("a select from one row has one row")
+    silenced = zip(_SILENCEABLE, row["silenced_until"], strict=True)
+    latest = row["latest_event"]
+    return Surroundings(
+        row["policy_id"],
+        row["policy"],
+        {priority: until for priority, until in silenced if until is not None},
+        _reach(row, fallback),
+        AlarmEvent.from_json(latest) if latest else None,
+    )
+
+
+def _reach(row: Record, fallback: HubId | None) -> Reach:
+    channels: dict[HubId, list[Channel]] = {}
+    rungs: dict[HubId, int | None] = {}
+    told: set[str] = set()
+    for hub_id, channel_id, kind, rung, was_told in row["channels"]:
+        channels.setdefault(HubId(hub_id), []).append(Channel(channel_id, kind))
+        rungs[HubId(hub_id)] = rung
+        if was_told:
+            told.add(hub_id)
+    responders = []
+    for responder_id, kind, rota, was_told in row["responders"]:
+        responders.append(Responder(responder_id, kind, _read_rota(rota)))
+        if was_told:
+            told.add(responder_id)
+    hubs = tuple(Recipient(hub_id, tuple(ways), rungs[hub_id]) for hub_id, ways in channels.items())
+    return Reach(hubs, tuple(responders), row["technical_hub"], fallback, frozenset(told))
+
+
+def _read_rota(rota: Any) -> Rota:
+    try:
+        return _rota.validate_python(rota)
+    except ValueError:
+        return ()  # whoever wrote it: somebody who is always told is the safe reading
 
 
 async def alarm_locked(connection: Connection, alarm_id: str) -> Alarm | None:
@@ -77,73 +155,14 @@ async def due_alarm(connection: Connection, now: datetime, passed_over: Iterable
     return alarm_of(row) if row else None
 
 
-async def save(connection: Connection, before: Alarm | None, after: Alarm) -> None:
-    """Write what changed. `before` is None when it is new."""
-    if before == after:
-        return
-    if before is None:
-        await connection.execute(QUERIES["insert_alarm"], *_values(after, _INSERTED))
-    else:
-        await connection.execute(QUERIES["update_alarm"], *_values(after, _UPDATED))
+async def update(connection: Connection, alarm: Alarm) -> None:
+    """Write what changed of an alarm that the caller has locked, when there is nothing to tell of it."""
+    await connection.execute(QUERIES["update_alarm"], _json(alarm))
 
 
-# In the order of the statements' parameters.
-_INSERTED = (
-    *(
-        "alarm_id",
-        "device_id",
-        "council_id",
-        "kind",
-        "status",
-        "peripheral_id",
-        "location",
-        "priority",
-        "state",
-        "step",
-    ),
-    *("event_count", "test", "unregistered", "installation_ref", "raised_at", "received_at", "opened_at", "changed_at"),
-    *("wake_at", "notified_at", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by", "outcome", "note"),
-)
-_UPDATED = (
-    *(
-        "alarm_id",
-        "status",
-        "location",
-        "priority",
-        "state",
-        "step",
-        "event_count",
-        "opened_at",
-        "changed_at",
-        "wake_at",
-    ),
-    *("notified_at", "acknowledged_at", "acknowledged_by", "closed_at", "closed_by", "outcome", "note"),
-)
-
-
-def _values(alarm: Alarm, names: Iterable[str]) -> list[Any]:
-    return [getattr(alarm, name) for name in names]
-
-
-@dataclass(frozen=True, slots=True)
-class Reachable:
-    """Hubs with a usable channel, and those of them that were told of an alarm."""
-
-    recipients: tuple[Recipient, ...]
-    told: frozenset[HubId]
-
-
-async def reachable(connection: Connection, council_id: CouncilId | None, alarm_id: AlarmId) -> Reachable:
-    """Whom an alarm of this council can be told to."""
-    rows = await connection.fetch(QUERIES["recipients"], council_id, alarm_id)
-    channels: dict[HubId, list[Channel]] = {}
-    rungs: dict[HubId, int | None] = {}
-    for row in rows:
-        hub_id = HubId(row["hub_id"])
-        channels.setdefault(hub_id, []).append(Channel(row["channel_id"], row["kind"]))
-        rungs[hub_id] = row["rung"]
-    recipients = tuple(Recipient(hub_id, tuple(ways), rungs[hub_id]) for hub_id, ways in channels.items())
-    return Reachable(recipients, frozenset(HubId(row["hub_id"]) for row in rows if row["told"]))
+def _json(alarm: Alarm) -> str:
+    values = {name: getattr(alarm, name) for name in _FIELDS}
+    return json.dumps(values, default=datetime.isoformat, separators=(",", ":"))
 
 
 async def hasten_unsent(connection: Connection, alarm_id: AlarmId, now: datetime) -> frozenset[str]:
@@ -152,35 +171,51 @@ async def hasten_unsent(connection: Connection, alarm_id: AlarmId, now: datetime
     return frozenset(row["channel"] for row in rows)
 
 
-async def latest_event(connection: Connection, alarm_id: AlarmId) -> AlarmEvent | None:
-    body = await connection.fetchval(QUERIES["latest_event"], alarm_id)
-    return AlarmEvent.from_json(body) if body else None
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A transition, and the deliveries that are now due because of it."""
+
+    transition_id: int
+    due: Sequence[int]
 
 
 async def write_transition(
     connection: Connection,
     decision: Decision,
     event: AlarmEvent | None,
-    parcels: Iterable[tuple[Recipient, Channel]],
+    shown: AlarmEvent | None,
+    told: Told,
+    unsent: Collection[str],
     now: datetime,
-) -> int:
-    """The transition, its event if one caused it, its notification and its deliveries. Returns the transition's id."""
+    *,
+    new: bool,
+) -> Written:
+    """The alarm as it now is, the transition, `event` if that caused it, its notification and its deliveries.
+
+    `shown` is the event in the notification; channels in `unsent` have one already.
+    """
     alarm, type_ = decision.alarm, decision.notification
     if type_ is None:
         raise ValueError("a decision without a transition has nothing to tell")
     id_ = NotificationId(f"msg_{uuid.uuid4().hex}")
-    shown = event or await latest_event(connection, alarm.alarm_id)
-    to = list(parcels)
-    transition_id: int = await connection.fetchval(
+    to = [parcel for parcel in _parcels(told) if parcel[1] not in unsent]
+    row = await connection.fetchrow(
         QUERIES["write_transition"],
-        *(alarm.alarm_id, now, decision.event, decision.reason, alarm.state, alarm.step, alarm.priority),
-        *(decision.actor, decision.detail),
+        *(_json(alarm), new, alarm.alarm_id, now, decision.event, decision.reason, alarm.state, alarm.step),
+        *(alarm.priority, decision.actor, decision.hub, decision.detail),
         *((event.event_id, event.to_json()) if event else (None, None)),
         *(id_, type_, notification(id_, type_, alarm, shown, now).model_dump_json()),
-        *([channel.kind for _, channel in to], [channel.channel_id for _, channel in to]),
-        [recipient.hub_id for recipient, _ in to],
+        *([parcel[at] for parcel in to] for at in range(4)),
     )
-    return transition_id
+    if row is None:
+        raise AssertionError("an insert without a condition returns its row")
+    return Written(row["transition_id"], row["due"])
+
+
+def _parcels(told: Told) -> list[tuple[str, str, HubId | None, str | None]]:
+    """Kind, channel, hub and responder of each delivery."""
+    to_hubs = [(way.kind, way.channel_id, hub.hub_id, None) for hub in told.hubs for way in hub.channels]
+    return [*to_hubs, *((each.kind, each.responder_id, None, each.responder_id) for each in told.responders)]
 
 
 async def write_receipts(connection: Connection, decision: Decision, transition_id: int | None, now: datetime) -> int:

@@ -30,7 +30,8 @@ class Alarm:
     """One or more events of the same device, kind and peripheral. Every time but `raised_at` is ours.
 
     `wake_at` is the next instant at which somebody looks at it again: set unless it is closed. `opened_at` is when it last
-    began to wait for a person: raised, re-opened or released.
+    began to wait for a person: raised, re-opened or released. `policy_id` is the version it began with; `ladder_at`, `told_at`
+    and `reached_at` say where it stands on that (domain/ladder.py). `sole_device`: its person has no other.
     """
 
     alarm_id: AlarmId
@@ -51,7 +52,16 @@ class Alarm:
     received_at: datetime
     opened_at: datetime
     changed_at: datetime
+    last_event_at: datetime
+    policy_id: int
+    ladder_at: datetime
+    told_at: datetime | None
     wake_at: datetime | None
+    reached_at: datetime | None = None
+    silenced_until: datetime | None = None
+    repair_due_at: datetime | None = None
+    rises_at: datetime | None = None
+    sole_device: bool = False
     notified_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
@@ -84,4 +94,6 @@ class Alarm:
             closed_at=self.closed_at,
             outcome=self.outcome,
             installation_ref=self.installation_ref,
+            at_risk=self.sole_device and self.priority == Priority.UNPROTECTED,
+            repair_due_at=self.repair_due_at,
         )

@@ -8,8 +8,11 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final, assert_never
 
+from contracts.policy import seconds
+from contracts.vocabulary import Priority
+from services.alerts.domain import ladder
 from services.alerts.domain.alarm import Alarm
-from services.alerts.domain.decision import Decision, Policy, Reason, Refusal, RefusalReason
+from services.alerts.domain.decision import Circumstances, Decision, Reason, Refusal, RefusalReason
 from services.alerts.domain.events import event_arrived
 from services.alerts.domain.triggers import (
     Acknowledge,
@@ -22,55 +25,106 @@ from services.alerts.domain.triggers import (
     Woken,
 )
 
-POLICY: Final = Policy()
+_ORDINARY: Final = Circumstances()
 
 
-def decide(  # noqa: PLR0911 - one return per trigger is the plainest reading of a machine
-    alarm: Alarm | None, trigger: Trigger, now: datetime, policy: Policy = POLICY
+def decide(
+    alarm: Alarm | None, trigger: Trigger, now: datetime, circumstances: Circumstances = _ORDINARY
 ) -> Decision | Refusal:
     """What becomes of `alarm`: for an event, the open alarm that it joins, or None."""
+    outcome = _decide(alarm, trigger, now, circumstances)
+    if isinstance(outcome, Refusal) or outcome.alarm == alarm:
+        return outcome
+    # Here and nowhere else it is said when somebody looks again.
+    changed = replace(outcome.alarm, changed_at=now)
+    return replace(outcome, alarm=ladder.waiting(changed, circumstances.policy, now))
+
+
+def _decide(  # noqa: PLR0911 - one return per trigger is the plainest reading of a machine
+    alarm: Alarm | None, trigger: Trigger, now: datetime, circumstances: Circumstances
+) -> Decision | Refusal:
     if isinstance(trigger, EventArrived):
-        return event_arrived(alarm, trigger, now, policy)
+        return event_arrived(alarm, trigger, now, circumstances)
     if alarm is None:
         return Refusal(RefusalReason.UNKNOWN_ALARM)
     match trigger:
         case Delivered():
-            return _delivered(alarm, now)
+            return _delivered(alarm, trigger, now)
         case _ if alarm.state == "closed":
             return Refusal(RefusalReason.ALREADY_CLOSED)
         case Woken():
-            return _woken(alarm, now, policy)
+            return _woken(alarm, now, circumstances)
         case Acknowledge():
-            return _acknowledge(alarm, trigger, now, policy)
+            return _acknowledge(alarm, trigger, now)
         case Release():
-            return _release(alarm, trigger, now, policy)
+            return _release(alarm, trigger, now, circumstances)
         case Close():
             return _close(alarm, trigger, now)
         case RefusedForGood():
-            return _refused_for_good(alarm, trigger, now)
+            return _refused_for_good(alarm, now, circumstances)
         case _:
             assert_never(trigger)
 
 
-def _woken(alarm: Alarm, now: datetime, policy: Policy) -> Decision | Refusal:
-    """Nobody took it within 60 s: the next step, for ever. Somebody took it and never closed it: told again each hour."""
+def _woken(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision | Refusal:
+    """Its time has come: silences first, then the clocks that run whoever has it, then the ladder."""
     if alarm.wake_at is None or alarm.wake_at > now:
         return Refusal(RefusalReason.NOT_DUE)
-    if alarm.state == "acknowledged":
-        return Decision(
-            alarm=replace(alarm, wake_at=now + policy.follow_up_after, changed_at=now),
-            event="escalated",
-            reason=Reason.NOT_CLOSED,
-        )
-    return Decision(
-        alarm=replace(alarm, step=alarm.step + 1, wake_at=now + policy.acknowledge_within, changed_at=now),
-        event="escalated",
-        reason=Reason.NOT_ACKNOWLEDGED,
-        reuse_unsent=True,
-    )
+    whoever_has_it = _silenced(alarm, now, circumstances) or _clocked(alarm, now, circumstances)
+    if whoever_has_it is not None:
+        return whoever_has_it
+    return (_followed_up if alarm.state == "acknowledged" else _climbed)(alarm, now, circumstances)
 
 
-def _acknowledge(alarm: Alarm, trigger: Acknowledge, now: datetime, policy: Policy) -> Decision | Refusal:
+def _silenced(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision | None:
+    """Held back while a silence lasts; told from the foot of its ladder when it has ended."""
+    until = circumstances.silenced_until(alarm.priority, now)
+    if until is not None and alarm.state == "open":
+        return Decision(alarm=ladder.held_back(alarm, until, now), reason=Reason.SILENCED)
+    return None if alarm.silenced_until is None else _told_again(ladder.begun(alarm, now), Reason.SILENCE_ENDED)
+
+
+def _clocked(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision | None:
+    """A degraded one that nobody mended rises; an unprotected one that is overdue is told to everybody, once."""
+    if alarm.rises_at is not None and alarm.rises_at <= now:
+        return _told_again(_risen(alarm, now, circumstances), Reason.ROSE_WITH_TIME)
+    if ladder.overdue(alarm, now):
+        everybody = replace(alarm, step=ladder.top(alarm, circumstances.policy), told_at=now)
+        return _told_again(everybody, Reason.REPAIR_OVERDUE)
+    return None
+
+
+def _climbed(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision:
+    """Nobody took it in time, or no hub even has it: the next step; at the top everybody again, for ever."""
+    rungs = circumstances.policy.of(alarm.priority)
+    undelivered_at = ladder.undelivered_at(alarm, rungs)
+    if ladder.step_due_at(alarm, rungs) <= now:
+        return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.NOT_ACKNOWLEDGED)
+    if undelivered_at is not None and undelivered_at <= now:
+        return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.NOT_DELIVERED)
+    return Decision(alarm=replace(alarm, changed_at=now), reason=Reason.ALREADY_SO)
+
+
+def _followed_up(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision:
+    """Somebody took it and never closed it: told again."""
+    due_at = (alarm.told_at or alarm.changed_at) + seconds(circumstances.policy.of(alarm.priority).follow_up_after_s)
+    if due_at > now:
+        return Decision(alarm=replace(alarm, changed_at=now), reason=Reason.ALREADY_SO)
+    return Decision(alarm=replace(alarm, told_at=now), event="escalated", reason=Reason.NOT_CLOSED)
+
+
+def _told_again(alarm: Alarm, reason: Reason) -> Decision:
+    return Decision(alarm=alarm, event="escalated", reason=reason, reuse_unsent=True)
+
+
+def _risen(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Alarm:
+    """More urgent by one. Whoever has it keeps it; if nobody has, the ladder begins anew."""
+    urgent = replace(alarm, priority=Priority(alarm.priority - 1))
+    begun = ladder.begun(urgent, now) if alarm.state == "open" else replace(urgent, told_at=now)
+    return ladder.with_clocks(begun, circumstances.policy, now)
+
+
+def _acknowledge(alarm: Alarm, trigger: Acknowledge, now: datetime) -> Decision | Refusal:
     """The first operator has it; the same one may say so again, another is told whose it is."""
     if alarm.state == "acknowledged":
         if alarm.acknowledged_by == trigger.operator:
@@ -82,33 +136,28 @@ def _acknowledge(alarm: Alarm, trigger: Acknowledge, now: datetime, policy: Poli
             state="acknowledged",
             acknowledged_at=now,
             acknowledged_by=trigger.operator,
-            wake_at=now + policy.follow_up_after,
-            changed_at=now,
+            told_at=now,
+            silenced_until=None,
         ),
         event="acknowledged",
         reason=Reason.BY_OPERATOR,
         actor=trigger.operator,
+        hub=trigger.hub,
         receipt="acknowledged",
     )
 
 
-def _release(alarm: Alarm, trigger: Release, now: datetime, policy: Policy) -> Decision:
+def _release(alarm: Alarm, trigger: Release, now: datetime, circumstances: Circumstances) -> Decision:
     """Clears who has it, whoever asks: an operator who has gone home cannot. The ladder goes on where it stood."""
     if alarm.state == "open":
         return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
+    waits = replace(alarm, state="open", acknowledged_at=None, acknowledged_by=None, opened_at=now)
     return Decision(
-        alarm=replace(
-            alarm,
-            state="open",
-            acknowledged_at=None,
-            acknowledged_by=None,
-            opened_at=now,
-            wake_at=now + policy.acknowledge_within,
-            changed_at=now,
-        ),
+        alarm=ladder.released(waits, circumstances.policy, now),
         event="released",
         reason=Reason.BY_OPERATOR,
         actor=trigger.operator,
+        hub=trigger.hub,
     )
 
 
@@ -122,24 +171,26 @@ def _close(alarm: Alarm, trigger: Close, now: datetime) -> Decision:
             closed_by=trigger.operator,
             outcome=trigger.outcome,
             note=trigger.note,
-            wake_at=None,
-            changed_at=now,
+            silenced_until=None,
         ),
         event="closed",
         reason=Reason.BY_OPERATOR,
         actor=trigger.operator,
+        hub=trigger.hub,
         receipt="closed",
     )
 
 
-def _delivered(alarm: Alarm, now: datetime) -> Decision:
+def _delivered(alarm: Alarm, trigger: Delivered, now: datetime) -> Decision:
     """The first delivery is when a hub knew. Devices whose event has had no receipt from us get `notified`."""
     known = alarm if alarm.notified_at is not None else replace(alarm, notified_at=now)
+    if alarm.state == "open" and alarm.reached_at is None and trigger.told_at >= alarm.ladder_at:
+        known = replace(known, reached_at=now)
     return Decision(alarm=known, reason=Reason.DELIVERED, receipt="notified")
 
 
-def _refused_for_good(alarm: Alarm, trigger: RefusedForGood, now: datetime) -> Decision:
-    """Whoever was told will never take it: the next step at once, as long as that tells somebody else."""
-    if alarm.state != "open" or not trigger.others_left or alarm.wake_at is None or alarm.wake_at <= now:
+def _refused_for_good(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision:
+    """Whoever was told will never take it: the next step at once. At the top, everybody again when that round is due."""
+    if alarm.state != "open" or alarm.silenced_until is not None or ladder.at_top(alarm, circumstances.policy):
         return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
-    return Decision(alarm=replace(alarm, wake_at=now, changed_at=now), reason=Reason.REFUSED_EVERYWHERE)
+    return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.REFUSED_EVERYWHERE)

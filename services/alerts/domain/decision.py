@@ -1,13 +1,16 @@
 """What was decided, and why. Refusals are values: they are a caller's to pass on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from contracts.device import ReceiptState
+from contracts.ids import HubId
 from contracts.notification import AlarmNotificationType
+from contracts.policy import DEFAULT_POLICY, DEFAULT_POLICY_ID, Policy
+from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm, TransitionEvent
 
 NOTIFICATIONS: Final[Mapping[TransitionEvent, AlarmNotificationType]] = {
@@ -24,11 +27,17 @@ NOTIFICATIONS: Final[Mapping[TransitionEvent, AlarmNotificationType]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
-    """How long we wait for people."""
+class Circumstances:
+    """What a decision is taken in: the policy that the alarm began with, and until when silences hold, by priority."""
 
-    acknowledge_within: timedelta = timedelta(seconds=60)  # TSA: 97.5 % of calls answered within 60 s
-    follow_up_after: timedelta = timedelta(hours=1)  # an acknowledged alarm that nobody closes
+    policy_id: int = DEFAULT_POLICY_ID
+    policy: Policy = DEFAULT_POLICY
+    silences: Mapping[Priority, datetime] = field(default_factory=dict)
+
+    def silenced_until(self, priority: Priority, now: datetime) -> datetime | None:
+        """Until when an alarm of this priority is held back. Life and welfare never are."""
+        until = self.silences.get(priority) if priority >= Priority.UNPROTECTED else None
+        return until if until is not None and until > now else None
 
 
 class Reason(StrEnum):
@@ -44,7 +53,14 @@ class Reason(StrEnum):
     CANCELLED_AT_DEVICE = "cancelled_at_device"
     NOTHING_OPEN = "nothing_open"
     TEST = "test"
+    TEST_BEYOND_LIMIT = "test_beyond_limit"
+    PRESSED_AGAIN = "pressed_again"
+    NOT_DELIVERED = "not_delivered"
     NOT_ACKNOWLEDGED = "not_acknowledged"
+    REPAIR_OVERDUE = "repair_overdue"
+    ROSE_WITH_TIME = "rose_with_time"
+    SILENCED = "silenced"
+    SILENCE_ENDED = "silence_ended"
     NOT_CLOSED = "not_closed"
     BY_OPERATOR = "by_operator"
     ALREADY_SO = "already_so"
@@ -73,15 +89,17 @@ class Refusal:
 class Decision:
     """The alarm as it is from now on; the next instant at which it is looked at again is its `wake_at`.
 
-    `event` names the transition, which is always told to people; None: no transition. `reuse_unsent`: a channel that still
-    has an earlier notification of this alarm unsent is sent that one now, instead of another. `receipt`: what the devices
-    of the alarm's events are told.
+    `event` names the transition; None: no transition. `tells`: people are told of it; a silence, or the limit of tests, keeps
+    it to those who were told of the alarm before. `reuse_unsent`: a channel that still has an earlier notification of this
+    alarm unsent is sent that one now, instead of another. `receipt`: what the devices of the alarm's events are told.
     """
 
     alarm: Alarm
     reason: Reason
     event: TransitionEvent | None = None
     actor: str | None = None
+    hub: HubId | None = None  # the actor's
+    tells: bool = True
     detail: str | None = None
     reuse_unsent: bool = False
     receipt: ReceiptState | None = None

@@ -14,6 +14,8 @@ _RECEIPT_MAX: Final = timedelta(minutes=10)
 _CONFIRM_WITHIN: Final = timedelta(seconds=9)
 
 DeliveryKind: TypeAlias = Literal["webhook", "mqtt", "email", "sms", "receipt"]
+HUB_KINDS: Final = frozenset({"webhook", "mqtt"})
+"""By these a hub is told. What an e-mail or a text came to says nothing of a hub, and is never an acknowledgement."""
 Verdict: TypeAlias = Literal["delivered", "awaiting", "transient", "permanent"]
 """`awaiting`: sent, and not delivered until the other end says so: a hub its action `received`, a provider its receipt."""
 

@@ -1,12 +1,20 @@
 """Who is told. Never nobody while any hub has a usable channel."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, TypeAlias, TypeVar
 
 from contracts.ids import HubId
+from contracts.policy import Policy
+from contracts.rota import Rota, on_duty
+from contracts.vocabulary import Priority
+from services.alerts.domain import ladder
+from services.alerts.domain.alarm import Alarm
 
-ChannelKind: TypeAlias = Literal["webhook", "mqtt"]
+_T = TypeVar("_T")
+
+ChannelKind: TypeAlias = Literal["webhook", "mqtt", "email", "sms"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +35,77 @@ class Recipient:
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """The ladder of an alarm, and the other hubs that can be told. `by` says whose ladder it is.
+class Responder:
+    """A person who is told when hubs are not enough, by the one verified way we have."""
 
-    With `everyone`, nobody has been named for this council: the alarm is unroutable, and told to all there are.
+    responder_id: str
+    kind: ChannelKind
+    rota: Rota = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Whom an alarm can be told to, as routing and channels are now.
+
+    `technical` takes the council's degraded alarms (priority 4); `told` are the hubs, and responders, that were told before.
     """
 
-    ladder: tuple[Recipient, ...]
-    others: tuple[Recipient, ...]
-    by: Literal["council", "fallback", "everyone"]
-
-    def at(self, step: int, told: Iterable[HubId] = ()) -> tuple[Recipient, ...]:
-        """Who hears of a transition at `step`: the hubs up to it (all once exhausted), and whoever was told before."""
-        rungs = self.ladder if self.by == "everyone" else self.ladder[: step + 1]
-        before = frozenset(told)
-        return rungs + tuple(hub for hub in (*self.ladder[len(rungs) :], *self.others) if hub.hub_id in before)
-
-    def others_left(self, step: int) -> bool:
-        """Whether the next step tells a hub that `step` does not."""
-        return self.by != "everyone" and step + 1 < len(self.ladder)
+    hubs: tuple[Recipient, ...]
+    responders: tuple[Responder, ...] = ()
+    technical: HubId | None = None
+    fallback: HubId | None = None
+    told: frozenset[str] = field(default_factory=frozenset)
 
 
-def route(reachable: Sequence[Recipient], fallback: HubId | None) -> Route:
-    """The ladder, from the hubs that have a usable channel: the council's, else the fallback hub, else every hub."""
-    named = sorted((hub for hub in reachable if hub.rung is not None), key=lambda hub: hub.rung or 0)
-    catching = [hub for hub in reachable if hub.hub_id == fallback]
-    ladder = tuple(named or catching or reachable)
-    others = tuple(hub for hub in reachable if hub not in ladder)
-    return Route(ladder, others, "council" if named else "fallback" if catching else "everyone")
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who is told of a transition. `unroutable`: nobody has been named for the council, or can be reached of those who are."""
+
+    hubs: tuple[Recipient, ...]
+    responders: tuple[Responder, ...]
+    unroutable: bool = False
+
+
+def who_is_told(alarm: Alarm, reach: Reach, policy: Policy, now: datetime, *, tells: bool) -> Told:
+    """The hubs and responders up to the alarm's step, and whoever was told before; only those if it does not tell."""
+    before = tuple(hub for hub in reach.hubs if hub.hub_id in reach.told)
+    before_by_text = tuple(each for each in reach.responders if each.responder_id in reach.told)
+    if not tells:
+        return Told(before, before_by_text)
+    rungs, unroutable = _rungs(alarm, reach)
+    steps = policy.of(alarm.priority).steps
+    step = steps[min(alarm.step, len(steps) - 1)]
+    hubs = rungs if step.hubs is None or unroutable else rungs[: step.hubs]
+    if ladder.at_top(alarm, policy) and alarm.state == "open" and alarm.reached_at is None:
+        hubs = _with(hubs, _last_resort(hubs, reach))
+    responders = _with(before_by_text, _on_duty(reach.responders, now)) if step.responders else before_by_text
+    return Told(_with(hubs, before), responders, unroutable)
+
+
+def _rungs(alarm: Alarm, reach: Reach) -> tuple[tuple[Recipient, ...], bool]:
+    """The council's hubs in order, the technical one first for what is degraded; else the fallback hub, else every hub."""
+    named = tuple(sorted((hub for hub in reach.hubs if hub.rung is not None), key=lambda hub: hub.rung or 0))
+    if alarm.priority == Priority.DEGRADED:
+        named = _with(tuple(hub for hub in reach.hubs if hub.hub_id == reach.technical), named)
+    if named:
+        return named, False
+    return _fallback(reach) or reach.hubs, True
+
+
+def _last_resort(asked: Sequence[Recipient], reach: Reach) -> tuple[Recipient, ...]:
+    """No hub that was named has the alarm, though all were told: the fallback hub; if it is among them, every hub there is."""
+    fallback = _fallback(reach)
+    return fallback if fallback and fallback[0] not in asked else reach.hubs
+
+
+def _fallback(reach: Reach) -> tuple[Recipient, ...]:
+    return tuple(hub for hub in reach.hubs if hub.hub_id == reach.fallback)
+
+
+def _on_duty(responders: Sequence[Responder], now: datetime) -> tuple[Responder, ...]:
+    """In their order. Is nobody on duty, everybody: a key-holder who is woken is better than a person who is not found."""
+    return tuple(each for each in responders if on_duty(each.rota, now)) or tuple(responders)
+
+
+def _with(first: tuple[_T, ...], then: Iterable[_T]) -> tuple[_T, ...]:
+    return first + tuple(each for each in then if each not in first)

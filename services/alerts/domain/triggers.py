@@ -1,29 +1,46 @@
 """What can happen to an alarm. A trigger carries the facts that the decision needs and nothing else."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeAlias
 
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import CouncilId
+from contracts.ids import CouncilId, HubId
 from contracts.vocabulary import Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class KnownDevice:
-    """What the registry knows of a device. `sole_trigger` is the peripheral that is the person's only way to call."""
+    """What the registry knows of a device.
+
+    `sole_trigger` is the peripheral that is the person's only way to call; `sole_device`: the home has no other device.
+    """
 
     council_id: CouncilId
     installation_ref: str | None
     sole_trigger: str | None
+    sole_device: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecentTests:
+    """Tests that hubs were told of: of this device within ten minutes, of all devices within one."""
+
+    of_device: int = 0
+    of_all: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class EventArrived:
-    """A device's event; `device` is None when it is not registered. `detail` is what an operator should know beside it."""
+    """A device's event; `device` is None when it is not registered. `detail` is what an operator should know beside it.
+
+    `tests` are the told ones of late: only their notification is limited.
+    """
 
     event: AlarmEvent
     device: KnownDevice | None
     detail: str | None = None
+    tests: RecentTests = RecentTests()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +50,10 @@ class Woken:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledge:
-    """An operator takes the alarm."""
+    """An operator takes the alarm. `hub` is the operator's, None for ops."""
 
     operator: str
+    hub: HubId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +61,7 @@ class Release:
     """An operator gives it back."""
 
     operator: str
+    hub: HubId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +71,19 @@ class Close:
     operator: str
     outcome: Outcome
     note: str | None = field(default=None, repr=False)
+    hub: HubId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A hub has one of its notifications."""
+    """A hub has one of its notifications, of something that happened at `told_at`."""
+
+    told_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedForGood:
-    """Every channel that was told has refused for good; `others_left` when the next step would tell another hub."""
-
-    others_left: bool
+    """Every hub's channel that was told has refused for good."""
 
 
 Trigger: TypeAlias = EventArrived | Woken | Acknowledge | Release | Close | Delivered | RefusedForGood

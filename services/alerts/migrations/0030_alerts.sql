@@ -29,7 +29,7 @@ create table alerts.alarm (
     silenced_until    timestamptz,                 -- held back by a silence: told when that ends
     repair_due_at     timestamptz,                 -- the fault clock
     rises_at          timestamptz,                 -- not closed by then: more urgent by one
-    at_risk           boolean not null,            -- the person's only device is the one that is unprotected
+    sole_device       boolean not null,            -- its person has no other: at risk when it is unprotected
     notified_at       timestamptz,                 -- first delivered to a hub at all
     acknowledged_at   timestamptz,
     acknowledged_by   text,
@@ -73,6 +73,8 @@ create table alerts.transition (
 create index transition_alarm on alerts.transition (alarm_id, transition_id);
 -- Who follows transitions reads them in this order, up to the oldest transaction still under way: ids alone commit out of order.
 create index transition_feed on alerts.transition (xact, transition_id);
+-- What happened in a month (services/alerts/kpis).
+create index transition_at on alerts.transition (at);
 
 -- The events of an alarm, each as ingest told it, and the transition that it caused.
 create table alerts.alarm_event (
@@ -127,6 +129,7 @@ create table alerts.delivery (
 create index delivery_due on alerts.delivery (way, priority, due_at) where state = 'pending';
 create index delivery_alarm on alerts.delivery (alarm_id, hub_id);
 
+create index delivery_responder on alerts.delivery (alarm_id, responder_id) where responder_id is not null;
 create index delivery_notification on alerts.delivery (notification_id, hub_id);
 create index delivery_reference on alerts.delivery (provider_reference) where provider_reference is not null;
 
@@ -167,6 +170,22 @@ create function alerts.concerns(alarm uuid, council text, hub text) returns bool
     select exists (select from alerts.delivery d where d.alarm_id = alarm and d.hub_id = hub)
         or exists (select from registry.route_directory r where r.council_id = council and r.hub_id = hub)
 $$;
+
+-- A delivery with all that is needed to send it, as channels are now.
+create view alerts.parcel as
+    select d.delivery_id, d.alarm_id::text as alarm_id, d.kind, d.channel, d.hub_id, d.responder_id, d.topic, d.priority, d.due_at,
+        d.expires_at, d.provider_reference as reference, coalesce(d.body, n.body) as body, n.notification_id, n.type, c.url,
+        c.secret_encrypted, c.previous_secret_encrypted, c.previous_secret_until,
+        coalesce(c.address_encrypted, r.address_encrypted) as address_encrypted,
+        -- What verifies a channel goes to one that is not verified yet.
+        d.kind = 'receipt' or coalesce(c.verified_at, r.verified_at) is not null
+            or (n.type = 'hub.probe' and coalesce(c.channel_id, r.responder_id) is not null) as usable,
+        (e.body ->> 'received_at')::timestamptz as received_at
+    from alerts.delivery d
+    left join alerts.notification n using (notification_id)
+    left join alerts.alarm_event e on e.transition_id = d.transition_id
+    left join registry.channel_directory c on c.channel_id = d.channel::uuid
+    left join registry.responder_directory r on r.responder_id = d.responder_id;
 
 grant select, insert, update on all tables in schema alerts to telecare_alerts;     -- nothing is ever deleted
 revoke update on alerts.transition, alerts.notification from telecare_alerts;         -- and what happened stays as it happened

@@ -17,9 +17,9 @@ create table registry.council (
 create table registry.hub (
     hub_id               text primary key check (hub_id ~ '^[a-z0-9]+(-[a-z0-9]+)*$' and length(hub_id) <= 64),
     name                 text not null,
+    created_at           timestamptz not null,
     -- Where the hub keeps its own record of a home: https://…/{installation_ref}
-    record_url_template  text check (record_url_template ~ '^https?://' and position('{installation_ref}' in record_url_template) > 0),
-    created_at           timestamptz not null
+    record_url_template  text check (record_url_template ~ '^https?://' and position('{installation_ref}' in record_url_template) > 0)
 );
 
 -- Where a council's degraded alarms (priority 4) go, if not to its first hub.

@@ -46,6 +46,29 @@ class Metrics:
             "Alarms that are not closed and whose council has no hub with a verified channel",
             registry=registry,
         )
+        self.channel_failing = Gauge(
+            "telecare_channel_failing",
+            "Verified channels of a hub of which three probes in a row have failed",
+            ["hub"],
+            registry=registry,
+        )
+        self.audit_overdue_s = Gauge(
+            "telecare_audit_overdue_seconds",
+            "For how long the work that has waited longest has been due",
+            ["what"],
+            registry=registry,
+        )
+        self.audit_violations = Gauge(
+            "telecare_audit_violations",
+            "Kinds of work of which some waits longer than it ever should",
+            registry=registry,
+        )
+        self.silences_active = Gauge(
+            "telecare_silences_active",
+            "Silences that hold back alarms of a council now",
+            ["council"],
+            registry=registry,
+        )
         for channel in ("webhook", "mqtt"):
             self.delivery_seconds.labels(channel)
         for priority in PRIORITIES:

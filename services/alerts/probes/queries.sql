@@ -1,0 +1,85 @@
+-- name: unwatched
+-- Verified channels of hubs whose health nobody keeps yet.
+select c.channel_id, c.hub_id, c.kind from registry.channel_directory c
+where c.verified_at is not null and not exists (select from alerts.channel_health h where h.channel_id = c.channel_id);
+
+-- name: watch
+-- Another process may have been first.
+insert into alerts.channel_health (channel_id, hub_id, kind, look_at)
+select * from unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[])
+on conflict (channel_id) do nothing;
+
+-- name: forget
+-- Channels that are gone, or are no longer verified: nobody is told anything there, so they can't fail either.
+delete from alerts.channel_health h
+where not exists (
+    select from registry.channel_directory c where c.channel_id = h.channel_id and c.verified_at is not null)
+returning h.*;
+
+-- name: due
+-- Channels of these kinds ($2) that are to be looked at, at most $3: ours until the transaction ends, which moves `look_at` on.
+-- Another process passes over them.
+select * from alerts.channel_health
+where look_at <= $1 and kind = any ($2::text[])
+order by look_at
+limit $3
+for update skip locked;
+
+-- name: locked
+-- For the outcome of a probe that was awaited outside a transaction; none when the channel is gone by now.
+select * from alerts.channel_health where channel_id = $1 for update;
+
+-- name: save
+-- What a look changes. The caller holds the row's lock.
+update alerts.channel_health
+set look_at = $2, probed_at = $3, probe_id = $4, failures = $5, failing_since = $6, last_error = $7, last_alive_at = $8, alarm_at = $9
+where channel_id = $1;
+
+-- name: alive_at
+-- When something last arrived on the channel, an alarm or a probe, since $2; none: null.
+select finished_at from alerts.delivery
+where channel = $1 and state = 'delivered' and kind <> 'receipt' and finished_at >= $2
+order by finished_at desc
+limit 1;
+
+-- name: probe
+-- What has become of a probe's delivery.
+select state, expires_at, last_error from alerts.delivery where notification_id = $1;
+
+-- name: send
+-- A probe, or the code that verifies a channel: a notification of no alarm, with its one delivery.
+with notified as (
+    insert into alerts.notification (notification_id, type, timestamp, body) values ($1, 'hub.probe', $2, $3)
+    returning notification_id
+)
+insert into alerts.delivery (notification_id, kind, channel, hub_id, responder_id, priority, due_at, expires_at, created_at)
+select notification_id, $4, $5, $6, $7, $8, $2, $9, $2 from notified;
+
+-- name: council_of_hub
+-- The council that is told of a hub's dead channel: the first of those that rely on it most.
+select council_id from registry.route_directory where hub_id = $1 order by position, council_id limit 1;
+
+-- name: channel
+-- Of a hub ($1), verified or not: what a code is sent over.
+select kind, hub_id from registry.channel_directory where channel_id = $1;
+
+-- name: responder
+-- Likewise a responder.
+select kind from registry.responder_directory where responder_id = $1;
+
+-- name: hub_exists
+select exists (select from registry.hub_directory where hub_id = $1);
+
+-- name: health_of_hub
+-- All verified channels of a hub; of one that nobody has looked at yet all but its name is null.
+select c.channel_id, c.kind, h.probed_at, h.failures, h.failing_since, h.last_error, h.last_alive_at, h.alarm_at
+from registry.channel_directory c left join alerts.channel_health h using (channel_id)
+where c.hub_id = $1 and c.verified_at is not null
+order by c.position;
+
+-- name: failing_by_hub
+-- Every hub with a verified channel, with how many of them people were told are dead.
+select c.hub_id, count(h.alarm_at) as failing
+from registry.channel_directory c left join alerts.channel_health h using (channel_id)
+where c.verified_at is not null
+group by c.hub_id;

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, model_validator
 
 from contracts import action
+from contracts.access import Principal
 from contracts.alarm import AlarmDetail, AlarmView
 from contracts.fields import STORABLE_PATTERN
 from contracts.vocabulary import AlarmState, Outcome
@@ -82,28 +83,32 @@ def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
 
 
 def _add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> None:
-    async def act(alarm_id: str, what: Acknowledge | Release | Close, who: Operator) -> AlarmView:
-        async with borrow(pool) as connection:
-            async with connection.transaction():
-                outcome, after_commit = await people.act(connection, alarm_id, what, who.hub_id, clock.now())
-            if after_commit is not None:
-                after_commit()
-        return _answer(outcome)
-
     @router.post("/{alarm_id}/acknowledge")
     async def acknowledge(alarm_id: str, body: OperatorBody, who: Operator) -> AlarmView:
         """Take it. The same operator may say so again; 409 names another who has it."""
-        return await act(alarm_id, Acknowledge(body.operator), who)
+        return await act(pool, clock, people, alarm_id, Acknowledge(body.operator), who)
 
     @router.post("/{alarm_id}/release")
     async def release(alarm_id: str, body: OperatorBody, who: Operator) -> AlarmView:
         """Give it back: it is open, and escalates, again."""
-        return await act(alarm_id, Release(body.operator), who)
+        return await act(pool, clock, people, alarm_id, Release(body.operator), who)
 
     @router.post("/{alarm_id}/close")
     async def close(alarm_id: str, body: CloseBody, who: Operator) -> AlarmView:
         """It is dealt with, and this is what came of it."""
-        return await act(alarm_id, Close(body.operator, body.outcome, body.note), who)
+        return await act(pool, clock, people, alarm_id, Close(body.operator, body.outcome, body.note), who)
+
+
+async def act(
+    pool: Pool, clock: Clock, people: People, alarm_id: str, what: Acknowledge | Release | Close, who: Principal
+) -> AlarmView:
+    """Do it in a transaction of its own, for whoever asked over HTTP. A Problem says why not: 403, 404, 409."""
+    async with borrow(pool) as connection:
+        async with connection.transaction():
+            outcome, after_commit = await people.act(connection, alarm_id, what, who.hub_id, clock.now())
+        if after_commit is not None:
+            after_commit()
+    return _answer(outcome)
 
 
 _Word = Annotated[str, Query(max_length=64, pattern=STORABLE_PATTERN)]

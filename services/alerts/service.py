@@ -10,7 +10,9 @@ from contracts.ids import HubId
 from services.alerts import actions, kpis
 from services.alerts.actions import HubActions
 from services.alerts.alarms import Alarms
+from services.alerts.channels.email import EmailChannel, MailServer
 from services.alerts.channels.mqtt import MqttChannel
+from services.alerts.channels.names import Names
 from services.alerts.channels.receipt import ReceiptChannel
 from services.alerts.channels.webhook import WebhookChannel
 from services.alerts.dispatcher import EVERY_S as SEND_EVERY_S
@@ -65,7 +67,9 @@ class Parts:
 async def assemble(runtime: Runtime) -> Parts:
     """Make the parts, none of which runs yet. SettingsError when no key for stored secrets can be had."""
     settings, clock, publisher = runtime.settings, runtime.clock, runtime.publisher
-    webhooks = WebhookChannel(Vault.from_settings(settings), settings.webhook_allow_cidrs)
+    vault, names = Vault.from_settings(settings), Names()
+    webhooks = WebhookChannel(vault, settings.webhook_allow_cidrs, names)
+    mail = EmailChannel(MailServer.from_settings(settings), vault, names, public_url=settings.public_url)
     pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
     reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
     metrics = Metrics(runtime.metrics)
@@ -82,7 +86,12 @@ async def assemble(runtime: Runtime) -> Parts:
     dispatcher = Dispatcher(
         pool=pool,
         clock=clock,
-        channels={"webhook": webhooks, "mqtt": MqttChannel(publisher), "receipt": ReceiptChannel(publisher)},
+        channels={
+            "webhook": webhooks,
+            "mqtt": MqttChannel(publisher),
+            "email": mail,
+            "receipt": ReceiptChannel(publisher),
+        },
         alarms=alarms,
         metrics=metrics,
         poke=look,

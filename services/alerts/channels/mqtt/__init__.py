@@ -13,6 +13,7 @@ from services.chassis.mqtt import Publisher, PublishFailed, PublishRefused
 @dataclass(frozen=True, slots=True)
 class MqttChannel:
     publisher: Publisher
+    timeout_s: float = SEND_TIMEOUT_S
 
     async def send(self, parcel: Parcel, now: datetime) -> Outcome:
         """Publish, to expire about when the next copy comes: a hub that returns finds one of it, not one per attempt."""
@@ -25,7 +26,7 @@ class MqttChannel:
                 parcel.body.encode(),
                 qos=1,
                 expiry_s=math.ceil((next_at - now).total_seconds()) + 5,
-                timeout_s=SEND_TIMEOUT_S,
+                timeout_s=self.timeout_s,
             )
         except PublishRefused as error:
             return permanent(error.reason)

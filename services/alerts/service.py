@@ -10,6 +10,8 @@ from contracts.ids import HubId
 from services.alerts import actions, kpis
 from services.alerts.actions import HubActions
 from services.alerts.alarms import Alarms
+from services.alerts.auditor import EVERY_S as AUDIT_EVERY_S
+from services.alerts.auditor import Auditor
 from services.alerts.channels.email import EmailChannel, MailServer
 from services.alerts.channels.mqtt import MqttChannel
 from services.alerts.channels.names import Names
@@ -23,6 +25,16 @@ from services.alerts.http import routes
 from services.alerts.http.feed import Feed
 from services.alerts.intake import STREAM, Intake
 from services.alerts.metrics import Metrics
+from services.alerts.probes import http as probes_http
+from services.alerts.probes import verification
+from services.alerts.probes.gauges import EVERY_S as HEALTH_EVERY_S
+from services.alerts.probes.gauges import HealthGauges
+from services.alerts.probes.prober import EVERY_S as PROBE_EVERY_S
+from services.alerts.probes.prober import Prober, TransportProber
+from services.alerts.probes.verification import VerificationSender
+from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
+from services.alerts.silences import SilenceGauges
+from services.alerts.silences import routes as silence_routes
 from services.alerts.waker import EVERY_S as WAKE_EVERY_S
 from services.alerts.waker import Waker
 from services.chassis.event_log import Consumer
@@ -45,8 +57,10 @@ class Parts:
 
     pool: Pool
     reading: Pool
+    auditing: Pool  # of the auditor alone: whoever takes all other connections can't keep it from looking
     metrics: Metrics
     consumer: Consumer
+    verifications: Consumer
     waker: Waker
     dispatcher: Dispatcher
     sending: Loop  # runs the dispatcher
@@ -55,6 +69,9 @@ class Parts:
     hub_actions: HubActions
     webhooks: WebhookChannel
     alarms: Alarms
+    prober: Prober
+    transports: TransportProber
+    auditor: Auditor
 
     async def close(self) -> None:
         """Stop what is being sent, and let go of every connection."""
@@ -62,6 +79,7 @@ class Parts:
         await self.webhooks.close()
         self.pool.terminate()
         self.reading.terminate()
+        self.auditing.terminate()
 
 
 async def assemble(runtime: Runtime) -> Parts:
@@ -72,6 +90,7 @@ async def assemble(runtime: Runtime) -> Parts:
     mail = EmailChannel(MailServer.from_settings(settings), vault, names, public_url=settings.public_url)
     pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
     reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
+    auditing = await open_pool(runtime.database_url, role=ROLE, name="alerts-auditor", size=1)
     metrics = Metrics(runtime.metrics)
     fallback = HubId(settings.fallback_hub) if settings.fallback_hub else None
 
@@ -98,11 +117,14 @@ async def assemble(runtime: Runtime) -> Parts:
     )
     sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
     intake = Intake(alarms)
+    codes = VerificationSender(look)
     return Parts(
         pool=pool,
         reading=reading,
+        auditing=auditing,
         metrics=metrics,
         consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock),
+        verifications=Consumer(verification.STREAM, codes.handle, codes.handle_poison, pool, clock, claimers=1),
         waker=Waker(pool, clock, alarms),
         dispatcher=dispatcher,
         sending=sending,
@@ -111,6 +133,9 @@ async def assemble(runtime: Runtime) -> Parts:
         hub_actions=HubActions(pool, clock, alarms, metrics, publisher),
         webhooks=webhooks,
         alarms=alarms,
+        prober=Prober(pool, clock, look),
+        transports=TransportProber(pool, clock, {}),
+        auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM)),
     )
 
 
@@ -131,19 +156,34 @@ async def build(runtime: Runtime) -> Service:
         routers=(
             routes(parts.reading, parts.pool, runtime.clock, parts.alarms, parts.feed, access),
             kpis.routes(parts.reading, runtime.clock, access),
+            probes_http.routes(parts.reading, access),
+            silence_routes(parts.reading, parts.pool, access, runtime.clock),
         ),
         loops=(
             *parts.consumer.loops(),
+            *parts.verifications.loops(),
             *(Loop(f"waker-{number}", parts.waker.run_once, WAKE_EVERY_S) for number in range(_WAKERS)),
             parts.sending,
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
+            Loop("prober", parts.prober.run_once, PROBE_EVERY_S),
+            Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
+            Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),
+            Loop(
+                "silence-gauges", SilenceGauges(parts.reading, runtime.clock, parts.metrics).run_once, SILENCES_EVERY_S
+            ),
+            Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         ),
         tasks=(shards.run,),
-        checks=(parts.gauges.check, parts.waker.check, shards.check),
+        checks=(parts.gauges.check, parts.waker.check, parts.auditor.check, shards.check),
         listens={
-            "event_log": parts.consumer.poke,
+            "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications),
             "delivery": lambda _: parts.sending.poke(),
             "alarm_transition": parts.feed.poke,
         },
         close=parts.close,
     )
+
+
+def _poke(stream: str, *consumers: Consumer) -> None:
+    for consumer in consumers:
+        consumer.poke(stream)

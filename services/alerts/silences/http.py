@@ -24,7 +24,7 @@ from services.chassis.postgres.borrow import borrow
 _log = structlog.get_logger(__name__)
 
 
-def routes(pool: Pool, access: Access, clock: Clock) -> APIRouter:
+def routes(reading: Pool, acting: Pool, access: Access, clock: Clock) -> APIRouter:
     router = access.router(prefix="/api/v1/silences", tags=["silences"])
 
     @router.get("")
@@ -37,7 +37,7 @@ def routes(pool: Pool, access: Access, clock: Clock) -> APIRouter:
         if paging.after_id is not None and as_uuid(paging.after_id) is None:
             raise invalid(("cursor", "not a cursor of this list; start again without one"))
         now = clock.now()
-        async with borrow(pool) as connection:
+        async with borrow(reading) as connection:
             found = await store.newest(connection, Scope.of(who), paging, now, active=active)
         views = [SilenceView.of(silence, now) for silence in found]
         return paging.page(views, key=lambda view: (view.starts_at, str(view.silence_id)))
@@ -49,7 +49,7 @@ def routes(pool: Pool, access: Access, clock: Clock) -> APIRouter:
         A hub may do so for the councils that are routed to it.
         """
         silence = _silence(body, who, clock)
-        async with borrow(pool) as connection, connection.transaction():
+        async with borrow(acting) as connection, connection.transaction():
             await _refuse(connection, body, who)
             await store.start(connection, silence)
         _log.warning("silence_started", **_told(silence, who), reason=silence.reason)
@@ -59,7 +59,7 @@ def routes(pool: Pool, access: Access, clock: Clock) -> APIRouter:
     async def end(silence_id: uuid.UUID, body: EndBody, who: Operator) -> SilenceView:
         """End it before its time: what it held back is told now. 409 when it is over already."""
         now = clock.now()
-        async with borrow(pool) as connection, connection.transaction():
+        async with borrow(acting) as connection, connection.transaction():
             found = await store.get(connection, silence_id, Scope.of(who))
             if found is None:
                 raise Problem(HTTPStatus.NOT_FOUND, "There is no such silence.")

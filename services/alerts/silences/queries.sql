@@ -29,6 +29,10 @@ with ended as (
 )
 select *, pg_notify('silence', '') from ended;
 
+-- name: wake_held_back
+-- What a silence of this council holds back is looked at now: it is told, unless another silence still lasts.
+update alerts.alarm set wake_at = least(wake_at, $2) where council_id = $1 and silenced_until is not null and state <> 'closed';
+
 -- name: get
 -- As far as it is the asker's business: a hub ($2) has what it made, and what is of councils that are routed to it.
 select * from alerts.silence s

@@ -83,9 +83,12 @@ async def start(connection: Connection, silence: Silence) -> None:
 
 
 async def end(connection: Connection, silence_id: uuid.UUID, operator: str, now: datetime) -> Silence | None:
-    """End it now; None when it is over already."""
+    """End it now, and have what it held back looked at; None when it is over already."""
     row = await connection.fetchrow(QUERIES["end"], silence_id, now, operator)
-    return None if row is None else silence_of(row)
+    if row is None:
+        return None
+    await connection.execute(QUERIES["wake_held_back"], row["council_id"], now)
+    return silence_of(row)
 
 
 async def get(connection: Connection, silence_id: uuid.UUID, scope: Scope) -> Silence | None:

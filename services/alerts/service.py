@@ -16,6 +16,7 @@ from services.alerts.channels.email import EmailChannel, MailServer
 from services.alerts.channels.mqtt import MqttChannel
 from services.alerts.channels.names import Names
 from services.alerts.channels.receipt import ReceiptChannel
+from services.alerts.channels.sms import NotifyAccount, SmsChannel
 from services.alerts.channels.webhook import WebhookChannel
 from services.alerts.dispatcher import EVERY_S as SEND_EVERY_S
 from services.alerts.dispatcher import Dispatcher
@@ -23,6 +24,7 @@ from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
 from services.alerts.gauges import Gauges
 from services.alerts.http import routes
 from services.alerts.http.feed import Feed
+from services.alerts.http.notify import notify_routes
 from services.alerts.intake import STREAM, Intake
 from services.alerts.metrics import Metrics
 from services.alerts.probes import http as probes_http
@@ -68,6 +70,7 @@ class Parts:
     feed: Feed
     hub_actions: HubActions
     webhooks: WebhookChannel
+    texts: SmsChannel
     alarms: Alarms
     prober: Prober
     transports: TransportProber
@@ -77,6 +80,7 @@ class Parts:
         """Stop what is being sent, and let go of every connection."""
         await self.dispatcher.close()
         await self.webhooks.close()
+        await self.texts.close()
         self.pool.terminate()
         self.reading.terminate()
         self.auditing.terminate()
@@ -88,6 +92,7 @@ async def assemble(runtime: Runtime) -> Parts:
     vault, names = Vault.from_settings(settings), Names()
     webhooks = WebhookChannel(vault, settings.webhook_allow_cidrs, names)
     mail = EmailChannel(MailServer.from_settings(settings), vault, names, public_url=settings.public_url)
+    texts = SmsChannel(NotifyAccount.from_settings(settings), vault, names, clock, public_url=settings.public_url)
     pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
     reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
     auditing = await open_pool(runtime.database_url, role=ROLE, name="alerts-auditor", size=1)
@@ -109,6 +114,7 @@ async def assemble(runtime: Runtime) -> Parts:
             "webhook": webhooks,
             "mqtt": MqttChannel(publisher),
             "email": mail,
+            "sms": texts,
             "receipt": ReceiptChannel(publisher),
         },
         alarms=alarms,
@@ -132,9 +138,10 @@ async def assemble(runtime: Runtime) -> Parts:
         feed=Feed(reading),
         hub_actions=HubActions(pool, clock, alarms, metrics, publisher),
         webhooks=webhooks,
+        texts=texts,
         alarms=alarms,
         prober=Prober(pool, clock, look),
-        transports=TransportProber(pool, clock, {}),
+        transports=TransportProber(pool, clock, {"email": mail, "sms": texts}),
         auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM)),
     )
 
@@ -158,6 +165,7 @@ async def build(runtime: Runtime) -> Service:
             kpis.routes(parts.reading, runtime.clock, access),
             probes_http.routes(parts.reading, access),
             silence_routes(parts.reading, parts.pool, access, runtime.clock),
+            notify_routes(parts.reading, runtime.clock, runtime.settings.notify_callback_token),
         ),
         loops=(
             *parts.consumer.loops(),

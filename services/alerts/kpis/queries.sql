@@ -25,38 +25,37 @@ with happened as (
     where s.waits is distinct from s.waited
     window turn as (partition by s.alarm_id order by s.transition_id)
 ), sorted as (
-    select t.alarm_id, t.transition_id, 'call' as sort, t.at, coalesce(t.ended_as, l.priority, a.priority) as priority,
-        a.council_id, coalesce(t.ended_at_hub, l.hub_id) as hub_id,
-        case when coalesce(t.ended_by, l.event) in ('acknowledged', 'closed')
-            then greatest(extract(epoch from coalesce(t.ended_at, l.at) - t.at), 0)::float8 end as waited_s
+    select t.alarm_id, t.transition_id, 'call' as sort, t.at, coalesce(t.ended_as, later.priority) as priority,
+        coalesce(t.ended_at_hub, later.hub_id) as hub_id,
+        case when coalesce(t.ended_by, later.event) in ('acknowledged', 'closed')
+            then greatest(extract(epoch from coalesce(t.ended_at, later.at) - t.at), 0)::float8 end as waited_s
     from turns t
-    join alerts.alarm a using (alarm_id)
     left join lateral (
         select n.at, n.event, n.priority, n.hub_id from alerts.transition n
         where t.ended_at is null and n.alarm_id = t.alarm_id and n.transition_id > t.transition_id and n.state <> 'open'
         order by n.transition_id limit 1
-    ) l on true
+    ) later on true
     where t.waits
     union all
-    select s.alarm_id, s.transition_id,
-        case when s.event = 'test_received' then 'test'
-             when not s.waits and s.waits is distinct from s.waited then 'priority ' || s.priority
-             when s.event = 'repeated' then 'repeat'
+    select alarm_id, transition_id,
+        case when event = 'test_received' then 'test'
+             when not waits and waits is distinct from waited then 'priority ' || priority
+             when event = 'repeated' then 'repeat'
              else 'priority 5' end,
-        s.at, s.priority, a.council_id, null, null
-    from story s
-    join alerts.alarm a using (alarm_id)
-    where s.event = 'test_received'
-        or (not s.waits and s.waits is distinct from s.waited)
-        or (s.event = 'repeated' and s.waits is not distinct from s.waited)
-        or (s.event in ('restored', 'cancelled') and s.priority = 5)
-), calls as (
-    select s.sort, s.at, s.priority, s.council_id, s.waited_s, coalesce(s.hub_id, (
+        at, priority, null, null
+    from story
+    where event = 'test_received'
+        or (not waits and waits is distinct from waited)
+        or (event = 'repeated' and waits is not distinct from waited)
+        or (event in ('restored', 'cancelled') and priority = 5)
+), calls as (                                                               -- `limit 1`: looked up, not joined with all of the years
+    select s.sort, s.at, coalesce(s.priority, a.priority) as priority, a.council_id, s.waited_s, coalesce(s.hub_id, (
         select d.hub_id from alerts.delivery d
         where d.alarm_id = s.alarm_id and d.hub_id is not null and d.transition_id >= s.transition_id
         order by d.transition_id, d.delivery_id limit 1)) as hub_id
     from sorted s
-    where $5::text[] is null or s.council_id = any ($5)
+    cross join lateral (select council_id, priority from alerts.alarm where alarm_id = s.alarm_id limit 1) a
+    where $5::text[] is null or a.council_id = any ($5)
 )
 select
     case grouping(council_id, hub_id, priority) when 3 then 'council' when 5 then 'hub' when 6 then 'priority' else 'all' end as dimension,

@@ -6,9 +6,10 @@ import secrets
 import time
 from base64 import b64encode
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeAlias
 
@@ -20,6 +21,7 @@ from tests.support.servers import Broker, free_port, until
 
 HOST = "127.0.0.1"
 _DRIP_EVERY_S = 0.5
+_TOLERANCE = timedelta(minutes=5)  # of the library
 
 
 class Misbehaviour(Enum):
@@ -70,8 +72,10 @@ class Receiver:
         self.deliveries: list[Delivery] = []
         self.refused: list[str] = []  # why a request was no Standard Webhook of ours
         self.followed_redirects = 0
+        self.clock: Callable[[], datetime] | None = None  # the host's, unless the test moves another
         self._secrets: dict[str, str] = {}
         self._plans: dict[str, deque[Reaction]] = defaultdict(deque)
+        self._broken: dict[str, Reaction] = {}
         self._stopping = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -104,15 +108,30 @@ class Receiver:
         return list(self._secrets.values())
 
     def plan(self, device_id: str, *reactions: Reaction) -> None:
-        """React so to the next requests about a device; to those that come after, with 204."""
+        """React so to the next requests about a device; to those that come after, with 204.
+
+        Probes are about no device: those of a hub are planned under its `hub_id`.
+        """
         self._plans[device_id].extend(reactions)
+
+    def break_down(self, hub_id: str, reaction: Reaction = 503) -> None:
+        """React so to whatever a hub is sent, until it is mended."""
+        self._broken[hub_id] = reaction
+
+    def mend(self, hub_id: str) -> None:
+        """The hub works again."""
+        del self._broken[hub_id]
+
+    def probes(self, hub_id: str) -> list[Delivery]:
+        """Every probe of a hub, and every code that verifies a channel of its, oldest first."""
+        return [each for each in self.deliveries if each.hub_id == hub_id and each.notification["type"] == "hub.probe"]
 
     def attempts(self, device_id: str, type_: str | None = None, *, hub: str | None = None) -> list[Delivery]:
         """Every request about a device, oldest first."""
         return [
             each
             for each in self.deliveries
-            if each.data["device_id"] == device_id
+            if each.data.get("device_id") == device_id
             and (type_ is None or each.notification["type"] == type_)
             and (hub is None or each.hub_id == hub)
         ]
@@ -138,15 +157,32 @@ class Receiver:
         body = await request.read()
         hub_id = request.match_info["hub_id"]
         try:
-            notification = Webhook(self._secrets[hub_id]).verify(body, dict(request.headers))
+            notification = self._verified(hub_id, body, request.headers)
         except (WebhookVerificationError, KeyError, ValueError) as fault:
             self.refused.append(f"{hub_id}: {fault!r}")
             return web.Response(status=401)
-        plan = self._plans[notification["data"]["device_id"]]
-        reaction = plan.popleft() if plan else 204
+        plan = self._plans[notification["data"].get("device_id", hub_id)]
+        reaction = self._broken.get(hub_id) or (plan.popleft() if plan else 204)
         headers = {name.lower(): value for name, value in request.headers.items()}
         self.deliveries.append(Delivery(hub_id, time.monotonic(), headers, body, reaction))
         return await self._react(reaction, request)
+
+    def _verified(self, hub_id: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+        """The notification, signed with the hub's secret and just now. As the library judges, but for the clock."""
+        secret = self._secrets[hub_id]
+        if self.clock is None:
+            Webhook(secret).verify(body, dict(headers))
+        else:
+            at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+            if abs(self.clock() - at) > _TOLERANCE:
+                raise WebhookVerificationError("not signed just now")
+            if (
+                Webhook(secret).sign(headers["webhook-id"], at, body.decode())
+                not in headers["webhook-signature"].split()
+            ):
+                raise WebhookVerificationError("not signed by us")
+        notification: dict[str, Any] = json.loads(body)
+        return notification
 
     async def _react(self, reaction: Reaction, request: web.Request) -> web.StreamResponse:
         match reaction:
@@ -187,8 +223,12 @@ class MqttHub(Peer):
         return [
             each
             for each in self.heard(f"{self._topic}/notifications")
-            if each["data"]["device_id"] == device_id and (type_ is None or each["type"] == type_)
+            if each["data"].get("device_id") == device_id and (type_ is None or each["type"] == type_)
         ]
+
+    def probes(self) -> list[dict[str, Any]]:
+        """Its probes, and the codes that verify its channel, oldest first."""
+        return [each for each in self.heard(f"{self._topic}/notifications") if each["type"] == "hub.probe"]
 
     async def told(self, device_id: str, type_: str = "alarm.raised", *, timeout_s: float = 10.0) -> dict[str, Any]:
         """Wait for the first notification of this type about a device."""

@@ -39,7 +39,7 @@ class Hub(SimulatedHub):
         return [
             each
             for each in self.logbook
-            if (type_ is None or each.type == type_) and (of is None or each.data["device_id"] == of.device_id)
+            if (type_ is None or each.type == type_) and (of is None or each.data.get("device_id") == of.device_id)
         ]
 
     async def hears(self, type_: str = "alarm.raised", *, of: Box, times: int = 1) -> Notified:

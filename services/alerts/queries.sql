@@ -90,7 +90,7 @@ update alerts.delivery d set due_at = least(d.due_at, $2)
 from alerts.transition t
 where d.alarm_id = $1 and d.state = 'pending' and d.kind <> 'receipt'
     and t.transition_id = d.transition_id and t.event in ('raised', 'repeated', 'escalated')
-returning d.channel;
+returning d.channel::text as channel;
 
 -- name: write_transition
 -- The alarm as it now is ($1, as JSON; new when $2), what happened, the event that caused it, the notification that tells of it and
@@ -120,7 +120,7 @@ with born as (
     insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, responder_id, priority, due_at,
         created_at)
     select transition_id, $3, $15, kind, channel, hub_id, responder_id, $9, $4, $4
-    from happened, unnest($18::text[], $19::text[], $20::text[], $21::uuid[]) as parcel (kind, channel, hub_id, responder_id)
+    from happened, unnest($18::text[], $19::uuid[], $20::text[], $21::uuid[]) as parcel (kind, channel, hub_id, responder_id)
     returning delivery_id
 )
 select transition_id, array(select delivery_id from told) as due, pg_notify('alarm_transition', '') from happened;
@@ -133,14 +133,14 @@ select event_id::text as event_id, body::text as body from alerts.alarm_event wh
 -- Those that a hub knows of by the delivery of transition $2, and that we have told their device nothing about.
 select e.event_id::text as event_id, e.body::text as body from alerts.alarm_event e
 where e.alarm_id = $1 and e.transition_id <= $2 and not exists (
-    select from alerts.delivery r where r.alarm_id = $1 and r.kind = 'receipt' and r.channel = e.event_id::text)
+    select from alerts.delivery r where r.alarm_id = $1 and r.kind = 'receipt' and r.channel = e.event_id)
 order by e.transition_id;
 
 -- name: write_receipts
 -- Due at once; a receipt of the same transition for the same event is there already when a delivery is recorded twice.
 insert into alerts.delivery (transition_id, alarm_id, kind, channel, topic, body, priority, due_at, created_at)
 select $1, $2, 'receipt', channel, topic, body, $3, $4, $4
-from unnest($5::text[], $6::text[], $7::text[]) as receipt (channel, topic, body)
+from unnest($5::uuid[], $6::text[], $7::text[]) as receipt (channel, topic, body)
 on conflict (transition_id, channel) do nothing
 returning delivery_id;
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from contracts.alarm_event import IDENTITY_REUSED, AlarmEvent
 from contracts.ids import EventId
-from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import Line
 from services.ingest.domain.alarm import DecodedAlarm
 from services.ingest.domain.identity import identity_of
@@ -31,7 +30,7 @@ class Arrival:
 
 
 class AlarmStore:
-    """Stores on one connection of its own, one transaction at a time."""
+    """Stores on one connection of its own, one batch at a time."""
 
     def __init__(self, pool: Pool) -> None:
         self._line = Line(pool)
@@ -41,40 +40,17 @@ class AlarmStore:
 
         Raises what the database raises; then none of them is stored.
         """
-        async with self._line.transaction() as connection:
-            rows = await connection.fetchmany(QUERIES["store_alarm"], [_row(each) for each in arrivals])
-            new = _new_events(arrivals, {row["event_id"]: row["reused"] for row in rows})
-            if new:
-                await self._tell(connection, new, now)
-            await self._touch(connection, arrivals, now)
-        return {event.event_id for event in new}
+        rows = await self._line.fetch(QUERIES["store_alarms"], *_columns(arrivals), now)
+        return {EventId(str(row["event_id"])) for row in rows}
 
     def close(self) -> None:
         self._line.drop()
 
-    async def _tell(self, connection: Connection, new: Sequence[AlarmEvent], now: datetime) -> None:
-        await connection.execute(
-            QUERIES["tell_of_alarms"],
-            [event.device_id for event in new],
-            [event.urgency for event in new],
-            [event.to_json() for event in new],
-            now,
-        )
 
-    async def _touch(self, connection: Connection, arrivals: Sequence[Arrival], now: datetime) -> None:
-        heard = [each.event.device_id for each in arrivals if not each.retained]
-        if heard:
-            await connection.execute(QUERIES["touch_liveness"], heard, now)
-
-
-def _new_events(arrivals: Sequence[Arrival], reused: dict[UUID, bool]) -> list[AlarmEvent]:
-    new = []
-    for arrival in arrivals:
-        # popped, for the same bytes may be in one batch twice
-        mark = reused.pop(UUID(arrival.event.event_id), None)
-        if mark is not None:
-            new.append(arrival.event.marked(IDENTITY_REUSED) if mark else arrival.event)
-    return new
+def _columns(arrivals: Sequence[Arrival]) -> list[object]:
+    """The parameters of `store_alarms` but the last, an array of each field."""
+    before, after = zip(*map(_row, arrivals), strict=True), zip(*map(_told, arrivals), strict=True)
+    return [*map(list, before), IDENTITY_REUSED, *map(list, after)]
 
 
 def _row(arrival: Arrival) -> tuple[object, ...]:
@@ -96,8 +72,12 @@ def _row(arrival: Arrival) -> tuple[object, ...]:
         event.location,
         event.text,
         event.test,
-        list(event.marks),
-        IDENTITY_REUSED,
+        ",".join(event.marks),  # words of our own: an array of arrays of different lengths is none
         arrival.decoded.raw,
         arrival.qos,
+        event.to_json(),
     )
+
+
+def _told(arrival: Arrival) -> tuple[object, ...]:
+    return int(arrival.event.urgency), arrival.retained

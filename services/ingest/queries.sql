@@ -1,31 +1,43 @@
--- name: store_alarm
--- One alarm event. Nothing comes back for a repeat, byte for byte, wherever it was first stored. The same identity with other
--- bytes is no repeat: it is stored and marked. Without boot_id and seq there is no identity to reuse.
-insert into ingest.alarm_event (event_id, identity, payload_sha256, topic, council_id, device_id, boot_id, seq, sent_at, received_at,
-    kind, status, peripheral_id, location, text, test, marks, raw, qos)
-select $1::uuid, $2::bytea, $3::bytea, $4::text, $5::text, $6::text, $7::text, $8::bigint, $9::timestamptz, $10::timestamptz,
-    $11::text, $12::text, $13::text, $14::text, $15::text, $16::boolean,
-    case when reused then $17::text[] || $18::text else $17::text[] end, $19::bytea, $20::smallint
-from (
-    select $7::text is not null and exists (
-        select from ingest.alarm_event where identity = $2::bytea and payload_sha256 <> $3::bytea
-    ) as reused
-) known
-on conflict do nothing
-returning event_id, $18::text = any (marks) as reused;
-
--- name: tell_of_alarms
--- In the order of arrival: ids are drawn as the ordered rows are inserted.
-insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
-select 'alarms', key, urgency, body::jsonb, $4, $4
-from unnest($1::text[], $2::smallint[], $3::text[]) with ordinality as told (key, urgency, body, n)
-order by n;
-
--- name: touch_liveness
--- An alarm is a sign of life. A row that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that
--- heartbeat says the same.
-update ingest.liveness set last_heard_at = greatest(last_heard_at, $2)
-where device_id in (select device_id from ingest.liveness where device_id = any ($1::text[]) for update skip locked);
+-- name: store_alarms
+-- Alarm events as they arrived, what alerts is told of the new ones, and that their devices live: one statement, and so one
+-- transaction in one round trip. Nothing comes back for a repeat, byte for byte, wherever it was first stored. The same identity
+-- with other bytes, stored before or earlier in the batch, is no repeat: it is stored and marked ($21). Without boot_id and seq
+-- there is no identity to reuse. Alerts is told in the order of arrival: ids are drawn as the ordered rows are inserted. A row of
+-- liveness that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that heartbeat says the same.
+with arrived as (
+    select * from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
+        $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[],
+        $17::text[], $18::bytea[], $19::smallint[], $20::text[], $22::smallint[], $23::boolean[])
+    with ordinality as a (event_id, identity, payload_sha256, topic, council_id, device_id, boot_id, seq, sent_at, received_at, kind,
+        status, peripheral_id, location, text, test, marks, raw, qos, body, urgency, retained, n)
+), marked as (
+    select a.*, a.boot_id is not null and (
+        a.payload_sha256 <> first_value(a.payload_sha256) over (partition by a.identity order by a.n)
+        or exists (select from ingest.alarm_event e where e.identity = a.identity and e.payload_sha256 <> a.payload_sha256)) as reused
+    from arrived a
+), stored as (
+    insert into ingest.alarm_event (event_id, identity, payload_sha256, topic, council_id, device_id, boot_id, seq, sent_at,
+        received_at, kind, status, peripheral_id, location, text, test, marks, raw, qos)
+    select event_id, identity, payload_sha256, topic, council_id, device_id, boot_id, seq, sent_at, received_at, kind, status,
+        peripheral_id, location, text, test, string_to_array(marks, ',') || case when reused then array[$21::text] else '{}' end, raw, qos
+    from marked order by n
+    on conflict do nothing
+    returning event_id, $21::text = any (marks) as reused
+), told as (
+    insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
+    select 'alarms', m.device_id, m.urgency,
+        case when s.reused then jsonb_set(m.body::jsonb, '{marks}', (m.body::jsonb -> 'marks') || to_jsonb($21::text)) else m.body::jsonb end,
+        $24, $24
+    from stored s
+    join (select distinct on (event_id) event_id, device_id, urgency, body, n from marked order by event_id, n) m using (event_id)
+    order by m.n
+), heard as (
+    update ingest.liveness set last_heard_at = greatest(last_heard_at, $24)
+    where device_id in (
+        select device_id from ingest.liveness
+        where device_id = any (array(select device_id from arrived where not retained)) for update skip locked)
+)
+select event_id, reused from stored;
 
 -- name: receipt_states
 -- How far alarms have come that are repeated. What alerts has not seen yet is not here: it is stored.

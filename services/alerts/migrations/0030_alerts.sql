@@ -104,8 +104,8 @@ create table alerts.delivery (
     alarm_id         uuid references alerts.alarm,
     notification_id  text references alerts.notification check ((kind = 'receipt') = (notification_id is null)),
     kind             text not null check (kind in ('webhook', 'mqtt', 'email', 'sms', 'receipt')),
-    channel          text not null,                    -- the hub's channel_id, the responder's id; for a receipt the event_id
-    way              text not null generated always as (case when kind = 'receipt' then '' else channel end) stored,
+    channel          uuid not null,                    -- the hub's channel_id, the responder's id; for a receipt the event_id
+    way              text not null generated always as (case when kind = 'receipt' then '' else channel::text end) stored,
     hub_id           text,
     responder_id     uuid,
     topic            text check ((kind = 'receipt') = (topic is not null)),
@@ -173,7 +173,7 @@ $$;
 
 -- A delivery with all that is needed to send it, as channels are now.
 create view alerts.parcel as
-    select d.delivery_id, d.alarm_id::text as alarm_id, d.kind, d.channel, d.hub_id, d.responder_id, d.topic, d.priority, d.due_at,
+    select d.delivery_id, d.alarm_id::text as alarm_id, d.kind, d.channel::text as channel, d.hub_id, d.responder_id, d.topic, d.priority, d.due_at,
         d.expires_at, d.provider_reference as reference, coalesce(d.body, n.body) as body, n.notification_id, n.type, c.url,
         c.secret_encrypted, c.previous_secret_encrypted, c.previous_secret_until,
         coalesce(c.address_encrypted, r.address_encrypted) as address_encrypted,
@@ -184,7 +184,7 @@ create view alerts.parcel as
     from alerts.delivery d
     left join alerts.notification n using (notification_id)
     left join alerts.alarm_event e on e.transition_id = d.transition_id
-    left join registry.channel_directory c on c.channel_id = d.channel::uuid
+    left join registry.channel_directory c on c.channel_id = d.channel
     left join registry.responder_directory r on r.responder_id = d.responder_id;
 
 grant select, insert, update on all tables in schema alerts to telecare_alerts;     -- nothing is ever deleted

@@ -114,13 +114,12 @@ class Consumer:
         now = self.clock.now()
         others: list[str] = []
         while True:
-            key: str | None = await connection.fetchval(QUERIES["claim_key"], self.stream, now, others)
-            if key is None:
+            rows = await connection.fetch(QUERIES[query], self.stream, now, others)
+            if not rows:
                 return []
-            rows = await connection.fetch(QUERIES[query], self.stream, key, now)
-            if rows:
+            if rows[0]["event_log_id"] is not None:
                 return [LogRow(**row) for row in rows]
-            others.append(key)
+            others.append(rows[0]["key"])
 
 
 def _act(after: list[AfterCommit | None]) -> None:

@@ -4,46 +4,66 @@ insert into chassis.event_log (stream, key, urgency, body, created_at, not_befor
 select stream, key, urgency, body::jsonb, $5, $5
 from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as entry (stream, key, urgency, body);
 
--- name: claim_key
--- The key of the most urgent row whose key is due: its oldest row decides that, for nothing overtakes it. One that nobody has
--- tried is due whatever its time says: that was told by the clock of another host. Rows of a key that is being worked are
--- locked, and passed over; so are keys in $3, whose lock another has.
-select l.key from chassis.event_log l
-where l.stream = $1 and l.key <> all ($3::text[])
-    and (
-        select h.attempts = 0 or h.not_before <= $2
-        from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
-order by l.urgency, l.event_log_id
-limit 1
-for update of l skip locked;
-
 -- name: take_rows
--- The due rows of a key, oldest first and up to the first that is put off, out of the log: if what follows from them fails,
--- so does this. None when another has the key's lock, which is taken by the key and not by its rows: a row that is appended
--- meanwhile must wait for those before it. A bounded number: a long backlog of a key is handled in several transactions.
-with taken as (
-    delete from chassis.event_log where event_log_id in (
-        select event_log_id from chassis.event_log
-        where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
-            and event_log_id < coalesce((
-                select min(event_log_id) from chassis.event_log
-                where stream = $1 and key = $2 and attempts > 0 and not_before > $3),
-                9223372036854775807)
-        order by event_log_id limit 50 for update)
+-- The most urgent row whose key is due says which key: its oldest row decides that, for nothing overtakes it. One that nobody has
+-- tried is due whatever its time says: that was told by the clock of another host. Rows of a key that is being worked are locked,
+-- and passed over; so are keys in $3. Then that key's due rows, oldest first and up to the first that is put off, out of the log:
+-- if what follows from them fails, so does this. A key alone comes back when another has its lock, which is taken by the key and
+-- not by its rows: a row that is appended meanwhile must wait for those before it. A bounded number: a long backlog of a key is
+-- handled in several transactions. What the lock's last holder did just now may not be seen yet: rows that are gone are passed
+-- over, and one that was put off is tried again at once, before those behind it.
+with chosen as materialized (
+    select l.key from chassis.event_log l
+    where l.stream = $1 and l.key <> all ($3::text[])
+        and (
+            select h.attempts = 0 or h.not_before <= $2
+            from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
+    order by l.urgency, l.event_log_id
+    limit 1
+    for update of l skip locked
+), ours as materialized (
+    select key from chosen where pg_try_advisory_xact_lock(hashtextextended($1 || ':' || key, 0))
+), due as (
+    select e.event_log_id from chassis.event_log e
+    where e.stream = $1 and e.key = (select key from ours)
+        and e.event_log_id < coalesce((
+            select min(p.event_log_id) from chassis.event_log p
+            where p.stream = $1 and p.key = (select key from ours) and p.attempts > 0 and p.not_before > $2),
+            9223372036854775807)
+    order by e.event_log_id limit 50 for update
+), taken as (
+    delete from chassis.event_log where event_log_id in (select event_log_id from due)
     returning event_log_id, key, urgency, body, created_at, attempts
 )
-select event_log_id, key, urgency, body::text as body, created_at, attempts from taken order by event_log_id;
+select chosen.key, t.event_log_id, t.urgency, t.body::text as body, t.created_at, t.attempts
+from chosen left join taken t using (key)
+order by t.event_log_id;
 
 -- name: rows_of_key
 -- As take_rows, and they stay in the log: each is deleted, or put off, by itself.
-select event_log_id, key, urgency, body::text as body, created_at, attempts from chassis.event_log
-where stream = $1 and key = $2 and (select pg_try_advisory_xact_lock(hashtextextended($1 || ':' || $2, 0)))
-    and event_log_id < coalesce((
-        select min(event_log_id) from chassis.event_log
-        where stream = $1 and key = $2 and attempts > 0 and not_before > $3), 9223372036854775807)
-order by event_log_id
-limit 50
-for update;
+with chosen as materialized (
+    select l.key from chassis.event_log l
+    where l.stream = $1 and l.key <> all ($3::text[])
+        and (
+            select h.attempts = 0 or h.not_before <= $2
+            from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
+    order by l.urgency, l.event_log_id
+    limit 1
+    for update of l skip locked
+), ours as materialized (
+    select key from chosen where pg_try_advisory_xact_lock(hashtextextended($1 || ':' || key, 0))
+), due as (
+    select e.event_log_id from chassis.event_log e
+    where e.stream = $1 and e.key = (select key from ours)
+        and e.event_log_id < coalesce((
+            select min(p.event_log_id) from chassis.event_log p
+            where p.stream = $1 and p.key = (select key from ours) and p.attempts > 0 and p.not_before > $2),
+            9223372036854775807)
+    order by e.event_log_id limit 50 for update
+)
+select chosen.key, e.event_log_id, e.urgency, e.body::text as body, e.created_at, e.attempts
+from chosen left join (chassis.event_log e join due using (event_log_id)) using (key)
+order by e.event_log_id;
 
 -- name: delete_row
 -- In the transaction of what followed from it.

@@ -70,6 +70,16 @@ class Line:
                 self.drop()
             raise
 
+    async def fetch(self, query: str, *arguments: object) -> list[asyncpg.Record]:
+        """The rows of one statement, committed when they are here: it is a transaction by itself, in one round trip."""
+        connection = self._connection or await self._open()
+        try:
+            return await connection.fetch(query, *arguments)
+        except BaseException as error:
+            if not is_usable_after(error):
+                self.drop()
+            raise
+
     def drop(self) -> None:
         """Close it without a word; the next transaction opens another."""
         connection, self._connection = self._connection, None

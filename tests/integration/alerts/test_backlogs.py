@@ -1,6 +1,7 @@
 """What waits in its thousands (a hub that is dead, a storm of alarms that nobody has taken) costs nobody else his time."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,18 +10,20 @@ import asyncpg
 from services.alerts.store import QUERIES
 from tests.support.servers import Database
 
-_BACKLOG = """
+ALIVE, DEAD = (str(uuid.UUID(int=number)) for number in (1, 2))
+_BACKLOG = f"""
 insert into alerts.alarm (alarm_id, device_id, kind, status, priority, state, step, event_count, test, unregistered, received_at,
-    opened_at, changed_at, wake_at)
+    opened_at, changed_at, wake_at, last_event_at, policy_id, ladder_at, told_at, sole_device)
 select gen_random_uuid(), 'TC-' || n, 'fall', 'activated', 1 + n % 5, 'open', 0, 1, false, false, at,
-    at, at, at + interval '1 minute'
+    at, at, at + interval '1 minute', at, 0, at, at, false
 from generate_series(1, 5000) as n, lateral (select now() - interval '5 minutes' - n * interval '1 second' as at) t;
 insert into alerts.transition (alarm_id, at, event, reason, state, step, priority)
 select alarm_id, received_at, 'raised', 'first_event', 'open', 0, priority from alerts.alarm;
 insert into alerts.notification (notification_id, transition_id, alarm_id, type, timestamp, body)
 select 'msg_' || transition_id, transition_id, alarm_id, 'alarm.raised', at, '{}' from alerts.transition;
-insert into alerts.delivery (transition_id, alarm_id, kind, channel, hub_id, priority, due_at, created_at)
-select transition_id, alarm_id, 'webhook', case when transition_id % 2500 = 1 then 'alive' else 'dead' end, 'hub', priority, at, at
+insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, priority, due_at, created_at)
+select transition_id, alarm_id, 'msg_' || transition_id, 'webhook',
+    case when transition_id % 2500 = 1 then '{ALIVE}' else '{DEAD}' end::uuid, 'hub', priority, at, at
 from alerts.transition;
 analyze;
 """
@@ -32,10 +35,10 @@ async def test_the_next_alarm_and_the_next_delivery_are_found_without_reading_al
         await connection.execute(_BACKLOG)
         now = await connection.fetchval("select now()")
         assert await rows_read(connection, "due_alarm", now, []) < 100
-        assert await rows_read(connection, "lease", now, 64, ["dead"], [8], 8) < 200
-        leased = await connection.fetch(QUERIES["lease"], now, 64, ["dead"], [3], 8)
-        assert sorted(row["channel"] for row in leased) == ["alive"] * 2 + ["dead"] * 5
-        assert [row["priority"] for row in leased if row["channel"] == "dead"] == [1] * 5
+        assert await rows_read(connection, "lease", now, 64, [DEAD], [8], 8) < 200
+        leased = await connection.fetch(QUERIES["lease"], now, 64, [DEAD], [3], 8)
+        assert sorted(row["channel"] for row in leased) == [ALIVE] * 2 + [DEAD] * 5
+        assert [row["priority"] for row in leased if row["channel"] == DEAD] == [1] * 5
     finally:
         await connection.close()
 

@@ -10,9 +10,9 @@ from tests.support.servers import Database
 
 _HISTORY = """
 insert into alerts.alarm (alarm_id, device_id, kind, status, priority, state, step, event_count, test, unregistered, received_at,
-    opened_at, changed_at, closed_at, closed_by, outcome)
+    opened_at, changed_at, closed_at, closed_by, outcome, last_event_at, policy_id, ladder_at, told_at, sole_device)
 select gen_random_uuid(), 'TC-' || n % 5000, 'fall', 'activated', 1, 'closed', 0, 1, false, false, at,
-    at, at, at, 'morag', 'attended'
+    at, at, at, 'morag', 'attended', at, 0, at, at, false
 from generate_series(1, 20000) as n, lateral (select now() - n * interval '1 minute' as at) t;
 insert into alerts.transition (alarm_id, at, event, reason, state, step, priority)
 select alarm_id, received_at, 'raised', 'first_event', 'open', 0, 1 from alerts.alarm;
@@ -20,8 +20,9 @@ insert into alerts.notification (notification_id, transition_id, alarm_id, type,
 select 'msg_' || transition_id, transition_id, alarm_id, 'alarm.raised', at, '{}' from alerts.transition;
 insert into alerts.alarm_event (event_id, alarm_id, transition_id, body)
 select gen_random_uuid(), alarm_id, transition_id, '{}' from alerts.transition;
-insert into alerts.delivery (transition_id, alarm_id, kind, channel, hub_id, priority, state, due_at, created_at, finished_at)
-select transition_id, alarm_id, 'webhook', 'c-1', 'clyde-arc', 1, 'delivered', at, at, at from alerts.transition;
+insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, priority, state, due_at, created_at, finished_at)
+select transition_id, alarm_id, 'msg_' || transition_id, 'webhook', gen_random_uuid(), 'clyde-arc', 1, 'delivered', at, at, at
+from alerts.transition;
 insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
 select 'alarms', 'TC-' || n, 1, '{}', now(), now() from generate_series(1, 5000) as n;
 analyze;
@@ -29,11 +30,11 @@ analyze;
 
 
 HOT = {
-    "event log": (LOG_QUERIES, ("claim_key", "take_rows")),
+    "event log": (LOG_QUERIES, ("take_rows", "rows_of_key")),
     "alerts": (
         QUERIES,
         (
-            *("facts", "recipients", "due_alarm", "lease", "finish", "hasten_unsent", "events_unreceipted"),
+            *("facts", "circumstances", "due_alarm", "lease", "lease_new", "finish", "hasten_unsent", "events_unreceipted"),
             *("concerns_hub", "feed", "waiting"),
         ),
     ),

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 import asyncpg
 import pytest
 
+from services.ingest.alarm_store import Arrival, _columns
+from services.ingest.domain.decode import decode_alarm
 from services.ingest.sql import QUERIES
 from tests.support.servers import Database
 
@@ -46,6 +48,7 @@ async def test_a_batch_of_heartbeats_updates_its_devices_by_index(
 
 
 async def test_an_alarm_touches_its_device_by_index(crowded: "asyncpg.Connection[asyncpg.Record]") -> None:
-    told = await plan(crowded, "touch_liveness", ["TC-1", "TC-2"], NOW)
+    arrival = Arrival(decode_alarm("telecare/v1/devices/fife/TC-1/alarm", b"", NOW), qos=1, retained=False)
+    told = await plan(crowded, "store_alarms", *_columns([arrival]), NOW)
     assert "liveness_pkey" in told
     assert "Seq Scan on liveness" not in told

@@ -1,18 +1,11 @@
 """The session against a server that misbehaves: a scripted one, for what no real broker does on demand."""
 
 import asyncio
-import datetime as dt
-import ipaddress
-import ssl
 from pathlib import Path
 from typing import Any
 
 import mqtt5
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from services.chassis.mqtt import (
     ConnectFailed,
@@ -25,6 +18,7 @@ from services.chassis.mqtt import (
     SessionOptions,
     SubscriptionRefused,
 )
+from tests.support.certificates import self_signed
 from tests.support.mqtt import Peer, scripted_server
 from tests.support.servers import free_port
 
@@ -362,33 +356,6 @@ async def test_mqtts_speaks_tls_with_a_server_that_we_trust_only(
         session = await Session.connect(server, options())
         assert [message.payload for message in await session.batch(1)] == [b"1 "]
         await session.close()
-
-
-def self_signed(folder: Path) -> tuple[Path, ssl.SSLContext]:
-    """A certificate for localhost, and a server's context with it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = dt.datetime.now(dt.UTC)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    public, private = folder / "server.crt", folder / "server.key"
-    public.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(public, private)
-    return public, context
 
 
 @pytest.mark.parametrize("changes", [{"receive_max": 0}, {"receive_max": 65_536}, {"client_id": ""}, {"filters": ()}])

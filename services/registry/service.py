@@ -12,6 +12,7 @@ from services.chassis.postgres import Pool, Queries, open_pool
 from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime, Service
+from services.registry.contacts import Contacts
 from services.registry.councils import http as councils_http
 from services.registry.councils.store import CouncilStore
 from services.registry.devices import http as devices_http
@@ -19,8 +20,14 @@ from services.registry.devices.store import DeviceStore
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.metrics import RolloutMetrics
+from services.registry.responders import http as responders_http
+from services.registry.responders.store import ResponderStore
 from services.registry.rollout import http as rollout_http
 from services.registry.rollout.store import RolloutStore
+from services.registry.routing import http as routing_http
+from services.registry.routing.store import RoutingStore
+from services.registry.verification import http as verification_http
+from services.registry.verification.store import VerificationStore
 
 _QUERIES = Queries.beside(__file__)
 
@@ -31,7 +38,7 @@ METRICS_EVERY_S = 10.0
 async def build(runtime: Runtime) -> Service:
     """Wire the registry. Raises SettingsError when secrets can't be encrypted (TELECARE_SECRET_KEY)."""
     settings, clock = runtime.settings, runtime.clock
-    vault = Vault.from_settings(settings)
+    contacts = Contacts(Vault.from_settings(settings))
     pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
     access = Access(pool, settings, clock)
     rollout = RolloutStore(pool)
@@ -40,7 +47,10 @@ async def build(runtime: Runtime) -> Service:
         name="registry",
         routers=[
             councils_http.routes(CouncilStore(pool), access),
-            hubs_http.routes(HubStore(pool, vault), access, clock, settings.webhook_allow_cidrs),
+            routing_http.routes(RoutingStore(pool), access, clock),
+            responders_http.routes(ResponderStore(pool, contacts), access, clock),
+            hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
+            verification_http.routes(VerificationStore(pool), access, clock),
             devices_http.routes(DeviceStore(pool), access, clock),
             rollout_http.routes(rollout, access),
         ],

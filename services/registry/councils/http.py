@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
-from http import HTTPStatus
 from typing import Annotated, TypeAlias
 
 import structlog
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from contracts.fields import STORABLE_PATTERN, Slug
-from services.chassis.http import Access, ById, Page, Problem, invalid
-from services.registry.councils.store import Council, CouncilStore, Facts, UnknownHubs
+from services.chassis.http import Access, ById, Page
+from services.registry.councils.found import found_council
+from services.registry.councils.store import Council, CouncilStore, Facts
 from services.registry.roles import Anyone, Ops
 
 _log = structlog.get_logger(__name__)
@@ -33,21 +33,6 @@ class CouncilBody(BaseModel):
     as_of: Day | None = None
 
 
-class RoutingBody(BaseModel):
-    """The hubs that take a council's alarms, in the order in which they are told."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    hubs: Annotated[list[Slug], Field(min_length=1, max_length=50)]
-
-
-class Routing(BaseModel):
-    """A council's routing."""
-
-    council_id: str
-    hubs: list[str]
-
-
 def routes(councils: CouncilStore, access: Access) -> APIRouter:
     router = access.router(prefix="/api/v1/councils", tags=["councils"])
 
@@ -60,32 +45,13 @@ def routes(councils: CouncilStore, access: Access) -> APIRouter:
     @router.get("/{council_id}")
     async def get_council(council_id: Slug, _who: Anyone) -> Council:
         """A council and the hubs that take its alarms."""
-        return _found(await councils.get(council_id), council_id)
+        return found_council(await councils.get(council_id), council_id)
 
     @router.put("/{council_id}")
     async def put_council(council_id: Slug, body: CouncilBody, who: Ops) -> Council:
         """Replace what a council tells of itself: a field left out is unknown again."""
-        council = _found(await councils.put(council_id, Facts(**body.model_dump())), council_id)
+        council = found_council(await councils.put(council_id, Facts(**body.model_dump())), council_id)
         _log.info("council_changed", council_id=council_id, by=who.name)
         return council
 
-    @router.put("/{council_id}/routing")
-    async def put_routing(council_id: Slug, body: RoutingBody, who: Ops) -> Routing:
-        """Send a council's alarms to these hubs. At least one: alarms that go nowhere are not an arrangement."""
-        twice = {hub for hub in body.hubs if body.hubs.count(hub) > 1}
-        if twice:
-            raise invalid(("hubs", f"named twice: {', '.join(sorted(twice))}"))
-        routed = await councils.route(council_id, body.hubs)
-        if isinstance(routed, UnknownHubs):
-            raise invalid(("hubs", f"no such hub: {', '.join(routed.hub_ids)}"))
-        council = _found(routed, council_id)
-        _log.info("routing_changed", council_id=council_id, hubs=council.hubs, by=who.name)
-        return Routing(council_id=council_id, hubs=council.hubs)
-
     return router
-
-
-def _found(council: Council | None, council_id: str) -> Council:
-    if council is None:
-        raise Problem(HTTPStatus.NOT_FOUND, f"There is no council {council_id}; GET /api/v1/councils lists them.")
-    return council

@@ -19,19 +19,3 @@ update registry.council
 set telecare_users = $2, analogue_units = $3, target = $4, target_date = $5, source = $6, as_of = $7
 where council_id = $1
 returning council_id;
-
--- name: lock_council
--- One routing of a council at a time: two would leave a mixture.
-select council_id from registry.council where council_id = $1 for update;
-
--- name: unknown_hubs
-select wanted.hub_id from unnest($1::text[]) as wanted(hub_id)
-where not exists (select from registry.hub h where h.hub_id = wanted.hub_id);
-
--- name: clear_routing
-delete from registry.council_route where council_id = $1;
-
--- name: put_routing
--- In the order given: the first hub is the first to be told.
-insert into registry.council_route (council_id, position, hub_id)
-select $1, wanted.position - 1, wanted.hub_id from unnest($2::text[]) with ordinality as wanted(hub_id, position);

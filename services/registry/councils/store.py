@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -39,13 +38,6 @@ class Council:
     hubs: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownHubs:
-    """A routing names hubs that do not exist; nothing was changed."""
-
-    hub_ids: Sequence[str]
-
-
 class CouncilStore:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
@@ -73,18 +65,6 @@ class CouncilStore:
                 facts.source,
                 facts.as_of,
             )
-            return await _get(connection, council_id)
-
-    async def route(self, council_id: str, hub_ids: Sequence[str]) -> Council | UnknownHubs | None:
-        """Send the council's alarms to these hubs, in this order; None when there is no such council."""
-        async with borrow(self._pool) as connection, connection.transaction():
-            if await connection.fetchval(_QUERIES["lock_council"], council_id) is None:
-                return None
-            unknown = await connection.fetch(_QUERIES["unknown_hubs"], hub_ids)
-            if unknown:
-                return UnknownHubs([row["hub_id"] for row in unknown])
-            await connection.execute(_QUERIES["clear_routing"], council_id)
-            await connection.execute(_QUERIES["put_routing"], council_id, hub_ids)
             return await _get(connection, council_id)
 
 

@@ -41,6 +41,12 @@ def url_fault(url: str, allowed: Sequence[Network]) -> str | None:
     return _target_fault(parts.scheme, host, allowed)
 
 
+def origin(url: str) -> str:
+    """As much of a webhook's URL as anybody may see: its path and query may hold a key."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def _target_fault(scheme: str, host: str, allowed: Sequence[Network]) -> str | None:
     address = _address(host)
     inside = address is not None and any(address in network for network in allowed)

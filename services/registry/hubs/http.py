@@ -1,47 +1,26 @@
-"""`/api/v1/hubs`. What a channel is signed with goes in and never comes out."""
+"""`/api/v1/hubs`. What a channel is signed with goes in and never comes out; where it leads comes out as far as one may know."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated
 
 import structlog
 from fastapi import APIRouter, Response
-from pydantic import BaseModel, Field, SecretStr
 
 from contracts.access import Principal
-from contracts.fields import STORABLE_PATTERN, Slug
+from contracts.fields import Slug
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page, Problem, invalid
-from services.registry.domain.webhook import Network, secret_fault, url_fault
-from services.registry.hubs.store import ChannelKind, Hub, HubStore, SecretsMissing, WantedChannel
+from services.registry.domain.channels import Fault, Unfit
+from services.registry.domain.webhook import Network, origin
+from services.registry.hubs.bodies import HubBody
+from services.registry.hubs.store import HubStore
+from services.registry.hubs.values import Hub
 from services.registry.roles import HubReader, Ops
 
 _log = structlog.get_logger(__name__)
-
-
-class ChannelBody(BaseModel):
-    """A way to the hub. Other fields are ignored, so that an answer can be sent back changed."""
-
-    kind: ChannelKind
-    url: Annotated[str | None, Field(pattern=STORABLE_PATTERN, description="Of a webhook: https://…")] = None
-    secret: Annotated[
-        SecretStr | None,
-        Field(
-            description="Of a webhook: whsec_… (Standard Webhooks). Left out, a webhook of the same URL keeps its own."
-        ),
-    ] = None
-    verified: Annotated[
-        bool | None, Field(description="A channel counts once verified. Left out, it stays as it is; a new one is not.")
-    ] = None
-
-
-class HubBody(BaseModel):
-    """A hub, with all its channels."""
-
-    name: Annotated[str, Field(min_length=1, max_length=200, pattern=STORABLE_PATTERN)]
-    channels: Annotated[list[ChannelBody], Field(max_length=20)] = []
 
 
 def routes(hubs: HubStore, access: Access, clock: Clock, webhook_networks: Sequence[Network]) -> APIRouter:
@@ -50,27 +29,29 @@ def routes(hubs: HubStore, access: Access, clock: Clock, webhook_networks: Seque
     @router.get("")
     async def list_hubs(who: HubReader, paging: NewestFirst) -> Page[Hub]:
         """All hubs, newest first; to a hub, itself."""
-        rows = await hubs.page(paging.after_at, paging.after_id, paging.fetch, only=who.hub_id)
-        return paging.page(rows, key=lambda hub: (hub.created_at, hub.hub_id))
+        rows = await hubs.page(paging.after_at, paging.after_id, paging.fetch, only=who.hub_id, now=clock.now())
+        shown = [_shown_to(who, hub) for hub in rows]
+        return paging.page(shown, key=lambda hub: (hub.created_at, hub.hub_id))
 
     @router.get("/{hub_id}")
     async def get_hub(hub_id: Slug, who: HubReader) -> Hub:
         """A hub and its channels."""
-        _refuse_stranger(who, hub_id)
-        hub = await hubs.get(hub_id)
+        refuse_stranger(who, hub_id)
+        hub = await hubs.get(hub_id, clock.now())
         if hub is None:
             raise Problem(HTTPStatus.NOT_FOUND, f"There is no hub {hub_id}.")
-        return hub
+        return _shown_to(who, hub)
 
     @router.put("/{hub_id}", responses={201: {"model": Hub}})
     async def put_hub(hub_id: Slug, body: HubBody, who: Ops, response: Response) -> Hub:
         """Make a hub, or make it exactly as told: a channel left out is removed."""
-        faults = _faults(body.channels, webhook_networks)
+        faults = body.faults(webhook_networks)
         if faults:
             raise invalid(*faults)
-        put = await hubs.put(hub_id, body.name, [_wanted(each) for each in body.channels], clock.now())
-        if isinstance(put, SecretsMissing):
-            raise invalid(*((f"channels.{at}.secret", "a new webhook needs a secret") for at in put.positions))
+        wanted = [each.wanted() for each in body.channels]
+        put = await hubs.put(hub_id, body.name, body.record_url_template, wanted, clock.now())
+        if isinstance(put, Unfit):
+            raise invalid(*(_named(fault) for fault in put.faults))
         if put.created:
             response.status_code = HTTPStatus.CREATED
         _log.info("hub_changed", hub_id=hub_id, channels=len(put.hub.channels), created=put.created, by=who.name)
@@ -79,32 +60,20 @@ def routes(hubs: HubStore, access: Access, clock: Clock, webhook_networks: Seque
     return router
 
 
-def _refuse_stranger(who: Principal, hub_id: str) -> None:
+def refuse_stranger(who: Principal, hub_id: str) -> None:
+    """403 to a hub that asks for another one."""
     if who.role == "hub" and who.hub_id != hub_id:
-        raise Problem(HTTPStatus.FORBIDDEN, "A hub may read itself only.")
+        raise Problem(HTTPStatus.FORBIDDEN, "A hub's token is for that hub only.")
 
 
-def _wanted(body: ChannelBody) -> WantedChannel:
-    secret = None if body.secret is None else body.secret.get_secret_value()
-    return WantedChannel(body.kind, body.url, secret, body.verified)
+def _shown_to(who: Principal, hub: Hub) -> Hub:
+    """A webhook's path may hold a key: whoever only looks on sees no more than its origin."""
+    if who.role in {"ops", "hub"}:
+        return hub
+    channels = [each if each.url is None else replace(each, url=origin(each.url)) for each in hub.channels]
+    return replace(hub, channels=channels)
 
 
-def _faults(channels: Sequence[ChannelBody], networks: Sequence[Network]) -> list[tuple[str, str]]:
-    faults = [fault for at, each in enumerate(channels) for fault in _channel_faults(f"channels.{at}", each, networks)]
-    seen: set[tuple[str, str | None]] = set()
-    for at, each in enumerate(channels):
-        if (each.kind, each.url) in seen:
-            faults.append((f"channels.{at}", "the same channel twice: every alarm would come twice"))
-        seen.add((each.kind, each.url))
-    return faults
-
-
-def _channel_faults(field: str, channel: ChannelBody, networks: Sequence[Network]) -> list[tuple[str, str]]:
-    if channel.kind == "mqtt":
-        given = [name for name in ("url", "secret") if getattr(channel, name) is not None]
-        return [(f"{field}.{name}", "an mqtt channel has none: its topic follows from the hub") for name in given]
-    faults = {
-        "url": "a webhook needs a URL" if channel.url is None else url_fault(channel.url, networks),
-        "secret": None if channel.secret is None else secret_fault(channel.secret.get_secret_value()),
-    }
-    return [(f"{field}.{name}", fault) for name, fault in faults.items() if fault is not None]
+def _named(fault: Fault) -> tuple[str, str]:
+    channel = f"channels.{fault.position}"
+    return (channel if fault.field is None else f"{channel}.{fault.field}"), fault.message

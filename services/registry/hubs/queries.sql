@@ -1,12 +1,12 @@
 -- name: hubs_page
 -- `$3` limits the list to one hub, for that hub's own callers.
-select hub_id, name, created_at from registry.hub
+select hub_id, name, created_at, record_url_template from registry.hub
 where ($1::timestamptz is null or (created_at, hub_id) < ($1, $2::text)) and ($3::text is null or hub_id = $3)
 order by created_at desc, hub_id desc
 limit $4;
 
 -- name: hub
-select hub_id, name, created_at from registry.hub where hub_id = $1;
+select hub_id, name, created_at, record_url_template from registry.hub where hub_id = $1;
 
 -- name: lock_hub
 -- One change of a hub at a time, of one that does not exist yet too: two would mix their channels.
@@ -14,27 +14,35 @@ select pg_advisory_xact_lock(hashtextextended('registry.hub ' || $1::text, 0));
 
 -- name: put_hub
 -- `xmax` is nought in a row just inserted.
-insert into registry.hub (hub_id, name, created_at) values ($1, $2, $3)
-on conflict (hub_id) do update set name = excluded.name
+insert into registry.hub (hub_id, name, record_url_template, created_at) values ($1, $2, $3, $4)
+on conflict (hub_id) do update set name = excluded.name, record_url_template = excluded.record_url_template
 returning (xmax = 0) as created;
 
 -- name: channels
-select channel_id, hub_id, kind, url, verified_at from registry.hub_channel
+select channel_id, hub_id, kind, url, address_encrypted, secret_encrypted, previous_secret_encrypted, previous_secret_until,
+    verified_at
+from registry.hub_channel
 where hub_id = any($1::text[]) and removed_at is null
 order by hub_id, position, channel_id;
 
+-- name: lock_channels
+-- A code that is entered just now is heard before or after a change of the channels, and lost by none.
+select channel_id from registry.hub_channel where hub_id = $1 and removed_at is null order by channel_id for update;
+
 -- name: add_channel
-insert into registry.hub_channel (channel_id, hub_id, kind, url, secret_encrypted, verified_at, position)
-values ($1, $2, $3, $4, $5, $6, $7);
+insert into registry.hub_channel (channel_id, hub_id, kind, url, address_encrypted, secret_encrypted, verified_at, position)
+values ($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- name: change_channel
--- Without a new secret the old one stays; a channel verified once keeps its day unless told that it is not.
 update registry.hub_channel
-set secret_encrypted = coalesce($2, secret_encrypted),
-    verified_at = case when $3::boolean is null then verified_at when $3 then coalesce(verified_at, $4) end,
-    position = $5
+set url = $2, address_encrypted = $3, secret_encrypted = $4, previous_secret_encrypted = $5, previous_secret_until = $6,
+    verified_at = $7, position = $8
 where channel_id = $1;
 
+-- name: forget_code
+delete from registry.verification where channel_id = $1;
+
 -- name: remove_channels
--- Marked and not deleted: deliveries of the past still name them.
+-- Marked and not deleted: deliveries of the past still name them. A code for one is void.
+with void as (delete from registry.verification where channel_id = any($1::uuid[]))
 update registry.hub_channel set removed_at = $2 where channel_id = any($1::uuid[]);

@@ -82,9 +82,10 @@ create index responder_council on registry.responder (council_id, position) wher
 -- A code that was sent over a channel, to be entered: so we know that somebody reads what we send there. One at a time.
 create table registry.verification (
     channel_id  uuid primary key,              -- of a hub's channel, or a responder's id
-    sha256      bytea not null check (length(sha256) = 32),
+    sha256      bytea not null check (length(sha256) = 32),   -- of the channel's id and the code
     expires_at  timestamptz not null,
-    attempts    smallint not null default 0
+    attempts    smallint not null default 0,   -- wrong ones that were entered
+    sent_at     timestamptz[] not null         -- when codes were sent within the last hour: how often is bounded
 );
 
 create table registry.device (

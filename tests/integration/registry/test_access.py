@@ -13,6 +13,7 @@ from tests.blackbox.api import Api
 from tests.integration.registry.running import GLASGOW, NOW, Registry, refused
 
 HUB = {"name": "Clyde ARC", "channels": [{"kind": "mqtt"}]}
+NOBODY = "00000000-0000-4000-8000-000000000000"
 NEW = GLASGOW | {"device_id": "NEW", "serial": "NEW"}
 
 # Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
@@ -21,6 +22,18 @@ MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("GET", "/api/v1/councils/fife", None, 200, 200, 200),
     ("PUT", "/api/v1/councils/fife", {}, 403, 403, 403),
     ("PUT", "/api/v1/councils/fife/routing", {"hubs": ["clyde-arc"]}, 403, 403, 403),
+    ("GET", "/api/v1/councils/fife/routing", None, 200, 200, 200),
+    ("GET", "/api/v1/councils/fife/policies", None, 200, 200, 200),
+    ("GET", "/api/v1/councils/fife/responders", None, 403, 403, 403),
+    ("POST", "/api/v1/councils/fife/responders", {}, 403, 403, 403),
+    ("PUT", f"/api/v1/councils/fife/responders/{NOBODY}", {}, 403, 403, 403),
+    ("DELETE", f"/api/v1/councils/fife/responders/{NOBODY}", None, 403, 403, 403),
+    ("POST", f"/api/v1/councils/fife/responders/{NOBODY}/verification", None, 403, 403, 403),
+    ("POST", f"/api/v1/councils/fife/responders/{NOBODY}/verify", {"code": "123456"}, 403, 403, 403),
+    ("POST", f"/api/v1/hubs/forth-arc/channels/{NOBODY}/verification", None, 403, 403, 403),
+    ("POST", f"/api/v1/hubs/forth-arc/channels/{NOBODY}/verify", {"code": "123456"}, 403, 403, 403),
+    ("POST", f"/api/v1/hubs/clyde-arc/channels/{NOBODY}/verification", None, 403, 404, 403),
+    ("POST", f"/api/v1/hubs/clyde-arc/channels/{NOBODY}/verify", {"code": "123456"}, 403, 404, 403),
     ("GET", "/api/v1/hubs", None, 403, 200, 200),
     ("GET", "/api/v1/hubs/clyde-arc", None, 403, 200, 200),
     ("GET", "/api/v1/hubs/forth-arc", None, 403, 403, 200),
@@ -75,9 +88,11 @@ async def test_the_matrix_names_every_route_of_the_api(registry: Registry) -> No
 
 def template(path: str) -> str:
     """The route of a path of the matrix."""
+    names = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}
+    names |= {"channels": "{channel_id}", "responders": "{responder_id}"}
     parts = path.split("/")
-    if len(parts) > 4:
-        parts[4] = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}[parts[3]]
+    for at in range(len(parts) - 1):
+        parts[at + 1] = names.get(parts[at], parts[at + 1])
     return "/".join(parts)
 
 

@@ -62,7 +62,8 @@ async def test_a_council_is_routed_to_hubs_in_order(registry: Registry) -> None:
     await registry.make_hub("aberdeen-arc", "moray")
     for _ in range(2):
         answer = await registry.ops.put("/api/v1/councils/moray/routing", {"hubs": ["moray-arc", "aberdeen-arc"]})
-        assert (answer.status, answer.body) == (200, {"council_id": "moray", "hubs": ["moray-arc", "aberdeen-arc"]})
+        assert (answer.status, answer.body["council_id"]) == (200, "moray")
+        assert answer.body["hubs"] == ["moray-arc", "aberdeen-arc"]
     assert (await registry.ops.get("/api/v1/councils/moray")).body["hubs"] == ["moray-arc", "aberdeen-arc"]
 
 

@@ -1,0 +1,63 @@
+"""What an operator does to an alarm from the console: decided by the same `People` as over HTTP and MQTT."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+from pydantic import BaseModel, ValidationError, field_validator
+
+from contracts import action
+from contracts.vocabulary import Outcome
+from services.alerts.console.gate import Form, Signed, wants_page
+from services.alerts.domain.triggers import Acknowledge, Close, Release
+from services.alerts.http.asker import Operator
+from services.alerts.http.routes import act
+from services.alerts.people import People
+from services.chassis.clock import Clock
+from services.chassis.http import invalid
+from services.chassis.postgres import Pool
+
+
+class Closing(BaseModel):
+    """The form that closes an alarm."""
+
+    outcome: Outcome
+    note: action.Note | None = None
+
+    @field_validator("note")
+    @classmethod
+    def _none_when_empty(cls, note: str | None) -> str | None:
+        return note.strip() or None if note else None
+
+
+def add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> None:
+    """For operators of a hub and for ops: 403 for others, 409 naming who has it."""
+
+    async def do(request: Request, alarm_id: str, what: Acknowledge | Release | Close, who: Operator) -> Response:
+        view = await act(pool, clock, people, alarm_id, what, who)
+        if wants_page(request):
+            return RedirectResponse(f"/console/alarms/{view.alarm_id}", HTTPStatus.SEE_OTHER)
+        return JSONResponse({"alarm_id": view.alarm_id, "state": view.state, "acknowledged_by": view.acknowledged_by})
+
+    @router.post("/alarms/{alarm_id}/acknowledge")
+    async def acknowledge(request: Request, alarm_id: str, who: Operator, session: Signed) -> Response:
+        return await do(request, alarm_id, Acknowledge(session.operator), who)
+
+    @router.post("/alarms/{alarm_id}/release")
+    async def release(request: Request, alarm_id: str, who: Operator, session: Signed) -> Response:
+        return await do(request, alarm_id, Release(session.operator), who)
+
+    @router.post("/alarms/{alarm_id}/close")
+    async def close(request: Request, alarm_id: str, who: Operator, session: Signed, form: Form) -> Response:
+        try:
+            closing = Closing.model_validate(form)
+        except ValidationError as error:
+            field = str(error.errors(include_input=False)[0]["loc"][0])
+            say = {
+                "outcome": "say what came of it",
+                "note": f"at most {action.NOTE_LENGTH_MAX} characters, none of them invisible",
+            }
+            raise invalid((field, say[field])) from None
+        return await do(request, alarm_id, Close(session.operator, closing.outcome, closing.note), who)

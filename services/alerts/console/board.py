@@ -1,0 +1,113 @@
+"""The queue as an operator sees it: read in one transaction, with the place from which the stream goes on."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import quote
+
+from services.alerts.console import presence
+from services.alerts.console.sessions import Session
+from services.alerts.console.sql import QUERIES
+from services.alerts.http.asker import Scope
+from services.alerts.store import QUERIES as ALERTS
+from services.chassis.postgres import Connection
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+SHOWN_MAX: Final = 100
+_TESTS_SHOWN: Final = 10
+_CLOSED_SHOWN: Final = 15
+_TESTS_FOR: Final = timedelta(hours=24)
+_CLOSED_FOR: Final = timedelta(hours=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An alarm in a list; `row` is that of `alerts.alarm`, with its council's name."""
+
+    row: Mapping[str, Any]
+    lookers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, record: Record) -> Self:
+        return cls(dict(record))
+
+    @property
+    def alarm_id(self) -> uuid.UUID:
+        id_: uuid.UUID = self.row["alarm_id"]
+        return id_
+
+    @property
+    def record_url(self) -> str | None:
+        """The hub's own record of the home."""
+        template, reference = self.row["record_url_template"], self.row["installation_ref"]
+        return template.replace("{installation_ref}", quote(reference, safe="")) if template and reference else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Every list, each most urgent and then oldest first. `more`: lists that are longer than what is shown of them."""
+
+    now: datetime
+    cursor: str
+    hub: str | None
+    waiting: Sequence[Card]
+    mine: Sequence[Card]
+    others: Sequence[Card]
+    technical: Sequence[Card]
+    tests: Sequence[Card]
+    closed: Sequence[Card]
+    more: frozenset[str]
+
+    @property
+    def life_waiting(self) -> int:
+        """How many of priority 1 nobody has: they sound."""
+        return sum(card.row["priority"] == 1 for card in self.waiting)
+
+
+async def read_board(connection: Connection, session: Session, now: datetime) -> Board:
+    """Inside the caller's repeatable-read transaction: what it shows, and the cursor behind it, are of one instant."""
+    scope = Scope.of(session.who)
+    start = await connection.fetchrow(ALERTS["feed_start"])
+    if start is None:
+        raise AssertionError("a select of functions has a row")
+    waiting = await _open(connection, scope, "open", 1, 3)
+    taken = await _open(connection, scope, "acknowledged", 1, 3)
+    technical = [*await _open(connection, scope, "open", 4, 4), *await _open(connection, scope, "acknowledged", 4, 4)]
+    tests = await _recent(connection, "board_tests", scope, now - _TESTS_FOR, _TESTS_SHOWN)
+    closed = await _recent(connection, "board_closed", scope, now - _CLOSED_FOR, _CLOSED_SHOWN)
+    seen_by = await presence.lookers(
+        connection, [card.alarm_id for card in (*waiting, *taken, *technical)], session, now
+    )
+
+    def shown(cards: Sequence[Card]) -> list[Card]:
+        return [replace(card, lookers=tuple(seen_by.get(card.alarm_id, ()))) for card in cards[:SHOWN_MAX]]
+
+    lists = {"waiting": waiting, "taken": taken, "technical": technical}
+    return Board(
+        now=now,
+        cursor=f"{start['xact']}-0",
+        hub=await connection.fetchval(QUERIES["hub_name"], scope.hub) if scope.hub else None,
+        waiting=shown(waiting),
+        mine=[card for card in shown(taken) if card.row["acknowledged_by"] == session.operator],
+        others=[card for card in shown(taken) if card.row["acknowledged_by"] != session.operator],
+        technical=shown(technical),
+        tests=tests,
+        closed=closed,
+        more=frozenset(name for name, cards in lists.items() if len(cards) > SHOWN_MAX),
+    )
+
+
+async def _open(connection: Connection, scope: Scope, state: str, first: int, last: int) -> list[Card]:
+    rows = await connection.fetch(QUERIES["board"], scope.hub, scope.councils, state, first, last, SHOWN_MAX + 1)
+    return [Card.of(row) for row in rows]
+
+
+async def _recent(connection: Connection, query: str, scope: Scope, since: datetime, limit: int) -> list[Card]:
+    rows = await connection.fetch(QUERIES[query], scope.hub, scope.councils, since, limit)
+    return [Card.of(row) for row in rows]

@@ -1,0 +1,5 @@
+"""The console's statements."""
+
+from services.chassis.postgres import Queries
+
+QUERIES = Queries.beside(__file__)

@@ -1,0 +1,106 @@
+// The line to the server: it says when to read the page again. The stream goes on from the page's own cursor, so nothing falls
+// between the two; and while it is down the page says so, and is read again every few seconds all the same.
+
+import * as clock from "./clock.js";
+import * as page from "./page.js";
+
+const SILENT_AFTER_MS = 12_000; // the server says something every 5 s
+const RETRY_MS = [500, 1000, 2000, 5000];
+const POLL_MS = 5000;
+const SAFETY_MS = 30_000;
+
+/** `changed`: the state is another one. */
+export const events = new EventTarget();
+
+let source = null;
+let heard = performance.now();
+let tries = 0;
+let timer = null;
+let state = "connecting"; // connected · stale: the page is renewed, but not at once · lost: what it shows is old
+let lostAt = null;
+
+export const current = () => state;
+
+function become(next) {
+  if (next === "lost" && lostAt === null) lostAt = clock.now();
+  if (next === "connected") lostAt = null;
+  if (next === state) return;
+  const before = state;
+  state = next;
+  show();
+  events.dispatchEvent(new CustomEvent("changed", { detail: { before, now: next } }));
+}
+
+const WORDS = { connecting: "Connecting", connected: "Live", stale: "Not live", lost: "No connection" };
+
+function show() {
+  const line = document.getElementById("line");
+  line.dataset.state = state;
+  line.textContent = WORDS[state];
+  document.documentElement.dataset.line = state;
+  const banner = document.getElementById("line-banner");
+  banner.hidden = state !== "lost" && state !== "stale";
+  banner.querySelector("p").textContent =
+    state === "lost"
+      ? `No connection since ${clock.london(lostAt)}. What you see is from then: new alarms do NOT show here. Trying again …`
+      : "Live updates are interrupted. The page is read again every few seconds, so alarms show a little later.";
+}
+
+function hear(event) {
+  heard = performance.now();
+  if (event.type === "tick") {
+    clock.sync(JSON.parse(event.data).now);
+    return;
+  }
+  if (event.type === "signed_out") {
+    source?.close();
+    events.dispatchEvent(new Event("signed-out"));
+    return;
+  }
+  page.refresh();
+}
+
+function open() {
+  clearTimeout(timer);
+  source?.close();
+  heard = performance.now();
+  source = new EventSource(`/console/stream?after=${encodeURIComponent(document.body.dataset.cursor)}`);
+  for (const type of ["tick", "presence", "signed_out", "live", ...document.body.dataset.events.split(" ")]) {
+    source.addEventListener(type, hear);
+  }
+  source.addEventListener("open", async () => {
+    heard = performance.now();
+    tries = 0;
+    if (await page.refresh()) become("connected");
+  });
+  source.addEventListener("error", broken);
+}
+
+async function broken() {
+  source?.close();
+  clearTimeout(timer);
+  timer = setTimeout(open, RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
+  tries += 1;
+  if (state === "connected" && tries === 1) {
+    // The server ends a stream every quarter of an hour; that is no loss, if the next one stands at once.
+    if (!(await page.refresh())) become("lost");
+    return;
+  }
+  become((await page.refresh()) ? "stale" : "lost");
+}
+
+/** Try at once: the network is back, or somebody has signed in again. */
+export function retry() {
+  tries = 0;
+  open();
+}
+
+export function begin() {
+  open();
+  addEventListener("offline", () => { source?.close(); become("lost"); broken(); });
+  addEventListener("online", retry);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) page.refresh(); });
+  setInterval(() => { if (performance.now() - heard > SILENT_AFTER_MS && state === "connected") broken(); }, 1000);
+  setInterval(() => { if (state !== "connected") page.refresh(); }, POLL_MS);
+  setInterval(() => { if (state === "connected") page.refresh(); }, SAFETY_MS);
+}

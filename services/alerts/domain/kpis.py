@@ -124,7 +124,7 @@ class Figures:
                 within_s=target.within_s,
                 target=target.per_mille / 1000,
                 answered=count,
-                share=round(count / calls, 5) if calls else None,
+                share=count / calls if calls else None,
                 met=target.met(count, calls),
             )
             for target, count in zip(TARGETS, within, strict=True)

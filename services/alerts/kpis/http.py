@@ -39,7 +39,7 @@ def routes(pool: Pool, clock: Clock, access: Access) -> APIRouter:
         now = clock.now()
         async with borrow(pool) as connection:
             report = await read_month(connection, wanted(month, now), Scope.of(who), now)
-        return _csv(report) if form == "csv" else KpisView.of(report)
+        return as_download(report) if form == "csv" else KpisView.of(report)
 
     return router
 
@@ -54,6 +54,7 @@ def wanted(month: str | None, now: datetime) -> Month:
     return asked
 
 
-def _csv(report: Report) -> Response:
+def as_download(report: Report) -> Response:
+    """The month as a CSV file."""
     headers = {"Content-Disposition": f'attachment; filename="telecare-kpis-{report.month}.csv"'}
     return Response(as_csv(report), media_type="text/csv; charset=utf-8; header=present", headers=headers)

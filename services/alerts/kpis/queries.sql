@@ -77,3 +77,9 @@ where $4::text is null or hub_id = $4
 group by grouping sets ((), (council_id), (hub_id), (priority))
 having grouping(council_id, hub_id, priority) = 7 or count(*) filter (where sort = 'call') > 0
 order by 1, 2;
+
+-- name: names
+-- What people call the councils and the hubs.
+select 'council' as dimension, council_id as key, name from registry.council_directory
+union all
+select 'hub', hub_id, name from registry.hub_directory;

@@ -40,6 +40,11 @@ async def read_month(connection: Connection, month: Month, scope: Scope, now: da
     )
 
 
+async def read_names(connection: Connection) -> dict[tuple[str, str], str]:
+    """What people call each council and hub, by `("council", council_id)` or `("hub", hub_id)`."""
+    return {(row["dimension"], row["key"]): row["name"] for row in await connection.fetch(QUERIES["names"])}
+
+
 def _groups(rows: Sequence[Record], dimension: str) -> tuple[Group, ...]:
     return tuple(Group(row["key"], _figures(row)) for row in rows if row["dimension"] == dimension)
 

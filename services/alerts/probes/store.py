@@ -67,7 +67,7 @@ async def alive_at(connection: Connection, health: Health) -> datetime | None:
     """When something last arrived on the channel since its probe began; None: nothing has, or it was never probed."""
     if health.probed_at is None:
         return None
-    found: datetime | None = await connection.fetchval(QUERIES["alive_at"], str(health.channel_id), health.probed_at)
+    found: datetime | None = await connection.fetchval(QUERIES["alive_at"], health.channel_id, health.probed_at)
     return found
 
 
@@ -88,6 +88,6 @@ async def send_probe(
     data = ProbeData(channel_id=str(channel_id), kind=kind, hub_id=hub_id, verification_code=code)
     body = Probe(id=id_, type="hub.probe", timestamp=now, data=data).model_dump_json()
     await connection.execute(
-        QUERIES["send"], id_, now, body, kind, str(channel_id), hub_id, responder_id, priority, expires_at
+        QUERIES["send"], id_, now, body, kind, channel_id, hub_id, responder_id, priority, expires_at
     )
     return id_

@@ -39,7 +39,7 @@ class Alarms:
 
     fallback_hub: HubId | None
     metrics: Metrics
-    send: Callable[[Sequence[int]], None]  # these deliveries are due, and perhaps others
+    send: Callable[[Sequence[store.Due]], None]  # these deliveries are due, and perhaps others
     _policies: dict[int, Policy] = field(default_factory=dict, init=False)  # a version never changes
 
     async def apply(
@@ -55,7 +55,7 @@ class Alarms:
             if decision.alarm != alarm:
                 await store.update(connection, decision.alarm)
             return decision, nothing
-        told = who_is_told(decision.alarm, around.reach, circumstances.policy, now, tells=decision.tells)
+        told = who_is_told(decision, around.reach, circumstances.policy, now)
         event = trigger.event if isinstance(trigger, EventArrived) else None
         due = await self._write(connection, alarm, decision, event, event or around.latest_event, told, now)
 
@@ -116,7 +116,7 @@ class Alarms:
         shown: AlarmEvent | None,
         told: Told,
         now: datetime,
-    ) -> Sequence[int]:
+    ) -> Sequence[store.Due]:
         """The transition and everything that is to be sent because of it. Returns the deliveries that are due."""
         alarm_id = decision.alarm.alarm_id
         unsent = await store.hasten_unsent(connection, alarm_id, now) if decision.reuse_unsent else frozenset[str]()

@@ -21,7 +21,7 @@ from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.delivery import HUB_KINDS, DeliveryKind, Outcome, permanent, retry_at, transient
 from services.alerts.domain.triggers import Delivered, RefusedForGood
 from services.alerts.metrics import Metrics
-from services.alerts.store import QUERIES
+from services.alerts.store import QUERIES, Due
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit
 from services.chassis.postgres import Connection, Pool, is_transient
@@ -51,42 +51,59 @@ class Dispatcher:
     _sends: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)  # and its way
     _held_back: bool = field(default=False, init=False)
     _new: set[asyncio.Task[None]] = field(default_factory=set, init=False)  # leasing what was only just written
+    _reserved: Counter[str] = field(default_factory=Counter, init=False)  # for those, by way
 
-    def send(self, due: Sequence[int]) -> None:
-        """These deliveries were only just written: send them now, without looking for what else is due. And look for that."""
-        if due and len(due) + len(self._sends) < IN_FLIGHT_MAX // 2:
-            task = asyncio.create_task(self._send_new(due), name="send-new")
+    def send(self, due: Sequence[Due]) -> None:
+        """These were only just written: send what fits now, without looking for what is due. Anything else is looked for."""
+        fits = self._fitting(due)
+        if fits:
+            self._reserved.update(way for _, way in fits)
+            task = asyncio.create_task(self._send_new(fits), name="send-new")
             self._new.add(task)
             task.add_done_callback(self._new.discard)
-        else:
+        if len(fits) < len(due) or not due:
             self.poke()
 
-    async def _send_new(self, due: Sequence[int]) -> None:
+    def _fitting(self, due: Sequence[Due]) -> list[Due]:
+        busy = self._busy()
+        fits: list[Due] = []
+        for delivery_id, way in due:
+            if busy[way] < PER_CHANNEL_MAX and busy.total() < IN_FLIGHT_MAX:
+                busy[way] += 1
+                fits.append((delivery_id, way))
+        return fits
+
+    def _busy(self) -> Counter[str]:
+        """How much is under way, by way."""
+        return Counter(self._sends.values()) + self._reserved
+
+    async def _send_new(self, due: Sequence[Due]) -> None:
         try:
             async with borrow(self.pool) as connection:
-                rows = await connection.fetch(QUERIES["lease_new"], self.clock.now(), list(due))
-        except Exception as error:  # noqa: BLE001 - the loop finds them too
+                rows = await connection.fetch(QUERIES["lease_new"], self.clock.now(), [id_ for id_, _ in due])
+        except Exception as error:  # noqa: BLE001 - whatever it is, the loop meets it too, and says it
             _log.debug("new_deliveries_not_leased", error=type(error).__name__)
             self.poke()
             return
+        finally:
+            self._reserved.subtract(way for _, way in due)
         for row in rows:
             self._start(Parcel(**row))
 
     async def run_once(self) -> int:
         """Lease what is due and fits, and start sending it. Returns how many were started."""
-        free = min(IN_FLIGHT_MAX - len(self._sends), _LEASED_AT_ONCE_MAX)
+        busy = self._busy()
+        free = min(IN_FLIGHT_MAX - busy.total(), _LEASED_AT_ONCE_MAX)
         if free <= 0:
             self._held_back = True
             return 0
-        busy = Counter(self._sends.values())
         async with borrow(self.pool) as connection:
             rows = await connection.fetch(
                 QUERIES["lease"], self.clock.now(), free, list(busy), list(busy.values()), PER_CHANNEL_MAX
             )
             for row in rows:
                 self._start(Parcel(**row))
-        busy = Counter(self._sends.values())
-        self._held_back = any(sends >= PER_CHANNEL_MAX for sends in busy.values())
+        self._held_back = any(sends >= PER_CHANNEL_MAX for sends in self._busy().values())
         return len(rows)
 
     async def send_due(self) -> int:

@@ -121,9 +121,9 @@ with born as (
         created_at)
     select transition_id, $3, $15, kind, channel, hub_id, responder_id, $9, $4, $4
     from happened, unnest($18::text[], $19::uuid[], $20::text[], $21::uuid[]) as parcel (kind, channel, hub_id, responder_id)
-    returning delivery_id
+    returning delivery_id, way
 )
-select transition_id, array(select delivery_id from told) as due, pg_notify('alarm_transition', '') from happened;
+select transition_id, array(select (delivery_id, way) from told) as due, pg_notify('alarm_transition', '') from happened;
 
 -- name: events_of_alarm
 -- To be told what became of the alarm: the newest, for a box with a stuck button has thousands, and one answer tells it.

@@ -37,6 +37,7 @@ from services.alerts.probes.verification import VerificationSender
 from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
 from services.alerts.silences import SilenceGauges
 from services.alerts.silences import routes as silence_routes
+from services.alerts.store import Due
 from services.alerts.waker import EVERY_S as WAKE_EVERY_S
 from services.alerts.waker import Waker
 from services.chassis.event_log import Consumer
@@ -102,7 +103,7 @@ async def assemble(runtime: Runtime) -> Parts:
     def look() -> None:
         sending.poke()
 
-    def send(due: Sequence[int]) -> None:
+    def send(due: Sequence[Due]) -> None:
         """Whoever makes deliveries due says so to who sends them."""
         dispatcher.send(due)
 

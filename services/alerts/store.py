@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import TypeAdapter
 
@@ -171,12 +171,16 @@ async def hasten_unsent(connection: Connection, alarm_id: AlarmId, now: datetime
     return frozenset(row["channel"] for row in rows)
 
 
+Due: TypeAlias = tuple[int, str]
+"""A delivery that is due now: its id, and its way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A transition, and the deliveries that are now due because of it."""
+    """A transition, and the deliveries that are now due because of it, each with its way."""
 
     transition_id: int
-    due: Sequence[int]
+    due: Sequence[Due]
 
 
 async def write_transition(
@@ -209,7 +213,7 @@ async def write_transition(
     )
     if row is None:
         raise AssertionError("an insert without a condition returns its row")
-    return Written(row["transition_id"], row["due"])
+    return Written(row["transition_id"], [tuple(each) for each in row["due"]])
 
 
 def _parcels(told: Told) -> list[tuple[str, str, HubId | None, str | None]]:

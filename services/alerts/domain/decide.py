@@ -193,4 +193,5 @@ def _refused_for_good(alarm: Alarm, now: datetime, circumstances: Circumstances)
     """Whoever was told will never take it: the next step at once. At the top, everybody again when that round is due."""
     if alarm.state != "open" or alarm.silenced_until is not None or ladder.at_top(alarm, circumstances.policy):
         return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
-    return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.REFUSED_EVERYWHERE)
+    climbed = ladder.climbed(alarm, circumstances.policy, now)
+    return replace(_told_again(climbed, Reason.REFUSED_EVERYWHERE), to_others=True)

@@ -90,7 +90,8 @@ class Decision:
     """The alarm as it is from now on; the next instant at which it is looked at again is its `wake_at`.
 
     `event` names the transition; None: no transition. `tells`: people are told of it; a silence, or the limit of tests, keeps
-    it to those who were told of the alarm before. `reuse_unsent`: a channel that still has an earlier notification of this
+    it to those who were told of the alarm before. `to_others`: they have refused it, so that others are told now, if there are
+    any. `reuse_unsent`: a channel that still has an earlier notification of this
     alarm unsent is sent that one now, instead of another. `receipt`: what the devices of the alarm's events are told.
     """
 
@@ -100,6 +101,7 @@ class Decision:
     actor: str | None = None
     hub: HubId | None = None  # the actor's
     tells: bool = True
+    to_others: bool = False
     detail: str | None = None
     reuse_unsent: bool = False
     receipt: ReceiptState | None = None

@@ -11,6 +11,7 @@ from contracts.rota import Rota, on_duty
 from contracts.vocabulary import Priority
 from services.alerts.domain import ladder
 from services.alerts.domain.alarm import Alarm
+from services.alerts.domain.decision import Decision
 
 _T = TypeVar("_T")
 
@@ -66,11 +67,12 @@ class Told:
     unroutable: bool = False
 
 
-def who_is_told(alarm: Alarm, reach: Reach, policy: Policy, now: datetime, *, tells: bool) -> Told:
+def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime) -> Told:
     """The hubs and responders up to the alarm's step, and whoever was told before; only those if it does not tell."""
+    alarm = decision.alarm
     before = tuple(hub for hub in reach.hubs if hub.hub_id in reach.told)
     before_by_text = tuple(each for each in reach.responders if each.responder_id in reach.told)
-    if not tells:
+    if not decision.tells:
         return Told(before, before_by_text)
     rungs, unroutable = _rungs(alarm, reach)
     steps = policy.of(alarm.priority).steps
@@ -79,6 +81,9 @@ def who_is_told(alarm: Alarm, reach: Reach, policy: Policy, now: datetime, *, te
     if ladder.at_top(alarm, policy) and alarm.state == "open" and alarm.reached_at is None:
         hubs = _with(hubs, _last_resort(hubs, reach))
     responders = _with(before_by_text, _on_duty(reach.responders, now)) if step.responders else before_by_text
+    if decision.to_others:
+        others = tuple(hub for hub in hubs if hub not in before)
+        return Told(others or hubs, responders, unroutable)
     return Told(_with(hubs, before), responders, unroutable)
 
 

@@ -82,10 +82,10 @@ async def test_nobody_answers_so_the_next_hub_is_told_after_a_minute_and_then_ev
     assert await glasgow.told() == [("clyde-arc", "raised")]
     await glasgow.after(1)
     assert (await glasgow.told())[1:] == [("clyde-arc", "escalated"), ("forth-arc", "escalated")]
-    for step in (2, 3):
-        await glasgow.after(60)
-        assert (await glasgow.alarm())["step"] == step
-    assert len(await glasgow.told()) == 7
+    for waited_s, told in ((119, 3), (1, 5), (59, 5), (1, 7), (60, 9)):
+        await glasgow.after(waited_s)
+        assert len(await glasgow.told()) == told
+    assert (await glasgow.alarm())["step"] == 2
 
 
 async def test_a_press_on_an_acknowledged_alarm_is_told_and_escalates_again(glasgow: World, receiver: Receiver) -> None:
@@ -141,16 +141,28 @@ async def test_when_the_hub_refuses_for_good_the_next_one_is_told_at_once(glasgo
 
 
 @pytest.mark.parametrize("status", [301, 302, 400, 404, 410])
-async def test_what_every_hub_refuses_for_good_is_told_again_at_the_next_step_and_not_before(
+async def test_what_every_hub_of_the_council_refuses_for_good_goes_to_every_hub_at_once_and_to_all_again(
     glasgow: World, receiver: Receiver, status: int
 ) -> None:
     await glasgow.route("glasgow-city", "clyde-arc")
-    receiver.plan(DEVICE, status)
+    receiver.plan(DEVICE, status, status)
     await glasgow.press()
-    await glasgow.after(59)
-    assert len(receiver.attempts(DEVICE)) == 1
+    hubs = [(each.hub_id, each.reaction) for each in receiver.attempts(DEVICE)]
+    assert hubs == [("clyde-arc", status), ("clyde-arc", status), ("forth-arc", 204)]
+    await glasgow.after(60)
+    assert receiver.accepted(DEVICE, "alarm.escalated", hub="clyde-arc")
+
+
+async def test_what_no_hub_has_within_15_s_goes_to_the_next_at_once(glasgow: World, receiver: Receiver) -> None:
+    receiver.break_down("clyde-arc")
+    await glasgow.press()
+    await glasgow.after(14)
+    assert not receiver.accepted(DEVICE)
     await glasgow.after(1)
-    assert len(receiver.accepted(DEVICE, "alarm.escalated")) == 1
+    assert receiver.accepted(DEVICE, "alarm.escalated", hub="forth-arc")
+    alarm = await glasgow.alarm()
+    assert (await glasgow.history(alarm["alarm_id"]))[-1] == ("escalated", "not_delivered")
+    assert alarm["step"] == 1
 
 
 async def test_a_hub_that_hangs_holds_a_few_sends_and_delays_no_other(glasgow: World, receiver: Receiver) -> None:

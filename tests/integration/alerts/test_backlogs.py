@@ -20,7 +20,7 @@ from generate_series(1, 5000) as n, lateral (select now() - interval '5 minutes'
 insert into alerts.transition (alarm_id, at, event, reason, state, step, priority)
 select alarm_id, received_at, 'raised', 'first_event', 'open', 0, priority from alerts.alarm;
 insert into alerts.notification (notification_id, transition_id, alarm_id, type, timestamp, body)
-select 'msg_' || transition_id, transition_id, alarm_id, 'alarm.raised', at, '{}' from alerts.transition;
+select 'msg_' || transition_id, transition_id, alarm_id, 'alarm.raised', at, '{{}}' from alerts.transition;
 insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, priority, due_at, created_at)
 select transition_id, alarm_id, 'msg_' || transition_id, 'webhook',
     case when transition_id % 2500 = 1 then '{ALIVE}' else '{DEAD}' end::uuid, 'hub', priority, at, at

@@ -56,5 +56,8 @@ def wanted(month: str | None, now: datetime) -> Month:
 
 def as_download(report: Report) -> Response:
     """The month as a CSV file."""
-    headers = {"Content-Disposition": f'attachment; filename="telecare-kpis-{report.month}.csv"'}
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="telecare-kpis-{report.month}.csv"',
+    }
     return Response(as_csv(report), media_type="text/csv; charset=utf-8; header=present", headers=headers)

@@ -1,0 +1,119 @@
+"""`/console/kpis`: a month for people, behind the console's sign-in. No script; nothing is fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import HTMLResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from contracts.rota import LONDON
+from services.alerts.console.gate import Gate, PageRoute
+from services.alerts.domain.kpis import Figures, Group, Month, Report
+from services.alerts.http.asker import Reader, Scope
+from services.alerts.kpis.http import MonthText, as_download, wanted
+from services.alerts.kpis.store import read_month, read_names
+from services.chassis.clock import Clock
+from services.chassis.postgres import Pool
+from services.chassis.postgres.borrow import borrow
+
+_TEMPLATES: Final = Path(__file__).with_name("templates")
+_STYLE: Final = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
+_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_HEADERS: Final = {
+    "Content-Security-Policy": (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "same-origin",
+}
+_PRIORITIES: Final = {"1": "1, life", "2": "2, welfare"}
+_PERCENTILES: Final = {"p50": "Half within", "p90": "90 %", "p95": "95 %", "p99": "99 %", "max": "Longest"}
+
+
+def page_router(pool: Pool, clock: Clock, gate: Gate) -> APIRouter:
+    """The router, to be mounted beside the console's; in no API document, for it is for people."""
+    router = APIRouter(prefix="/console", include_in_schema=False, route_class=PageRoute, dependencies=[Depends(gate)])
+
+    @router.get("/kpis")
+    async def kpis(
+        who: Reader, month: MonthText = None, form: Annotated[Literal["html", "csv"], Query(alias="format")] = "html"
+    ) -> Response:
+        now = clock.now()
+        asked = wanted(month, now)
+        async with borrow(pool) as connection:
+            report = await read_month(connection, asked, Scope.of(who), now)
+            names = await read_names(connection)
+        return as_download(report) if form == "csv" else render(report, names)
+
+    return router
+
+
+def render(report: Report, names: Mapping[tuple[str, str], str]) -> HTMLResponse:
+    """The page; `names` are what people call councils and hubs. Whatever is put into it is text, never markup."""
+    text = _ENVIRONMENT.get_template("month.html").render(
+        report=report,
+        style=Markup(_STYLE),  # noqa: S704 - a file of ours
+        is_last=report.month == Month.of(report.as_of),
+        councils=_named(report.councils, "council", names, "Nobody knows which"),
+        hubs=_named(report.hubs, "hub", names, "None was told"),
+        priorities=[(_PRIORITIES.get(each.key, each.key), each.figures) for each in report.priorities],
+    )
+    return HTMLResponse(text, headers=_HEADERS)
+
+
+def _named(
+    groups: Sequence[Group], dimension: str, names: Mapping[tuple[str, str], str], nameless: str
+) -> list[tuple[str, Figures]]:
+    named = [(names.get((dimension, each.key), each.key) or nameless, each.figures) for each in groups]
+    return sorted(named, key=lambda each: each[0].casefold())
+
+
+def percent(share: float) -> str:
+    """`97.5 %`. Never rounded up: 97.499 % that missed must not read as 97.5 %."""
+    hundredths = int(round(share * 10_000, 6))  # rounded first, for 0.57 is 0.5699999…
+    return f"{hundredths / 100:g} %"
+
+
+def wait(seconds: float | None) -> str:
+    """`42 s`, `3 min 20 s`; nothing where no call was answered."""
+    if seconds is None:
+        return "–"
+    if round(seconds, 1) < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def moment(at: datetime) -> str:
+    """`22 November 2026, 14:02 GMT`."""
+    local = at.astimezone(LONDON)
+    return f"{local.day} {local:%B %Y, %H:%M %Z}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": "{:,}".format,
+        "moment": moment,
+        "percent": percent,
+        "percentile": _PERCENTILES.__getitem__,
+        "wait": wait,
+    }
+    return environment
+
+
+_ENVIRONMENT: Final = _environment()

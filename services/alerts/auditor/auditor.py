@@ -56,6 +56,11 @@ class Auditor:
         self._note({each.what: each.since for each in found if each.since and each.is_violation(now)})
         return 0
 
+    @property
+    def violations(self) -> Mapping[What, datetime]:
+        """What the last audit found to wait longer than it ever should, and since when it has been due."""
+        return self._violations
+
     async def check(self) -> str | None:
         """Ready: nothing is overdue, and we know that."""
         unaudited_s = time.monotonic() - self._audited_at_s

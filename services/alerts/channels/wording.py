@@ -55,6 +55,15 @@ class Wording:
     thread: str | None  # what all news of one alarm have in common
 
 
+_PROBE: Final = Wording(
+    "Telecare: a test of this address",
+    "This only tests that messages reach you. There is nothing to do.\n",
+    "Telecare: this only tests that messages reach you. There is nothing to do.",
+    urgent=False,
+    thread=None,
+)
+
+
 def wording(body: str, public_url: str | None = None, expires_at: datetime | None = None) -> Wording:
     """Put a notification's JSON body into words; `expires_at` is that of a code."""
     told = _read(body)
@@ -63,6 +72,8 @@ def wording(body: str, public_url: str | None = None, expires_at: datetime | Non
     code = data.get("verification_code")
     if isinstance(code, str) and _CODE.fullmatch(code):
         return _of_code(code, expires_at)
+    if told.get("type") == "hub.probe":
+        return _PROBE
     return _of_alarm(str(told.get("type")), _time(told.get("timestamp")), data, public_url)
 
 

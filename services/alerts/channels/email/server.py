@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import getaddresses
 from ipaddress import ip_address
 from typing import Final, Self
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -79,7 +79,10 @@ def address_of(text: str) -> Address | None:
     """
     if not text.isprintable() or len(text) > 320:  # RFC 3696: 64 + 1 + 255
         return None
-    name, spec = parseaddr(text)
+    found = getaddresses([text])
+    if len(found) != 1:
+        return None
+    name, spec = found[0]
     user, at, domain = spec.rpartition("@")
     if not (user and at and domain and domain.isascii()) or any(each in ' "<>(),:;\\[]@' for each in user + domain):
         return None

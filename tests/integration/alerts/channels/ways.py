@@ -416,10 +416,10 @@ def settings(**changes: Any) -> Settings:
     return Settings(database_url=SecretStr("x"), mqtt_url=SecretStr("x"), **changes)
 
 
-def email_channel(url: str, **options: Any) -> EmailChannel:
+def email_channel(url: str, names: Names | None = None, **options: Any) -> EmailChannel:
     """As the service makes it, from settings."""
     server = MailServer.from_settings(settings(smtp_url=SecretStr(url), email_from=SENDER))
-    return EmailChannel(server, VAULT, Names(), **options)
+    return EmailChannel(server, VAULT, names or Names(), **options)
 
 
 def sms_channel(server: NotifyServer, url: str | None = None, **options: Any) -> SmsChannel:

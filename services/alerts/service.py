@@ -18,6 +18,10 @@ from services.alerts.channels.names import Names
 from services.alerts.channels.receipt import ReceiptChannel
 from services.alerts.channels.sms import NotifyAccount, SmsChannel
 from services.alerts.channels.webhook import WebhookChannel
+from services.alerts.console import Console, Embedding, console_router
+from services.alerts.console.sessions import Sessions
+from services.alerts.console.stream import CHANNELS as CONSOLE_CHANNELS
+from services.alerts.console.stream import Stream
 from services.alerts.dispatcher import EVERY_S as SEND_EVERY_S
 from services.alerts.dispatcher import Dispatcher
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
@@ -26,7 +30,9 @@ from services.alerts.http import routes
 from services.alerts.http.feed import Feed
 from services.alerts.http.notify import notify_routes
 from services.alerts.intake import STREAM, Intake
+from services.alerts.kpis.page import page_router
 from services.alerts.metrics import Metrics
+from services.alerts.people import People
 from services.alerts.probes import http as probes_http
 from services.alerts.probes import verification
 from services.alerts.probes.gauges import EVERY_S as HEALTH_EVERY_S
@@ -147,10 +153,22 @@ async def assemble(runtime: Runtime) -> Parts:
     )
 
 
-async def build(runtime: Runtime) -> Service:
-    """The service, not running yet. SettingsError when no key for stored secrets can be had."""
+async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service:
+    """The service, not running yet. SettingsError when no key for stored secrets can be had.
+
+    `embedding`: what whoever runs it adds to the console.
+    """
     parts = await assemble(runtime)
     access = Access(parts.pool, runtime.settings, runtime.clock)
+    console = Console(
+        reading=parts.reading,
+        acting=parts.pool,
+        clock=runtime.clock,
+        people=People(parts.alarms),
+        stream=Stream(parts.feed, runtime.clock),
+        sessions=Sessions(parts.pool, runtime.clock, access),
+        embedding=embedding or Embedding(),
+    )
     shards = Shards(
         pool=parts.pool,
         mqtt_url=runtime.mqtt_url,
@@ -166,6 +184,8 @@ async def build(runtime: Runtime) -> Service:
             kpis.routes(parts.reading, runtime.clock, access),
             probes_http.routes(parts.reading, access),
             silence_routes(parts.reading, parts.pool, access, runtime.clock),
+            console_router(console),
+            page_router(parts.reading, runtime.clock, console.gate),
             notify_routes(parts.reading, runtime.clock, runtime.settings.notify_callback_token),
         ),
         loops=(
@@ -188,6 +208,7 @@ async def build(runtime: Runtime) -> Service:
             "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications),
             "delivery": lambda _: parts.sending.poke(),
             "alarm_transition": parts.feed.poke,
+            **dict.fromkeys(CONSOLE_CHANNELS, console.stream.poke),
         },
         close=parts.close,
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from http import HTTPStatus
+from typing import Annotated
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
-from pydantic import BaseModel, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from contracts import action
 from contracts.vocabulary import Outcome
@@ -15,6 +17,8 @@ from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.http.asker import Operator
 from services.alerts.http.routes import act
 from services.alerts.people import People
+from services.alerts.silences.bodies import SilenceBody, SilenceView
+from services.alerts.silences.http import end_silence, start_silence
 from services.chassis.clock import Clock
 from services.chassis.http import invalid
 from services.chassis.postgres import Pool
@@ -30,6 +34,21 @@ class Closing(BaseModel):
     @classmethod
     def _none_when_empty(cls, note: str | None) -> str | None:
         return note.strip() or None if note else None
+
+
+class Silencing(BaseModel):
+    """The form that silences a device, or its whole council, from one of its alarms."""
+
+    council_id: str
+    device_id: str | None = None
+    priority: Annotated[int, Field(ge=3, le=5)]
+    minutes: int
+    reason: str
+
+    @field_validator("device_id")
+    @classmethod
+    def _none_when_empty(cls, device_id: str | None) -> str | None:
+        return device_id or None
 
 
 def add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> None:
@@ -61,3 +80,33 @@ def add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> N
             }
             raise invalid((field, say[field])) from None
         return await do(request, alarm_id, Close(session.operator, closing.outcome, closing.note), who)
+
+
+def add_silencing(router: APIRouter, pool: Pool, clock: Clock) -> None:
+    """As over the API: `services/alerts/silences`."""
+
+    def done(request: Request, silence: SilenceView) -> Response:
+        if wants_page(request):
+            return RedirectResponse("/console/", HTTPStatus.SEE_OTHER)
+        return JSONResponse({"silence_id": str(silence.silence_id), "active": silence.active})
+
+    @router.post("/silences")
+    async def start(request: Request, who: Operator, session: Signed, form: Form) -> Response:
+        try:
+            asked = Silencing.model_validate(form)
+            body = SilenceBody(
+                council_id=asked.council_id,
+                device_id=asked.device_id,
+                priorities=list(range(asked.priority, 6)),
+                minutes=asked.minutes,
+                reason=asked.reason,
+                operator=session.operator,
+            )
+        except ValidationError as error:
+            fault = error.errors(include_input=False)[0]
+            raise invalid((str(fault["loc"][0]) if fault["loc"] else "body", fault["msg"])) from None
+        return done(request, await start_silence(pool, clock, body, who))
+
+    @router.post("/silences/{silence_id}/end")
+    async def end(request: Request, silence_id: uuid.UUID, who: Operator, session: Signed) -> Response:
+        return done(request, await end_silence(pool, clock, silence_id, session.operator, who))

@@ -70,6 +70,10 @@ def add_looking(
             events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"}
         )
 
+
+def add_presence(router: APIRouter, pool: Pool, clock: Clock) -> None:
+    """Who looks at what, said by the pages themselves."""
+
     @router.post("/alarms/{alarm_id}/looking")
     async def looking(alarm_id: str, who: Reader, session: Signed) -> Response:
         """Said every few seconds while the alarm is before the operator's eyes."""
@@ -77,7 +81,7 @@ def add_looking(
         async with borrow(pool) as connection:
             if id_ is None or not await _may_see(connection, id_, Scope.of(who)):
                 raise _not_found()
-            others = await presence.look(connection, id_, session, clock.now())
+            others = await presence.look(connection, str(id_), session, clock.now())
         return JSONResponse({"others": others})
 
     @router.post("/alarms/{alarm_id}/left")
@@ -85,7 +89,7 @@ def add_looking(
         id_ = as_uuid(alarm_id)
         if id_ is not None:
             async with borrow(pool) as connection:
-                await presence.leave(connection, id_, session)
+                await presence.leave(connection, str(id_), session)
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

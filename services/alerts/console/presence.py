@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,23 +11,22 @@ from services.alerts.console.sql import QUERIES
 from services.chassis.postgres import Connection
 
 EXPIRES_AFTER: Final = timedelta(seconds=15)
-CHANNEL: Final = "console_presence"
 
 
-async def look(connection: Connection, alarm_id: uuid.UUID, session: Session, now: datetime) -> list[str]:
+async def look(connection: Connection, alarm_id: str, session: Session, now: datetime) -> list[str]:
     """This operator looks at it now; returns who else does. The others are told of a newcomer at once."""
     await connection.execute(QUERIES["look"], alarm_id, session.session_id, session.operator, now, now - EXPIRES_AFTER)
     return (await lookers(connection, [alarm_id], session, now)).get(alarm_id, [])
 
 
-async def leave(connection: Connection, alarm_id: uuid.UUID, session: Session) -> None:
+async def leave(connection: Connection, alarm_id: str, session: Session) -> None:
     """This operator has turned to something else."""
     await connection.execute(QUERIES["leave"], alarm_id, session.session_id)
 
 
 async def lookers(
-    connection: Connection, alarm_ids: Iterable[uuid.UUID], session: Session, now: datetime
-) -> Mapping[uuid.UUID, list[str]]:
+    connection: Connection, alarm_ids: Iterable[str], session: Session, now: datetime
+) -> Mapping[str, list[str]]:
     """Who else looks at each, by name."""
     rows = await connection.fetch(QUERIES["lookers"], list(alarm_ids), session.operator, now - EXPIRES_AFTER)
-    return {row["alarm_id"]: row["operators"] for row in rows}
+    return {str(row["alarm_id"]): row["operators"] for row in rows}

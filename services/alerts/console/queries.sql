@@ -116,3 +116,6 @@ select exists (
 
 -- name: hub_name
 select name from registry.hub_directory where hub_id = $1;
+
+-- name: council_names
+select council_id, name from registry.council_directory where council_id = any ($1::text[]);

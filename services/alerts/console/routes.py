@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Final
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import RedirectResponse, Response
 
-from services.alerts.console.acting import add_acting
+from services.alerts.console.acting import add_acting, add_silencing
 from services.alerts.console.assets import asset
 from services.alerts.console.attempts import Attempts
 from services.alerts.console.embedding import Embedding
 from services.alerts.console.gate import Gate, PageRoute, same_origin
-from services.alerts.console.looking import add_looking
+from services.alerts.console.looking import add_looking, add_presence
 from services.alerts.console.sessions import Sessions
 from services.alerts.console.sign_in import add_sign_in
 from services.alerts.console.stream import Stream
 from services.alerts.people import People
 from services.chassis.clock import Clock
 from services.chassis.postgres import Pool
+
+_PREFIX: Final = "/console"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +37,22 @@ class Console:
     sessions: Sessions
     embedding: Embedding
 
+    @property
+    def gate(self) -> Gate:
+        """For pages of others behind the same sign-in."""
+        return Gate(self.sessions)
+
 
 def console_router(console: Console) -> APIRouter:
     """The router, to be mounted beside those of the API; in no API document, for it is for people."""
-    router = APIRouter(prefix="/console", include_in_schema=False, dependencies=[Depends(same_origin)])
-    _add_open(router, console)
+    router = APIRouter(include_in_schema=False, dependencies=[Depends(same_origin)])
+    router.include_router(_doorstep(console))
     router.include_router(_behind_the_gate(console))
     return router
 
 
-def _add_open(router: APIRouter, console: Console) -> None:
-    doorstep = APIRouter(route_class=PageRoute)
+def _doorstep(console: Console) -> APIRouter:
+    doorstep = APIRouter(prefix=_PREFIX, route_class=PageRoute)
 
     @doorstep.get("")
     async def without_slash() -> Response:
@@ -55,11 +63,13 @@ def _add_open(router: APIRouter, console: Console) -> None:
         return asset(version, name)
 
     add_sign_in(doorstep, console.sessions, Attempts(), console.embedding)
-    router.include_router(doorstep)
+    return doorstep
 
 
 def _behind_the_gate(console: Console) -> APIRouter:
-    inside = APIRouter(route_class=PageRoute, dependencies=[Depends(Gate(console.sessions))])
+    inside = APIRouter(prefix=_PREFIX, route_class=PageRoute, dependencies=[Depends(console.gate)])
     add_looking(inside, console.reading, console.clock, console.stream, console.sessions, console.embedding)
+    add_presence(inside, console.reading, console.clock)
     add_acting(inside, console.acting, console.clock, console.people)
+    add_silencing(inside, console.acting, console.clock)
     return inside

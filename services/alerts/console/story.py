@@ -49,14 +49,16 @@ async def read_story(connection: Connection, alarm_id: str, session: Session, no
     if row is None:
         raise AssertionError("an alarm is never deleted")
     card = Card.of(row)
-    others = (await presence.lookers(connection, [card.alarm_id], session, now)).get(card.alarm_id, [])
-    events = await connection.fetch(QUERIES["device_events"], card.alarm_id)
-    beside = await connection.fetch(QUERIES["same_device"], scope.hub, scope.councils, detail.device_id, card.alarm_id)
+    others = (await presence.lookers(connection, [card.alarm.alarm_id], session, now)).get(card.alarm.alarm_id, [])
+    events = await connection.fetch(QUERIES["device_events"], card.alarm.alarm_id)
+    beside = await connection.fetch(
+        QUERIES["same_device"], scope.hub, scope.councils, detail.device_id, card.alarm.alarm_id
+    )
     return Story(
         card=replace(card, lookers=tuple(others)),
         history=list(_chapters(detail.history)),
         events=[AlarmEvent.from_json(each["body"]) for each in events],
-        told=[dict(each) for each in await connection.fetch(QUERIES["told"], card.alarm_id)],
+        told=[dict(each) for each in await connection.fetch(QUERIES["told"], card.alarm.alarm_id)],
         beside=[Card.of(each) for each in beside],
     )
 

@@ -14,6 +14,8 @@ from services.alerts.http.asker import Scope
 from services.alerts.http.feed import Feed
 from services.chassis.clock import Clock
 
+CHANNELS: Final = ("console_presence", "silence")
+"""Whatever NOTIFY, beside a transition, makes a page worth reading again."""
 TICK_S: Final = 5.0
 """Something comes this often. A page that hears nothing for two of them knows that its line is dead."""
 _CHECK_S: Final = 15.0
@@ -32,7 +34,7 @@ class Stream:
         """Somebody came to look at an alarm or turned away, or a silence began or ended."""
         for follower in self._followers:
             if not follower.full():  # it has plenty to read again for already
-                follower.put_nowait("event: presence\ndata: {}\n\n")
+                follower.put_nowait("event: changed\ndata: {}\n\n")
 
     async def follow(
         self, scope: Scope, cursor: str | None, signed_in: Callable[[], Awaitable[bool]]

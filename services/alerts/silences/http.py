@@ -48,28 +48,38 @@ def routes(reading: Pool, acting: Pool, access: Access, clock: Clock) -> APIRout
 
         A hub may do so for the councils that are routed to it.
         """
-        silence = _silence(body, who, clock)
-        async with borrow(acting) as connection, connection.transaction():
-            await _refuse(connection, body, who)
-            await store.start(connection, silence)
-        _log.warning("silence_started", **_told(silence, who), reason=silence.reason)
-        return SilenceView.of(silence, silence.starts_at)
+        return await start_silence(acting, clock, body, who)
 
     @router.post("/{silence_id}/end")
     async def end(silence_id: uuid.UUID, body: EndBody, who: Operator) -> SilenceView:
         """End it before its time: what it held back is told now. 409 when it is over already."""
-        now = clock.now()
-        async with borrow(acting) as connection, connection.transaction():
-            found = await store.get(connection, silence_id, Scope.of(who))
-            if found is None:
-                raise Problem(HTTPStatus.NOT_FOUND, "There is no such silence.")
-            ended = await store.end(connection, silence_id, body.operator, now)
-            if ended is None:
-                raise Problem(HTTPStatus.CONFLICT, f"This silence is over since {found.ends_at.isoformat()}.")
-        _log.warning("silence_ended", **_told(ended, who), ended_by=ended.ended_by)
-        return SilenceView.of(ended, now)
+        return await end_silence(acting, clock, silence_id, body.operator, who)
 
     return router
+
+
+async def start_silence(pool: Pool, clock: Clock, body: SilenceBody, who: Principal) -> SilenceView:
+    """In a transaction of its own. A Problem says why not."""
+    silence = _silence(body, who, clock)
+    async with borrow(pool) as connection, connection.transaction():
+        await _refuse(connection, body, who)
+        await store.start(connection, silence)
+    _log.warning("silence_started", **_told(silence, who), reason=silence.reason)
+    return SilenceView.of(silence, silence.starts_at)
+
+
+async def end_silence(pool: Pool, clock: Clock, silence_id: uuid.UUID, operator: str, who: Principal) -> SilenceView:
+    """In a transaction of its own. A Problem says why not: 404, or 409 when it is over already."""
+    now = clock.now()
+    async with borrow(pool) as connection, connection.transaction():
+        found = await store.get(connection, silence_id, Scope.of(who))
+        if found is None:
+            raise Problem(HTTPStatus.NOT_FOUND, "There is no such silence.")
+        ended = await store.end(connection, silence_id, operator, now)
+        if ended is None:
+            raise Problem(HTTPStatus.CONFLICT, f"This silence is over since {found.ends_at.isoformat()}.")
+    _log.warning("silence_ended", **_told(ended, who), ended_by=ended.ended_by)
+    return SilenceView.of(ended, now)
 
 
 def _silence(body: SilenceBody, who: Principal, clock: Clock) -> Silence:

@@ -65,7 +65,7 @@ function open() {
   source?.close();
   heard = performance.now();
   source = new EventSource(`/console/stream?after=${encodeURIComponent(document.body.dataset.cursor)}`);
-  for (const type of ["tick", "presence", "signed_out", "live", ...document.body.dataset.events.split(" ")]) {
+  for (const type of ["tick", "changed", "signed_out", "live", ...document.body.dataset.events.split(" ")]) {
     source.addEventListener(type, hear);
   }
   source.addEventListener("open", async () => {

@@ -5,7 +5,7 @@ import { morph } from "./morph.js";
 import { notice, shout } from "./say.js";
 
 const READ_TIMEOUT_MS = 8000;
-const REGIONS = ["queue", "alarm"];
+const REGIONS = ["silences", "queue", "alarm"];
 
 /** Told after the page has been renewed, and when it could not be: `renewed`, `failed(status)`; `status` 0 is "no answer". */
 export const events = new EventTarget();

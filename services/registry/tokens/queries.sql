@@ -2,6 +2,15 @@
 insert into registry.access_token (access_token_id, name, sha256, role, hub_id, councils, created_at, expires_at)
 values ($1, $2, $3, $4, $5, $6, $7, $8);
 
+-- name: lock_name
+-- Two who make a token of one name at the same time: one of them is refused.
+select pg_advisory_xact_lock(hashtextextended('registry.access_token ' || $1::text, 0));
+
+-- name: name_is_taken
+select exists (
+    select from registry.access_token
+    where name = $1 and revoked_at is null and (expires_at is null or expires_at > $2));
+
 -- name: tokens
 -- Newest first; revoked and expired ones too: who had access is asked afterwards.
 select access_token_id, name, role, hub_id, councils, created_at, expires_at, revoked_at

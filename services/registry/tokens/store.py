@@ -15,6 +15,9 @@ from services.chassis.postgres import Connection, Queries
 _QUERIES = Queries.beside(__file__)
 
 PREFIX = "tc_"
+NAME_LENGTH_MAX = 100
+# Actors in histories that are no token's: TELECARE_BOOTSTRAP_TOKEN's, and our own.
+_RESERVED = frozenset({"bootstrap", "telecare"})
 _RANDOM_BYTES = 32  # 43 characters, base64url
 
 
@@ -54,9 +57,15 @@ async def create_token(
     if expires_at is not None and expires_at <= now:
         raise TokenError("a token that has expired already is of no use")
     token = PREFIX + secrets.token_urlsafe(_RANDOM_BYTES)
-    insert = _QUERIES["insert_token"]
     given = None if councils is None else sorted(set(councils))
-    await connection.execute(insert, uuid4(), name, token_digest(token), role, hub_id, given, now, expires_at)
+    async with connection.transaction():
+        await connection.execute(_QUERIES["lock_name"], name)
+        if await connection.fetchval(_QUERIES["name_is_taken"], name, now):
+            raise TokenError(
+                f"there is a valid token {name} already: histories could not tell the two apart; revoke it first"
+            )
+        insert = _QUERIES["insert_token"]
+        await connection.execute(insert, uuid4(), name, token_digest(token), role, hub_id, given, now, expires_at)
     return token
 
 
@@ -74,8 +83,14 @@ async def revoke_token(connection: Connection, token: str, *, now: datetime) -> 
 async def _refuse_misfit(
     connection: Connection, name: str, role: Role, hub_id: str | None, councils: Sequence[str] | None
 ) -> None:
-    if not name or "\0" in name:
+    if not name.strip():
         raise TokenError("a token needs a name: it is the actor in every history")
+    if len(name) > NAME_LENGTH_MAX or not name.isprintable() or name != name.strip():
+        raise TokenError(
+            f"a token's name is at most {NAME_LENGTH_MAX} printable characters, with no space before or after them"
+        )
+    if name in _RESERVED:
+        raise TokenError(f"the name {name} is taken by the service itself: give another")
     if (role == "hub") != (hub_id is not None):
         raise TokenError("a hub's token names its hub, and no other token does")
     if councils is not None and (role != "engineer" or not councils):

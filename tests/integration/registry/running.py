@@ -56,11 +56,13 @@ class Registry:
         finally:
             await connection.close()
 
-    async def caller(self, role: Role, **rights: Any) -> Api:
-        """A caller with a token of that role."""
+    async def caller(self, role: Role, name: str | None = None, **rights: Any) -> Api:
+        """A caller with a token of that role, called after it unless told otherwise."""
         connection = await connect(self.database.url, name="test", role="telecare_registry")
         try:
-            token = await create_token(connection, name=f"the {role}", role=role, now=self.clock.now(), **rights)
+            token = await create_token(
+                connection, name=name or f"the {role}", role=role, now=self.clock.now(), **rights
+            )
         finally:
             await connection.close()
         return self.ops.by(token)

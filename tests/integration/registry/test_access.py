@@ -1,5 +1,6 @@
 """Who may do what: every route of the registry in every role, and tokens from their making to their revocation."""
 
+import asyncio
 import logging
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from services.chassis.postgres.pool import connect
 from services.registry.tokens import TokenError, create_token, list_tokens, revoke_token
 from tests.blackbox.api import Api
 from tests.integration.registry.running import GLASGOW, NOW, Registry, refused
+from tests.support.servers import Database
 
 HUB = {"name": "Clyde ARC", "channels": [{"kind": "mqtt"}]}
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -126,10 +128,10 @@ async def test_lists_hold_only_what_the_caller_may_see(registry: Registry) -> No
     assert await ids(hub, "/api/v1/hubs", "hub_id") == ["clyde-arc"]
     assert await ids(hub, "/api/v1/devices", "device_id") == ["IN"]
     assert await ids(engineer, "/api/v1/devices", "device_id") == ["IN"]
-    for anywhere in (await registry.caller("viewer"), await registry.caller("engineer")):
+    for anywhere in (await registry.caller("viewer"), await registry.caller("engineer", "a fitter of all Scotland")):
         assert await ids(anywhere, "/api/v1/devices", "device_id") == ["OUT", "IN"]
     assert (await engineer.get("/api/v1/devices", council="fife")).body["items"] == []
-    idle = await registry.caller("hub", hub_id="forth-arc")
+    idle = await registry.caller("hub", "an idle hub", hub_id="forth-arc")
     await registry.ops.put("/api/v1/councils/fife/routing", {"hubs": ["clyde-arc"]})
     assert await ids(idle, "/api/v1/devices", "device_id") == []
 
@@ -172,7 +174,7 @@ async def test_a_token_is_remembered_for_a_moment_and_the_memory_is_bounded(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(access, "CACHED_MAX", 1)
-    first, second = await registry.caller("viewer"), await registry.caller("viewer")
+    first, second = await registry.caller("viewer", "first"), await registry.caller("viewer", "second")
     assert (await first.get("/api/v1/councils")).status == 200
     await registry.execute("update registry.access_token set revoked_at = created_at")
     assert (await first.get("/api/v1/councils")).status == 200
@@ -201,6 +203,14 @@ async def test_a_token_is_stored_as_a_digest_and_never_logged(
     ("asked", "told"),
     [
         ({"name": "", "role": "ops"}, "needs a name"),
+        ({"name": " ", "role": "ops"}, "needs a name"),
+        ({"name": "x\x1b[2J", "role": "ops"}, "printable"),
+        ({"name": "x\ny", "role": "ops"}, "printable"),
+        ({"name": "x\0", "role": "ops"}, "printable"),
+        ({"name": "x\u202e", "role": "ops"}, "printable"),
+        ({"name": " x", "role": "ops"}, "no space before"),
+        ({"name": "x" * 101, "role": "ops"}, "at most 100"),
+        ({"name": "bootstrap", "role": "ops"}, "give another"),
         ({"name": "x", "role": "hub"}, "names its hub"),
         ({"name": "x", "role": "ops", "hub_id": "a-arc"}, "names its hub"),
         ({"name": "x", "role": "hub", "hub_id": "nowhere-arc"}, "no hub nowhere-arc"),
@@ -218,3 +228,22 @@ async def test_a_token_that_makes_no_sense_is_not_made(database: Any, asked: dic
         assert await list_tokens(connection) == []
     finally:
         await connection.close()
+
+
+async def test_of_two_valid_tokens_none_bears_the_others_name(database: Database) -> None:
+    first, second = [await connect(database.url, name="test", role="telecare_registry") for _ in range(2)]
+    try:
+        hour = NOW + timedelta(hours=1)
+        made = await asyncio.gather(
+            *(create_token(each, name="isla", role="ops", now=NOW, expires_at=hour) for each in (first, second)),
+            return_exceptions=True,
+        )
+        assert sorted(type(each).__name__ for each in made) == ["TokenError", "str"]
+        with pytest.raises(TokenError, match="revoke it first"):
+            await create_token(first, name="isla", role="viewer", now=NOW)
+        await create_token(first, name="isla", role="ops", now=hour)  # the other has expired
+        assert await revoke_token(first, "isla", now=hour) == 2
+        await create_token(first, name="isla", role="ops", now=hour)
+    finally:
+        await first.close()
+        await second.close()

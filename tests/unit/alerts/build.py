@@ -9,12 +9,14 @@ from contracts.alarm_event import AlarmEvent
 from contracts.ids import BootId, CouncilId, DeviceId, EventId
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decide import decide
-from services.alerts.domain.decision import Decision
+from services.alerts.domain.decision import Circumstances, Decision
 from services.alerts.domain.triggers import EventArrived, KnownDevice, Trigger
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 GLASGOW = CouncilId("glasgow-city")
 KNOWN = KnownDevice(council_id=GLASGOW, installation_ref="GLA-4711", sole_trigger=None)
+ORDINARY = Circumstances()
+"""The default policy, and no silence."""
 
 
 def seconds(number: float) -> timedelta:
@@ -45,13 +47,15 @@ def event(kind: str = "fall", status: str = "activated", **fields: Any) -> Alarm
     return AlarmEvent(**(values | fields))
 
 
-def arrives(alarm: Alarm | None, happened: AlarmEvent, at: datetime = NOON) -> Decision:
+def arrives(
+    alarm: Alarm | None, happened: AlarmEvent, at: datetime = NOON, around: Circumstances = ORDINARY
+) -> Decision:
     """The decision on an event of a registered device."""
-    return decided(alarm, EventArrived(happened, KNOWN), at)
+    return decided(alarm, EventArrived(happened, KNOWN), at, around)
 
 
-def decided(alarm: Alarm | None, trigger: Trigger, at: datetime = NOON) -> Decision:
+def decided(alarm: Alarm | None, trigger: Trigger, at: datetime = NOON, around: Circumstances = ORDINARY) -> Decision:
     """A decision that must not be a refusal."""
-    decision = decide(alarm, trigger, at)
+    decision = decide(alarm, trigger, at, around)
     assert isinstance(decision, Decision), decision
     return decision

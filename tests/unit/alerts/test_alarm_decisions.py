@@ -28,12 +28,20 @@ def a_fall() -> Alarm:
     return arrives(None, event("fall")).alarm
 
 
-def test_a_fall_is_raised_and_looked_at_again_within_a_minute() -> None:
+def at_a_hub() -> Alarm:
+    return decided(a_fall(), Delivered(NOON), NOON + seconds(1)).alarm
+
+
+def climbed() -> Alarm:
+    return decided(at_a_hub(), Woken(), NOON + seconds(60)).alarm
+
+
+def test_a_fall_is_raised_and_looked_at_again_when_a_hub_should_have_it() -> None:
     decision = arrives(None, event("fall"))
     assert (decision.event, decision.reason, decision.notification) == ("raised", Reason.FIRST_EVENT, "alarm.raised")
     assert decision.alarm.priority == Priority.LIFE
     assert decision.alarm.state == "open"
-    assert decision.alarm.wake_at == NOON + seconds(60)
+    assert decision.alarm.wake_at == NOON + seconds(15)
     assert decision.alarm.installation_ref == "GLA-4711"
 
 
@@ -52,25 +60,24 @@ def test_an_alarm_from_a_device_that_nobody_registered_is_still_an_alarm() -> No
     assert (alarm.unregistered, alarm.council_id, alarm.state) == (True, GLASGOW, "open")
 
 
-def test_a_second_press_is_told_but_does_not_hold_back_the_next_step() -> None:
+def test_an_event_long_after_the_last_one_is_told_but_does_not_hold_back_the_next_step() -> None:
     alarm = a_fall()
-    decision = arrives(alarm, event("fall"), NOON + seconds(50))
+    decision = arrives(alarm, event("fall"), NOON + seconds(601))
     assert (decision.event, decision.reason) == ("repeated", Reason.SAME_AGAIN)
-    assert decision.alarm.wake_at == alarm.wake_at
+    assert (decision.alarm.wake_at, decision.alarm.step) == (alarm.wake_at, 0)
     assert decision.alarm.event_count == 2
 
 
 def test_a_press_on_an_acknowledged_alarm_opens_it_again_at_the_foot_of_the_ladder() -> None:
-    climbed = decided(a_fall(), Woken(), NOON + seconds(60)).alarm
-    decision = arrives(acknowledged(climbed), event("fall"), NOON + seconds(90))
+    decision = arrives(acknowledged(climbed()), event("fall"), NOON + seconds(90))
     assert (decision.event, decision.reason) == ("repeated", Reason.EVENT_AFTER_ACKNOWLEDGEMENT)
     assert (decision.alarm.state, decision.alarm.step, decision.alarm.acknowledged_by) == ("open", 0, None)
-    assert decision.alarm.wake_at == NOON + seconds(150)
+    assert decision.alarm.wake_at == NOON + seconds(105)
     assert decision.alarm.opened_at == NOON + seconds(90)
 
 
 def test_a_low_battery_joins_an_open_fall_without_touching_it() -> None:
-    alarm = decided(a_fall(), Woken(), NOON + seconds(60)).alarm
+    alarm = climbed()
     decision = arrives(alarm, event("fall", "battery_low", location="kitchen"), NOON + seconds(61))
     assert (decision.event, decision.reason) == ("repeated", Reason.LESS_URGENT_EVENT)
     after = decision.alarm
@@ -89,7 +96,7 @@ def test_a_fall_that_joins_a_low_battery_escalates_at_once() -> None:
     decision = arrives(low, event("fall"), NOON + seconds(30))
     assert (decision.event, decision.reason) == ("escalated", Reason.MORE_URGENT_EVENT)
     assert (decision.alarm.priority, decision.alarm.status) == (Priority.LIFE, "activated")
-    assert decision.alarm.wake_at == NOON + seconds(90)
+    assert decision.alarm.wake_at == NOON + seconds(45)
 
 
 @pytest.mark.parametrize(
@@ -148,22 +155,22 @@ def test_a_test_closes_itself_and_joins_nothing() -> None:
 
 def test_the_box_of_a_test_is_told_once_a_hub_has_it() -> None:
     listed = arrives(None, event("fall", test=True)).alarm
-    decision = decided(listed, Delivered(), NOON + seconds(1))
+    decision = decided(listed, Delivered(NOON), NOON + seconds(1))
     assert (decision.alarm.notified_at, decision.receipt) == (NOON + seconds(1), "notified")
 
 
-def test_every_minute_without_an_operator_is_one_step_for_ever() -> None:
-    alarm = a_fall()
-    for step in range(1, 6):
-        decision = decided(alarm, Woken(), NOON + seconds(60 * step))
+def test_nobody_answers_so_it_is_told_step_by_step_and_at_the_top_for_ever() -> None:
+    alarm = at_a_hub()
+    for at_s, step in ((60, 1), (180, 2), (240, 2), (300, 2), (360, 2)):
+        assert alarm.wake_at == NOON + seconds(at_s)
+        decision = decided(alarm, Woken(), NOON + seconds(at_s))
         assert (decision.event, decision.reason, decision.reuse_unsent) == ("escalated", Reason.NOT_ACKNOWLEDGED, True)
         assert decision.alarm.step == step
-        assert decision.alarm.wake_at == NOON + seconds(60 * (step + 1))
         alarm = decision.alarm
 
 
 def test_nothing_escalates_before_its_time() -> None:
-    assert decide(a_fall(), Woken(), NOON + seconds(59.9)) == Refusal(RefusalReason.NOT_DUE)
+    assert decide(at_a_hub(), Woken(), NOON + seconds(59.9)) == Refusal(RefusalReason.NOT_DUE)
 
 
 def test_an_alarm_that_nobody_closes_is_asked_after() -> None:
@@ -185,12 +192,14 @@ def test_another_operator_is_told_who_has_it() -> None:
     assert refusal == Refusal(RefusalReason.ALREADY_ACKNOWLEDGED, "morag")
 
 
-def test_a_release_starts_the_minute_again_without_going_down_the_ladder() -> None:
-    taken = acknowledged(decided(a_fall(), Woken(), NOON + seconds(60)).alarm)
+def test_a_release_starts_its_step_again_without_going_down_the_ladder() -> None:
+    taken = acknowledged(climbed())
     decision = decided(taken, Release("hamish"), NOON + seconds(70))
     assert (decision.event, decision.actor) == ("released", "hamish")
     assert (decision.alarm.state, decision.alarm.step, decision.alarm.acknowledged_by) == ("open", 1, None)
-    assert decision.alarm.wake_at == NOON + seconds(130)
+    assert decision.alarm.wake_at == NOON + seconds(70 + 15)
+    again_at_a_hub = decided(decision.alarm, Delivered(NOON + seconds(70)), NOON + seconds(71)).alarm
+    assert again_at_a_hub.wake_at == NOON + seconds(70 + 120)
 
 
 def test_a_closed_alarm_names_who_closed_it_and_what_came_of_it() -> None:
@@ -200,33 +209,35 @@ def test_a_closed_alarm_names_who_closed_it_and_what_came_of_it() -> None:
     assert "tea made" not in repr(decision)
 
 
-@pytest.mark.parametrize(
-    "trigger", [Woken(), Acknowledge("a"), Release("a"), Close("a", "attended"), RefusedForGood(others_left=True)]
-)
+@pytest.mark.parametrize("trigger", [Woken(), Acknowledge("a"), Release("a"), Close("a", "attended"), RefusedForGood()])
 def test_a_closed_alarm_stays_closed(trigger: Trigger) -> None:
     closed = decided(a_fall(), Close("morag", "attended")).alarm
     assert decide(closed, trigger, NOON + seconds(7200)) == Refusal(RefusalReason.ALREADY_CLOSED)
 
 
-@pytest.mark.parametrize("trigger", [Woken(), Acknowledge("a"), Delivered()])
+@pytest.mark.parametrize("trigger", [Woken(), Acknowledge("a"), Delivered(NOON)])
 def test_what_was_never_raised_is_unknown(trigger: Trigger) -> None:
     assert decide(None, trigger, NOON) == Refusal(RefusalReason.UNKNOWN_ALARM)
 
 
 def test_when_every_channel_refuses_the_next_step_comes_at_once() -> None:
-    decision = decided(a_fall(), RefusedForGood(others_left=True), NOON + seconds(3))
-    assert decision.alarm.wake_at == NOON + seconds(3)
-    assert decided(decision.alarm, Woken(), NOON + seconds(3)).alarm.step == 1
+    decision = decided(a_fall(), RefusedForGood(), NOON + seconds(3))
+    assert (decision.event, decision.reason, decision.to_others) == ("escalated", Reason.REFUSED_EVERYWHERE, True)
+    assert (decision.alarm.step, decision.alarm.told_at) == (1, NOON + seconds(3))
 
 
 def test_refusals_by_everybody_there_is_do_not_spin() -> None:
     alarm = a_fall()
-    assert decided(alarm, RefusedForGood(others_left=False), NOON + seconds(3)).alarm == alarm
+    for _ in range(2):
+        alarm = decided(alarm, RefusedForGood(), NOON + seconds(3)).alarm
+    everybody = decided(alarm, RefusedForGood(), NOON + seconds(4))
+    assert (everybody.alarm, everybody.event) == (alarm, None)
+    assert alarm.wake_at == NOON + seconds(63)
 
 
 def test_only_the_first_delivery_is_when_a_hub_first_knew() -> None:
-    first = decided(a_fall(), Delivered(), NOON + seconds(1)).alarm
-    assert decided(first, Delivered(), NOON + seconds(9)).alarm.notified_at == NOON + seconds(1)
+    first = decided(a_fall(), Delivered(NOON), NOON + seconds(1)).alarm
+    assert decided(first, Delivered(NOON), NOON + seconds(9)).alarm.notified_at == NOON + seconds(1)
 
 
 def test_a_decision_always_has_a_next_instant_or_is_closed() -> None:

@@ -1,56 +1,176 @@
 """The ladder: who hears of an alarm, and what an attempt to tell them comes to."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from contracts.ids import HubId
+from contracts.policy import DEFAULT_POLICY
+from contracts.rota import Hours
 from contracts.vocabulary import Priority
+from services.alerts.domain.decision import Decision, Reason
 from services.alerts.domain.delivery import AWAITING, DELIVERED, Verdict, of_http_status, retry_at
-from services.alerts.domain.routing import Channel, Recipient, Route, route
-from tests.unit.alerts.build import NOON, seconds
+from services.alerts.domain.routing import Channel, Reach, Recipient, Responder, who_is_told
+from tests.unit.alerts.build import NOON, arrives, event, seconds
 
 
 def hub(name: str, rung: int | None = None) -> Recipient:
     return Recipient(HubId(name), (Channel(f"{name}-1", "webhook"),), rung)
 
 
-def names(recipients: tuple[Recipient, ...]) -> list[str]:
-    return [recipient.hub_id for recipient in recipients]
+def responder(name: str, *hours: Hours) -> Responder:
+    return Responder(name, "sms", hours)
 
 
-MORAY, ABERDEEN, FIFE = hub("moray-arc", 1), hub("aberdeen-arc", 0), hub("fife-arc")
+NIGHTS = Hours.model_validate(
+    {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "20:00", "until": "08:00"}
+)
+ABERDEEN, MORAY, FORTH = hub("aberdeen-arc", 0), hub("moray-arc", 1), hub("forth-arc", 2)
+FIFE, BORDERS = hub("fife-arc"), hub("borders-arc")
+COUNCIL = Reach((FIFE, FORTH, MORAY, ABERDEEN))
+NOBODYS = Reach((FIFE, BORDERS))
 
 
-def test_hubs_are_told_in_the_councils_order_and_then_all_of_them() -> None:
-    ladder = route([FIFE, MORAY, ABERDEEN], None)
-    assert [names(ladder.at(step)) for step in (0, 1, 7)] == [
-        ["aberdeen-arc"],
-        ["aberdeen-arc", "moray-arc"],
-        ["aberdeen-arc", "moray-arc"],
-    ]
-    assert (ladder.by, ladder.others_left(0), ladder.others_left(1)) == ("council", True, False)
+def on_step(step: int, *, kind: str = "fall", reached: bool = True, **fields: Any) -> Decision:
+    """An alarm is on this step, and told."""
+    alarm = replace(arrives(None, event(kind)).alarm, step=step, reached_at=NOON if reached else None)
+    return Decision(alarm=alarm, event="escalated", reason=Reason.NOT_ACKNOWLEDGED, **fields)
+
+
+def told(decision: Decision, reach: Reach, at: datetime = NOON) -> tuple[list[str], list[str]]:
+    """Hubs, and responders, in order."""
+    found = who_is_told(decision, reach, DEFAULT_POLICY, at)
+    return [each.hub_id for each in found.hubs], [each.responder_id for each in found.responders]
+
+
+def hubs(decision: Decision, reach: Reach) -> list[str]:
+    return told(decision, reach)[0]
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        (0, ["aberdeen-arc"]),
+        (1, ["aberdeen-arc", "moray-arc"]),
+        (2, ["aberdeen-arc", "moray-arc", "forth-arc"]),
+    ],
+)
+def test_hubs_are_told_in_the_councils_order_and_at_last_all_of_them(step: int, expected: list[str]) -> None:
+    assert hubs(on_step(step), COUNCIL) == expected
 
 
 def test_whoever_was_told_before_hears_the_rest_even_from_the_foot_of_the_ladder() -> None:
-    ladder = route([FIFE, MORAY, ABERDEEN], None)
-    assert names(ladder.at(0, {HubId("moray-arc"), HubId("fife-arc")})) == ["aberdeen-arc", "moray-arc", "fife-arc"]
+    reach = replace(COUNCIL, told=frozenset({"moray-arc", "fife-arc"}))
+    assert hubs(on_step(0), reach) == ["aberdeen-arc", "fife-arc", "moray-arc"]
 
 
-def test_without_a_route_the_fallback_hub_is_told() -> None:
-    ladder = route([FIFE, hub("borders-arc")], HubId("borders-arc"))
-    assert (ladder.by, names(ladder.at(0))) == ("fallback", ["borders-arc"])
+def test_what_is_held_back_is_told_only_to_whoever_was_told_before() -> None:
+    reach = replace(COUNCIL, told=frozenset({"moray-arc"}))
+    assert hubs(on_step(2, tells=False), reach) == ["moray-arc"]
+    assert hubs(on_step(2, tells=False), COUNCIL) == []
+
+
+def test_whoever_refused_it_for_good_is_not_asked_again_before_the_others() -> None:
+    reach = replace(COUNCIL, told=frozenset({"aberdeen-arc"}))
+    assert hubs(on_step(1, to_others=True, reached=False), reach) == ["moray-arc"]
+
+
+def test_whoever_refused_it_is_asked_again_when_there_are_no_others() -> None:
+    alone = Reach((ABERDEEN,), told=frozenset({"aberdeen-arc"}))
+    assert hubs(on_step(1, to_others=True, reached=False), alone) == ["aberdeen-arc"]
+
+
+def test_without_a_route_the_fallback_hub_is_told_and_it_is_said() -> None:
+    reach = replace(NOBODYS, fallback=HubId("borders-arc"))
+    assert hubs(on_step(0), reach) == ["borders-arc"]
+    assert who_is_told(on_step(0), reach, DEFAULT_POLICY, NOON).unroutable
 
 
 @pytest.mark.parametrize("fallback", [None, HubId("no-such-hub")])
 def test_without_a_route_or_a_fallback_every_hub_is_told_at_once(fallback: HubId | None) -> None:
-    ladder = route([FIFE, hub("borders-arc")], fallback)
-    assert (ladder.by, names(ladder.at(0)), ladder.others_left(0)) == ("everyone", ["fife-arc", "borders-arc"], False)
+    assert hubs(on_step(0), replace(NOBODYS, fallback=fallback)) == ["fife-arc", "borders-arc"]
 
 
 def test_nobody_is_told_only_when_there_is_nobody() -> None:
-    assert route([], HubId("fife-arc")) == Route((), (), "everyone")
-    assert route([], None).at(3) == ()
+    assert told(on_step(2), Reach((), fallback=HubId("fife-arc"))) == ([], [])
+
+
+# -- the last resort: every hub of the council was told, and none has it ------------------------------------------------
+
+
+def test_what_no_hub_of_the_council_has_goes_to_the_fallback_hub_too() -> None:
+    reach = replace(COUNCIL, fallback=HubId("fife-arc"))
+    assert hubs(on_step(2, reached=False), reach) == ["aberdeen-arc", "moray-arc", "forth-arc", "fife-arc"]
+    assert "fife-arc" not in hubs(on_step(2), reach), "a hub has it: no stranger is asked"
+    assert "fife-arc" not in hubs(on_step(1, reached=False), reach), "not before every hub of the council was told"
+
+
+def test_what_no_hub_of_the_council_has_and_without_a_fallback_goes_to_every_hub_there_is() -> None:
+    assert set(hubs(on_step(2, reached=False), COUNCIL)) == {"aberdeen-arc", "moray-arc", "forth-arc", "fife-arc"}
+
+
+def test_a_fallback_that_is_among_those_who_do_not_answer_is_no_last_resort() -> None:
+    reach = replace(COUNCIL, fallback=HubId("moray-arc"))
+    assert "fife-arc" in hubs(on_step(2, reached=False), reach)
+
+
+def test_the_last_resort_is_for_who_waits_and_not_for_who_is_looked_after() -> None:
+    waits = on_step(2, reached=False)
+    taken = replace(waits, alarm=replace(waits.alarm, state="acknowledged"))
+    assert "fife-arc" not in hubs(taken, COUNCIL)
+
+
+# -- responders -----------------------------------------------------------------------------------------------------------
+
+
+def test_responders_come_with_the_last_step_and_in_their_order() -> None:
+    reach = replace(COUNCIL, responders=(responder("warden"), responder("daughter")))
+    assert [told(on_step(step), reach)[1] for step in (0, 1, 2)] == [[], [], ["warden", "daughter"]]
+
+
+def test_only_who_is_on_duty_is_woken() -> None:
+    reach = replace(COUNCIL, responders=(responder("night-warden", NIGHTS), responder("daughter")))
+    assert told(on_step(2), reach, NOON)[1] == ["daughter"]
+    assert told(on_step(2), reach, NOON + timedelta(hours=9))[1] == ["night-warden", "daughter"]
+
+
+def test_when_nobody_is_on_duty_everybody_is_called() -> None:
+    reach = replace(COUNCIL, responders=(responder("night-warden", NIGHTS), responder("neighbour", NIGHTS)))
+    assert told(on_step(2), reach, NOON)[1] == ["night-warden", "neighbour"]
+
+
+def test_a_responder_who_was_told_hears_how_it_goes_on() -> None:
+    reach = replace(
+        COUNCIL, responders=(responder("warden", NIGHTS), responder("daughter")), told=frozenset({"warden"})
+    )
+    assert told(on_step(0), reach)[1] == ["warden"]
+    assert told(on_step(2), reach)[1] == ["warden", "daughter"]
+    assert told(on_step(0, tells=False), reach)[1] == ["warden"]
+
+
+def test_responders_are_told_even_when_there_is_no_hub_at_all() -> None:
+    assert told(on_step(2), Reach((), (responder("daughter"),))) == ([], ["daughter"])
+
+
+# -- what is only degraded goes to the technical hub ------------------------------------------------------------------------
+
+
+def test_what_is_degraded_goes_first_to_the_technical_hub() -> None:
+    reach = replace(COUNCIL, technical=HubId("fife-arc"))
+    degraded = on_step(0, kind="power_supply")
+    assert degraded.alarm.priority == Priority.DEGRADED
+    assert hubs(degraded, reach) == ["fife-arc"]
+    assert hubs(on_step(1, kind="power_supply"), reach) == ["fife-arc", "aberdeen-arc", "moray-arc", "forth-arc"]
+    assert "fife-arc" not in hubs(on_step(0), reach), "a fall is not for technicians"
+
+
+def test_a_council_without_a_technical_hub_sends_what_is_degraded_to_its_first() -> None:
+    assert hubs(on_step(0, kind="power_supply"), COUNCIL) == ["aberdeen-arc"]
+
+
+# -- what an attempt comes to -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -28,16 +28,18 @@ with recursive ways as (
     union all
     select (select d.way from alerts.delivery d where d.state = 'pending' and d.way > w.way order by d.way limit 1)
     from ways w where w.way is not null
+), idle as materialized (
+    select w.way from ways w
+    where w.way is not null and not exists (
+        select from generate_series(1, 5) as p (priority)
+        cross join lateral (
+            select leased_until from alerts.delivery where state = 'pending' and way = w.way and priority = p.priority
+            order by due_at limit 64) front
+        where front.leased_until between clock_timestamp() and clock_timestamp() + interval '1 minute')
 )
 select p.priority, min(first.due_at) as due_since
-from ways w
+from idle
 cross join generate_series(1, 5) as p (priority)
 cross join lateral (
-    select due_at from alerts.delivery where state = 'pending' and way = w.way and priority = p.priority order by due_at limit 1) first
-where not exists (
-    select from generate_series(1, 5) as q (priority)
-    cross join lateral (
-        select leased_until from alerts.delivery where state = 'pending' and way = w.way and priority = q.priority
-        order by due_at limit 64) front
-    where front.leased_until between clock_timestamp() and clock_timestamp() + interval '1 minute')
+    select due_at from alerts.delivery where state = 'pending' and way = idle.way and priority = p.priority order by due_at limit 1) first
 group by p.priority;

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 _TEXT_LENGTH_MAX: Final = 918  # Notify takes no longer ones
 _SAY_EVERY_S: Final = 60.0
 _NOT_CONFIGURED: Final = (
-    "texts are not configured: set TELECARE_NOTIFY_URL, TELECARE_NOTIFY_API_KEY and TELECARE_NOTIFY_TEMPLATE_ID"
+    "Texts are not configured: set TELECARE_NOTIFY_URL, TELECARE_NOTIFY_API_KEY and TELECARE_NOTIFY_TEMPLATE_ID"
 )
 _FAILED_FOR_NOW: Final = frozenset({"temporary-failure", "technical-failure"})
 _UNDER_WAY: Final = frozenset({"created", "sending", "pending"})
@@ -79,7 +79,7 @@ class SmsChannel:
     async def probe(self) -> str | None:
         """None when Notify knows us and our template, which holds `((message))`; else what is wrong, in a sentence."""
         if self._client is None:
-            return f"{_NOT_CONFIGURED.capitalize()}."
+            return f"{_NOT_CONFIGURED}."
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._client.template(self._clock.now())

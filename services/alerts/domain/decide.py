@@ -99,7 +99,7 @@ def _climbed(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decis
     rungs = circumstances.policy.of(alarm.priority)
     undelivered_at = ladder.undelivered_at(alarm, rungs)
     if ladder.step_due_at(alarm, rungs) <= now:
-        return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.NOT_ACKNOWLEDGED)
+        return _told_again(ladder.timed_out(alarm, circumstances.policy, now), Reason.NOT_ACKNOWLEDGED)
     if undelivered_at is not None and undelivered_at <= now:
         return _told_again(ladder.climbed(alarm, circumstances.policy, now), Reason.NOT_DELIVERED)
     return Decision(alarm=replace(alarm, changed_at=now), reason=Reason.ALREADY_SO)
@@ -184,7 +184,9 @@ def _close(alarm: Alarm, trigger: Close, now: datetime) -> Decision:
 def _delivered(alarm: Alarm, trigger: Delivered, now: datetime) -> Decision:
     """The first delivery is when a hub knew. Devices whose event has had no receipt from us get `notified`."""
     known = alarm if alarm.notified_at is not None else replace(alarm, notified_at=now)
-    if alarm.state == "open" and alarm.reached_at is None and trigger.told_at >= alarm.ladder_at:
+    # Only news of since it last began to wait, or to climb: a hub that has an older one may think that somebody has it.
+    since = max(alarm.ladder_at, alarm.opened_at)
+    if alarm.state == "open" and alarm.reached_at is None and trigger.told_at >= since:
         known = replace(known, reached_at=now)
     return Decision(alarm=known, reason=Reason.DELIVERED, receipt="notified")
 

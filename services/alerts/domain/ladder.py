@@ -31,6 +31,14 @@ def climbed(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
     return replace(alarm, step=min(alarm.step + 1, top(alarm, policy)), told_at=now)
 
 
+def timed_out(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
+    """Its time on its step is up: one step up. Had it climbed early, those on its step are told again at that step's time."""
+    ladder = policy.of(alarm.priority)
+    if _climbed_early(alarm, ladder) and now < alarm.ladder_at + seconds(ladder.steps[alarm.step + 1].after_s):
+        return replace(alarm, told_at=now)
+    return climbed(alarm, policy, now)
+
+
 def top(alarm: Alarm, policy: Policy) -> int:
     """The last step of its ladder."""
     return len(policy.of(alarm.priority).steps) - 1
@@ -49,11 +57,15 @@ def released(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
 
 
 def step_due_at(alarm: Alarm, ladder: Ladder) -> datetime:
-    """When an open alarm's time on its step is up: the next step's time, or at the top the next round's."""
-    told_at = alarm.told_at or alarm.ladder_at
+    """When an open alarm's time on its step is up: the next step's time, or at the top the next round's.
+
+    Has it climbed early, by a second press or because no hub had it, its step's own time comes first: a press must not
+    hold back what was due without it.
+    """
     if alarm.step + 1 >= len(ladder.steps):
-        return told_at + seconds(ladder.repeat_every_s)
-    return alarm.ladder_at + seconds(ladder.steps[alarm.step + 1].after_s)
+        return (alarm.told_at or alarm.ladder_at) + seconds(ladder.repeat_every_s)
+    step = alarm.step if _climbed_early(alarm, ladder) else alarm.step + 1
+    return alarm.ladder_at + seconds(ladder.steps[step].after_s)
 
 
 def undelivered_at(alarm: Alarm, ladder: Ladder) -> datetime | None:
@@ -85,6 +97,13 @@ def with_clocks(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
         repair_due_at=now + seconds(ladder.repair_within_s) if runs and ladder.repair_within_s else None,
         rises_at=now + seconds(ladder.rises_after_s) if runs and ladder.rises_after_s else None,
     )
+
+
+def _climbed_early(alarm: Alarm, ladder: Ladder) -> bool:
+    """Whether it stands on a step, not the last, whose time has not come since it was told."""
+    if alarm.step + 1 >= len(ladder.steps):
+        return False
+    return (alarm.told_at or alarm.ladder_at) < alarm.ladder_at + seconds(ladder.steps[alarm.step].after_s)
 
 
 def _due(alarm: Alarm, ladder: Ladder, now: datetime) -> Iterator[datetime]:

@@ -9,7 +9,7 @@ from contracts.action import Acknowledge, ActionResult, Close, Received, Release
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
 from contracts.fields import Payload
 from contracts.ids import DEVICE_ID_PATTERN, SLUG_PATTERN
-from contracts.notification import Notification
+from contracts.notification import Notification, Probe
 from contracts.topics import ROOT
 
 _DEVICE: Final = f"{ROOT}/devices/{{council_id}}/{{device_id}}"
@@ -77,7 +77,7 @@ CHANNELS: Final = (
         "hubNotifications",
         f"{_HUB}/notifications",
         "send",
-        (Notification,),
+        (Notification, Probe),
         "Every transition of an alarm, once; the same body as a webhook's. Delivered when the hub answers `received`.",
     ),
     _Channel(

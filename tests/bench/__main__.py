@@ -65,7 +65,8 @@ async def _measured(report: Report, measure: Callable[[House], Awaitable[_T]], h
 
 
 async def _idle(house: House) -> Delays:
-    return await Pressing(house).run(house.plan.idle_alarms, warm_up=house.plan.warm_up_alarms)
+    plan = house.plan
+    return await Pressing(house).run(plan.idle_alarms, per_s=plan.idle_alarms_per_s, warm_up=plan.warm_up_alarms)
 
 
 if __name__ == "__main__":

@@ -65,26 +65,26 @@ class Pressing:
         self._seen = len(house.receiver.deliveries)
         self._closing: list[asyncio.Task[None]] = []
 
-    async def run(self, count: int, *, warm_up: int) -> Delays:
-        """So many alarms, after some that are not measured: connections are made, statements prepared."""
+    async def run(self, count: int, *, per_s: float, warm_up: int) -> Delays:
+        """So many alarms, at random and `per_s` on average, after some that are not measured: connections are made, statements prepared."""
         await self._peer.connect()
         operator = asyncio.create_task(self._operate())
         try:
-            await self._press_many(warm_up)
+            await self._press_many(warm_up, per_s)
             await self._answered()
             first = len(self._house.receiver.deliveries)
             self._published_at.clear()
-            await self._press_many(count)
+            await self._press_many(count, per_s)
             await self._answered()
             return self._delays(self._house.receiver.deliveries[first:])
         finally:
             operator.cancel()
             self._peer.close()
 
-    async def _press_many(self, count: int) -> None:
+    async def _press_many(self, count: int, per_s: float) -> None:
         due = time.monotonic()
         for _ in range(count):
-            due += random.expovariate(self._house.plan.alarms_per_s)
+            due += random.expovariate(per_s)
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             self._press()
 

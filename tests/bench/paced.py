@@ -60,7 +60,7 @@ async def paced(house: House) -> Paced:
     alarms = round((plan.paced_s - _BEFORE_IT_ENDS_S) * plan.alarms_per_s)
     async with house.publisher(boot, total, plan.paced_per_s) as publisher:
         meter = Meter(house.parts())
-        pressing = asyncio.create_task(Pressing(house).run(alarms, warm_up=0))
+        pressing = asyncio.create_task(Pressing(house).run(alarms, per_s=plan.alarms_per_s, warm_up=0))
         told, looks = await _watch(house, publisher)
         await house.until_settled(settled_before + total, _PATIENCE_S)
         costs = meter.costs(total)

@@ -6,27 +6,24 @@ import hashlib
 import hmac
 import time
 from collections import OrderedDict
-from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.access import Principal, Role
-from contracts.ids import CouncilId, HubId
 from services.chassis.clock import Clock
+from services.chassis.http.lookups import Holder, Lookups
 from services.chassis.http.problems import Problem
-from services.chassis.postgres import Pool, Queries
-from services.chassis.postgres.borrow import borrow
+from services.chassis.postgres import Pool
 from services.chassis.settings import Settings
-
-_QUERIES = Queries.beside(__file__)
 
 # A revoked token is refused within this time.
 CACHED_S = 5.0
 CACHED_MAX = 1024
-_LOOK_UP_TIMEOUT_S = 3
+
+T = TypeVar("T")
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="token", description="A token from `telecare token create`.")
 
@@ -36,16 +33,35 @@ def token_digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
+class _Memory(Generic[T]):
+    """What was found, for a moment; the oldest is forgotten first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[bytes, tuple[T, float]] = OrderedDict()
+
+    def get(self, digest: bytes) -> T | None:
+        kept = self._kept.get(digest)
+        return kept[0] if kept is not None and time.monotonic() < kept[1] else None
+
+    def put(self, digest: bytes, found: T) -> None:
+        self._kept.pop(digest, None)
+        self._kept[digest] = (found, time.monotonic() + CACHED_S)
+        while len(self._kept) > CACHED_MAX:
+            self._kept.popitem(last=False)
+
+
 class Access:
     """Knows who a token stands for; found in the view `registry.access_directory`, through the service's own pool."""
 
     def __init__(self, pool: Pool, settings: Settings, clock: Clock) -> None:
-        self._pool = pool
+        self._lookups = Lookups(pool)
         self._clock = clock
         bootstrap = settings.bootstrap_token.get_secret_value() if settings.bootstrap_token else ""
         self._bootstrap = token_digest(bootstrap) if bootstrap else None
-        # Digest → who, until when the token holds, and (monotonic seconds) until when we need not ask again.
-        self._cache: OrderedDict[bytes, tuple[Principal, datetime | None, float]] = OrderedDict()
+        self._known = _Memory[Holder]()
+        # Nobody knows a token before it is made, so that one which was unknown once is not about to work. Apart from the
+        # known ones: a flood of those that nobody made forgets none that somebody did.
+        self._unknown = _Memory[Literal[True]]()
 
     def router(self, **options: Any) -> APIRouter:
         """An APIRouter none of whose routes answers without a token: 401, before anything else is looked at."""
@@ -59,34 +75,21 @@ class Access:
         """As `principal`, of a token that only its digest is kept of."""
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Principal(name="bootstrap", role="ops")
-        found = self._cached(digest) or await self._look_up(digest)
-        if found is None:
+        holder = self._known.get(digest) or await self._look_up(digest)
+        if holder is None:
             return None
-        principal, expires_at, _ = found
-        return principal if expires_at is None or self._clock.now() < expires_at else None
+        expires_at = holder.expires_at
+        return holder.principal if expires_at is None or self._clock.now() < expires_at else None
 
-    def _cached(self, digest: bytes) -> tuple[Principal, datetime | None, float] | None:
-        found = self._cache.get(digest)
-        return found if found is not None and time.monotonic() < found[2] else None
-
-    async def _look_up(self, digest: bytes) -> tuple[Principal, datetime | None, float] | None:
-        self._cache.pop(digest, None)
-        async with borrow(self._pool) as connection:
-            row = await connection.fetchrow(_QUERIES["principal_of_token"], digest, timeout=_LOOK_UP_TIMEOUT_S)
-        if row is None:
-            return None  # and not remembered: a token works from the moment it is made
-        councils = row["councils"]
-        principal = Principal(
-            name=row["name"],
-            role=row["role"],
-            hub_id=None if row["hub_id"] is None else HubId(row["hub_id"]),
-            councils=None if councils is None else frozenset(map(CouncilId, councils)),
-        )
-        found = (principal, row["expires_at"], time.monotonic() + CACHED_S)
-        self._cache[digest] = found
-        while len(self._cache) > CACHED_MAX:
-            self._cache.popitem(last=False)
-        return found
+    async def _look_up(self, digest: bytes) -> Holder | None:
+        if self._unknown.get(digest):
+            return None
+        holder = await self._lookups.find(digest)
+        if holder is None:
+            self._unknown.put(digest, True)
+        else:
+            self._known.put(digest, holder)
+        return holder
 
     async def _authenticate(
         self,

@@ -66,7 +66,10 @@ class Pressing:
         self._closing: list[asyncio.Task[None]] = []
 
     async def run(self, count: int, *, per_s: float, warm_up: int) -> Delays:
-        """So many alarms, at random and `per_s` on average, after some that are not measured: connections are made, statements prepared."""
+        """So many alarms, at random and `per_s` on average.
+
+        Some before them are not measured: connections are made then, and statements prepared.
+        """
         await self._peer.connect()
         operator = asyncio.create_task(self._operate())
         try:

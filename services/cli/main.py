@@ -16,7 +16,7 @@ from services.chassis.embedded.process import ServerDidNotStartError
 from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
-from services.cli.registry import council_app, device_app, hub_app, token_app
+from services.cli.registry import council_app, device_app, hub_app, responder_app, token_app
 from services.cli.trouble import explain
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ SERVICES = ("ingest", "alerts", "registry")
 app.add_typer(token_app, name="token")
 app.add_typer(hub_app, name="hub")
 app.add_typer(council_app, name="council")
+app.add_typer(responder_app, name="responder")
 app.add_typer(device_app, name="device")
 
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]

@@ -1,0 +1,60 @@
+"""What the commands of the registry share: asking the API, and talking with whoever sits at the terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from services.cli.api import Api
+
+
+def ask(work: Callable[[Api], Awaitable[Any]]) -> Any:
+    """What the API answers. Ends the command with its words, and exit code 1, when it refuses."""
+    from services.cli.api import Api, ApiError
+
+    async def run() -> Any:
+        async with Api.from_environment() as api:
+            return await work(api)
+
+    try:
+        return asyncio.run(run())
+    except ApiError as error:
+        typer.echo(f"telecare: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def read(prompt: str, *, hidden: bool = False) -> str:
+    """What is typed, or comes in a line of standard input: neither the process list nor a shell's history gets to know it."""
+    if sys.stdin.isatty():
+        typed: str = typer.prompt(prompt, hide_input=hidden)
+        return typed.strip()
+    return sys.stdin.readline().strip()
+
+
+def segment(text: str) -> str:
+    """One segment of a path, whatever a person typed: `X/claim?` is a bad id, not the way to another route."""
+    return quote(text, safe="")
+
+
+def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """The rows under the names; nothing for None, and times to the minute."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(
+            *(
+                "" if cell is None else f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else str(cell)
+                for cell in row
+            )
+        )
+    Console(highlight=False, soft_wrap=True).print(table)

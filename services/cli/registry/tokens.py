@@ -1,0 +1,104 @@
+"""`telecare token …`: straight in the database, for the first one is made where there is none yet."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, cast, get_args
+
+import typer
+
+from contracts.access import Role
+from services.chassis.settings import SettingsError, load_settings
+from services.cli.registry.terminal import show_table
+
+token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
+
+
+@token_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="Whose it is: the actor in every history.")],
+    *,
+    role: Annotated[str, typer.Option(help=" | ".join(get_args(Role)))],
+    hub: Annotated[str | None, typer.Option(help="The hub of a hub's token.")] = None,
+    council: Annotated[list[str] | None, typer.Option(help="Limit an engineer to this council; repeatable.")] = None,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Valid for so many days.")] = None,
+) -> None:
+    """Make a token. It is printed once and stored hashed."""
+    from services.registry.tokens import create_token as create
+
+    if role not in get_args(Role):
+        raise SettingsError(f"--role {role}: give one of {', '.join(get_args(Role))}")
+    now = datetime.now(UTC)
+
+    async def work(connection: Any) -> str:
+        return await create(
+            connection,
+            name=name,
+            role=cast(Role, role),
+            hub_id=hub,
+            councils=council or None,
+            now=now,
+            expires_at=now + timedelta(days=days) if days else None,
+        )
+
+    typer.echo(_in_database(work))
+
+
+@token_app.command("list")
+def list_tokens() -> None:
+    """All tokens ever made; never the tokens themselves."""
+    from services.registry.tokens import list_tokens as every
+
+    rows = _in_database(every)
+    show_table(
+        ["name", "role", "hub", "councils", "created", "expires", "revoked"],
+        [
+            [
+                each.name,
+                each.role,
+                each.hub_id,
+                ",".join(each.councils or []),
+                each.created_at,
+                each.expires_at,
+                each.revoked_at,
+            ]
+            for each in rows
+        ],
+    )
+
+
+@token_app.command("revoke")
+def revoke_token(token: Annotated[str, typer.Argument(help="Its name or its id.")]) -> None:
+    """Revoke a token: refused everywhere within seconds."""
+    from services.registry.tokens import revoke_token as revoke
+
+    count = _in_database(lambda connection: revoke(connection, token, now=datetime.now(UTC)))
+    if not count:
+        raise SettingsError(f"there is no valid token {token!r}: `telecare token list` shows all")
+    typer.echo(f"revoked {count}")
+
+
+def _in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
+    from services.chassis.postgres.migrate import missing
+    from services.chassis.postgres.pool import connect
+    from services.registry.tokens import TokenError
+
+    async def run() -> Any:
+        url = load_settings().database_url.get_secret_value()
+        if names := await missing(url):
+            raise SettingsError(
+                f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"
+            )
+        connection = await connect(url, name="token", role="telecare_registry")
+        try:
+            return await work(connection)
+        finally:
+            await connection.close()
+
+    try:
+        return asyncio.run(run())
+    except TokenError as error:
+        typer.echo(f"telecare: {error}", err=True)
+        raise typer.Exit(1) from None

@@ -12,6 +12,9 @@ from typing import Literal
 
 import structlog
 
+# Without local variables, which structlog and rich show by default: among them are secrets that were just decrypted.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logging(log_format: Literal["console", "json"], level: str) -> None:
     """Send every log line of this process to standard error in one format."""
@@ -22,9 +25,11 @@ def configure_logging(log_format: Literal["console", "json"], level: str) -> Non
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderers: list[structlog.typing.Processor] = (
-        [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        else [
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

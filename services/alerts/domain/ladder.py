@@ -60,7 +60,7 @@ def step_due_at(alarm: Alarm, ladder: Ladder) -> datetime:
     """When an open alarm's time on its step is up: the next step's time, or at the top the next round's.
 
     Has it climbed early, by a second press or because no hub had it, its step's own time comes first: a press must not
-    hold back what was due without it.
+    hold back what was due without it. (While no hub has it, the shorter clock of what is undelivered runs.)
     """
     if alarm.step + 1 >= len(ladder.steps):
         return (alarm.told_at or alarm.ladder_at) + seconds(ladder.repeat_every_s)
@@ -100,8 +100,8 @@ def with_clocks(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
 
 
 def _climbed_early(alarm: Alarm, ladder: Ladder) -> bool:
-    """Whether it stands on a step, not the last, whose time has not come since it was told."""
-    if alarm.step + 1 >= len(ladder.steps):
+    """Whether a hub has it, and it stands on a step, not the last, whose time has not come since it was told."""
+    if alarm.reached_at is None or alarm.step + 1 >= len(ladder.steps):
         return False
     return (alarm.told_at or alarm.ladder_at) < alarm.ladder_at + seconds(ladder.steps[alarm.step].after_s)
 

@@ -24,7 +24,9 @@ _log = structlog.get_logger(__name__)
 
 _INSIDE: Final = re.compile(r"/console/[A-Za-z0-9/_-]*")
 _HOME: Final = "/console/"
-_NO_COOKIE: Final = "Your browser did not keep the sign-in: the console needs an https:// address, and its cookie allowed."
+_NO_COOKIE: Final = (
+    "Your browser did not keep the sign-in: the console needs an https:// address, and its cookie allowed."
+)
 
 
 class Credentials(BaseModel):

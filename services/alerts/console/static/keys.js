@@ -8,7 +8,8 @@ import { say } from "./say.js";
 const SETTING = "console-single-keys";
 const SETTLED_MS = 700;
 
-let movedAt = -Infinity;
+const queue = document.documentElement.dataset; // `queue` is "settled", or "moved" just now
+let settling = null;
 let first = null;
 
 const links = () => [...document.querySelectorAll("#queue a.open")].filter((link) => link.checkVisibility());
@@ -34,7 +35,7 @@ function acknowledge() {
   }
   const top = document.querySelector('[data-key="waiting"] .card');
   if (!form(top)) say("Nobody is waiting.");
-  else if (performance.now() - movedAt < SETTLED_MS) say("The queue has just changed. Look, and press again.");
+  else if (queue.queue === "moved") say("The queue has just changed. Look, and press again.");
   else act.send(form(top));
 }
 
@@ -73,7 +74,11 @@ export function begin() {
   box.addEventListener("change", () => localStorage.setItem(SETTING, box.checked ? "on" : "off"));
   page.events.addEventListener("renewed", () => {
     const top = document.querySelector('[data-key="waiting"] .card')?.dataset.key ?? null;
-    if (top !== first) movedAt = performance.now();
+    if (top !== first) {
+      clearTimeout(settling);
+      queue.queue = "moved";
+      settling = setTimeout(() => { queue.queue = "settled"; }, SETTLED_MS);
+    }
     first = top;
   });
 }

@@ -1,0 +1,90 @@
+"""The network goes away and comes back: the page says so, nothing is missed, nothing written is lost."""
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Operator
+from tests.integration.alerts.running import Installation
+from tests.support.servers import TcpProxy
+
+
+async def test_a_page_that_was_cut_off_says_so_and_then_shows_all_that_came_meanwhile(
+    alerts: Installation, operator: Operator, network: TcpProxy
+) -> None:
+    morag = await operator("Morag", url=network.url)
+    before = await alerts.press()
+    await morag.card(before).wait_for()
+    network.cut()
+    await expect(morag.page.locator("#line")).to_have_text("No connection")
+    banner = morag.page.locator("#line-banner")
+    await expect(banner).to_contain_text("new alarms do NOT show here")
+    meanwhile = await alerts.press()
+    taken = await alerts.alarm(before)
+    await alerts.api.post(f"/api/v1/alarms/{taken['alarm_id']}/acknowledge", {"operator": "Isla"})
+    await alerts.alarm(meanwhile)
+    network.restore()
+    await morag.is_live()
+    await expect(banner).to_be_hidden()
+    await morag.card(meanwhile).wait_for()
+    await expect(morag.card(before)).to_contain_text("Isla has it")
+
+
+async def test_a_network_that_swallows_everything_is_noticed_too(
+    alerts: Installation, operator: Operator, network: TcpProxy
+) -> None:
+    """No error ever comes: connections stay open and nothing passes. The server's ticks are missed."""
+    morag = await operator("Morag", url=network.url)
+    network.blackhole()
+    await expect(morag.page.locator("#line")).to_have_text("No connection", timeout=30_000)
+    device = await alerts.press()
+    network.restore()
+    await morag.card(device).wait_for()
+    await morag.is_live()
+
+
+async def test_a_browser_that_goes_offline_says_so_at_once(alerts: Installation, operator: Operator) -> None:
+    morag = await operator("Morag")
+    await morag.context.set_offline(True)
+    await expect(morag.page.locator("#line")).to_have_text("No connection")
+    device = await alerts.press()
+    await morag.context.set_offline(False)
+    await morag.is_live()
+    await morag.card(device).wait_for()
+
+
+async def test_a_form_that_could_not_be_sent_stays_with_its_text_and_says_so(
+    alerts: Installation, operator: Operator, network: TcpProxy
+) -> None:
+    morag = await operator("Morag", url=network.url)
+    device = await alerts.press()
+    await morag.open_alarm(device)
+    await morag.page.get_by_text("No response to our call").click()
+    await morag.page.get_by_label("Note").fill("Rang twice.")
+    network.cut()
+    close = morag.alarm.get_by_role("button", name="Close the alarm")
+    await close.click()
+    await expect(morag.alarm.locator("form.close .form-trouble")).to_contain_text("Not sent: no connection.")
+    await expect(morag.page.get_by_label("Note")).to_have_value("Rang twice.")
+    network.restore()
+    await morag.is_live()
+    await morag.page.reload()
+    await expect(morag.page.get_by_label("Note")).to_have_value("Rang twice.")
+    await close.click()
+    await expect(morag.alarm.locator(".note")).to_have_text("Rang twice.")
+    await alerts.alarm(device, state="closed", outcome="no_response")
+
+
+async def test_a_click_that_did_not_get_through_can_be_sent_again(
+    alerts: Installation, operator: Operator, network: TcpProxy
+) -> None:
+    morag = await operator("Morag", url=network.url)
+    device = await alerts.press()
+    await morag.card(device).wait_for()
+    network.cut()
+    await morag.card(device).get_by_role("button").click()
+    notice = morag.page.locator("#notices .notice")
+    await expect(notice).to_contain_text(f"{device}: Not sent: no connection.")
+    network.restore()
+    await morag.is_live()
+    await notice.get_by_role("button", name="Try again").click()
+    await alerts.alarm(device, state="acknowledged", acknowledged_by="Morag")
+    await expect(notice).to_have_count(0)

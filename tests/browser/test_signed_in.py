@@ -1,0 +1,91 @@
+"""A sign-in outlasts a shift, warns before it ends, and ends without taking anything with it."""
+
+from playwright.async_api import expect
+
+from tests.browser.conftest import Operator
+from tests.integration.alerts.running import OPS, Installation
+
+
+async def _sessions_end_in(alerts: Installation, minutes: int) -> None:
+    await alerts.database.execute(
+        "update alerts.console_session set created_at = now() - interval '13 hours', "
+        "expires_at = now() + make_interval(mins => $1)",
+        minutes,
+    )
+
+
+async def test_a_sign_in_that_is_about_to_end_says_so_and_is_renewed_without_losing_the_page(
+    alerts: Installation, operator: Operator
+) -> None:
+    morag = await operator("Morag")
+    await expect(morag.page.locator("#session-banner")).to_be_hidden()
+    device = await alerts.press()
+    await morag.open_alarm(device)
+    await morag.page.get_by_label("Note").fill("half a sentence")
+    await _sessions_end_in(alerts, 20)
+    await morag.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as on coming back to the page
+    banner = morag.page.locator("#session-banner")
+    await expect(banner).to_contain_text("Your sign-in ends at")
+    await banner.get_by_role("button", name="Sign in again").click()
+    await morag.page.get_by_label("Access token").fill(morag.token)
+    await morag.page.locator("#session-dialog").get_by_role("button", name="Sign in").click()
+    await expect(banner).to_be_hidden()
+    await expect(morag.page.get_by_label("Note")).to_have_value("half a sentence")
+    await morag.is_live()
+
+
+async def test_a_sign_in_that_has_ended_asks_for_another_and_the_page_stays(
+    alerts: Installation, operator: Operator
+) -> None:
+    morag = await operator("Morag")
+    device = await alerts.press()
+    await morag.open_alarm(device)
+    await morag.page.get_by_label("Note").fill("half a sentence")
+    await morag.page.get_by_text("Equipment fault").click()
+    await alerts.database.execute("update alerts.console_session set ended_at = now()")
+    await morag.alarm.get_by_role("button", name="Close the alarm").click()
+    dialog = morag.page.locator("#session-dialog")
+    await dialog.get_by_label("Access token").fill("tc_wrong")
+    await dialog.get_by_role("button", name="Sign in").click()
+    await expect(dialog.locator(".form-trouble")).to_contain_text("unknown, expired or revoked")
+    await dialog.get_by_label("Access token").fill(OPS)
+    await dialog.get_by_role("button", name="Sign in").click()
+    await expect(dialog).to_be_hidden()
+    await expect(morag.alarm.locator("form.close .form-trouble")).to_contain_text("your sign-in has ended")
+    await expect(morag.page.get_by_label("Note")).to_have_value("half a sentence")
+    await morag.alarm.get_by_role("button", name="Close the alarm").click()
+    await alerts.alarm(device, state="closed", outcome="equipment_fault")
+
+
+async def test_signing_out_ends_it_and_leaves_no_draft_behind(alerts: Installation, operator: Operator) -> None:
+    morag = await operator("Morag")
+    device = await alerts.press()
+    await morag.open_alarm(device)
+    await morag.page.get_by_label("Note").fill("about a person")
+    await morag.page.get_by_role("button", name="Sign out").click()
+    await expect(morag.page.get_by_role("heading", name="Hub console")).to_be_visible()
+    assert "about a person" not in await morag.page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
+    await morag.page.goto(f"{morag.url}/console/")
+    await expect(morag.page).to_have_url(f"{morag.url}/console/sign-in?next=/console/")
+
+
+async def test_a_link_from_another_site_finds_whoever_is_signed_in(alerts: Installation, operator: Operator) -> None:
+    """SameSite=Strict: that first request comes without the cookie, and the door sends on whoever has one."""
+    morag = await operator("Morag")
+    device = await alerts.press()
+    await morag.card(device).wait_for()
+    path = await morag.card(device).locator("a.open").get_attribute("href")
+    elsewhere = morag.url.replace("127.0.0.1", "localhost")
+    await morag.page.goto(f"{elsewhere}/docs")
+    await morag.page.evaluate("(to) => { location.href = to }", f"{morag.url}{path}")
+    await expect(morag.alarm.locator(".where").first).to_contain_text(device)
+
+
+async def test_a_wrong_token_is_refused_in_words_and_the_name_stays(operator: Operator) -> None:
+    morag = await operator("Morag", signed_in=False)
+    await morag.page.goto(f"{morag.url}/console/")
+    await morag.page.get_by_label("Your name").fill("Morag")
+    await morag.page.get_by_label("Access token").fill("tc_wrong")
+    await morag.page.get_by_role("button", name="Sign in", exact=True).click()
+    await expect(morag.page.get_by_role("alert")).to_contain_text("unknown, expired or revoked")
+    await expect(morag.page.get_by_label("Your name")).to_have_value("Morag")

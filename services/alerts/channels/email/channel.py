@@ -14,6 +14,7 @@ from typing import Final
 import aiosmtplib
 import structlog
 
+from services.alerts.channels.berths import Berths, Crowded
 from services.alerts.channels.channel import Parcel
 from services.alerts.channels.email.message import message
 from services.alerts.channels.email.server import MailServer, address_of
@@ -24,6 +25,7 @@ from services.chassis.secrets import SecretKeyError, Vault
 
 _log = structlog.get_logger(__name__)
 
+AT_ONCE_MAX: Final = 16  # servers take a few dozen connections of one client
 _EACH_ADDRESS_S: Final = 3.0
 _PART_S: Final = 0.5  # for QUIT, which nothing depends on any more
 _SAY_EVERY_S: Final = 60.0
@@ -47,6 +49,7 @@ class EmailChannel:
         self._names = names
         self._public_url = public_url
         self._timeout_s = timeout_s
+        self._berths = Berths(AT_ONCE_MAX)
         self._said_at_s = float("-inf")
 
     async def send(self, parcel: Parcel, now: datetime) -> Outcome:
@@ -71,7 +74,7 @@ class EmailChannel:
         if server is None:
             return "E-mail is not configured: set TELECARE_SMTP_URL and TELECARE_EMAIL_FROM."
         try:
-            async with self._session(server) as client:
+            async with self._session(server, self._deadline()) as client:
                 await client.ehlo()
                 await client.noop()
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -79,8 +82,9 @@ class EmailChannel:
         return None
 
     async def _hand_in(self, server: MailServer, mail: EmailMessage, to: str) -> Outcome:
+        deadline = self._deadline()
         try:
-            async with self._session(server) as client:
+            async with self._berths.one(), self._session(server, deadline) as client:
                 await client.send_message(mail, sender=server.sender.addr_spec, recipients=[to])
         except (aiosmtplib.SMTPException, OSError) as error:
             outcome = _outcome_of(error)
@@ -90,11 +94,11 @@ class EmailChannel:
         return DELIVERED
 
     @contextlib.asynccontextmanager
-    async def _session(self, server: MailServer) -> AsyncIterator[aiosmtplib.SMTP]:
-        """A connection for one message; all that is done with it, and the way there, has `timeout_s`."""
+    async def _session(self, server: MailServer, deadline: float) -> AsyncIterator[aiosmtplib.SMTP]:
+        """A connection for one message; all that is done with it, and the way there, ends at `deadline` (of the loop's time)."""
         client: aiosmtplib.SMTP | None = None
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout_at(deadline):
                 client = await self._connect(server)
                 yield client
         except BaseException:
@@ -123,6 +127,9 @@ class EmailChannel:
         await client.connect()
         return client
 
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout_s
+
     def _say(self, server: MailServer, outcome: Outcome) -> None:
         """Loud, once a minute: as long as it lasts, no e-mail at all goes out."""
         if time.monotonic() - self._said_at_s >= _SAY_EVERY_S:
@@ -140,6 +147,8 @@ def _outcome_of(error: Exception) -> Outcome:
         return _refused(error)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return permanent("the mail server cannot take this address")
+    if isinstance(error, Crowded):
+        return transient(str(error))
     return transient("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
 
 

@@ -16,6 +16,7 @@ from uuid import UUID
 import aiohttp
 import structlog
 
+from services.alerts.channels.berths import Berths, Crowded
 from services.alerts.channels.channel import Parcel
 from services.alerts.channels.names import Names
 from services.alerts.channels.sms.account import NotifyAccount
@@ -27,12 +28,14 @@ from services.chassis.secrets import SecretKeyError, Vault
 
 _log = structlog.get_logger(__name__)
 
+AT_ONCE_MAX: Final = 32  # at a third of a second each, twice what Notify takes a minute
 _TEXT_LENGTH_MAX: Final = 918  # Notify takes no longer ones
 _SAY_EVERY_S: Final = 60.0
 _NOT_CONFIGURED: Final = (
     "Texts are not configured: set TELECARE_NOTIFY_URL, TELECARE_NOTIFY_API_KEY and TELECARE_NOTIFY_TEMPLATE_ID"
 )
 _FAILED_FOR_NOW: Final = frozenset({"temporary-failure", "technical-failure"})
+_MOMENTARY: Final = frozenset({"HTTP 408", "HTTP 429 RateLimitError"})  # the other 429 ends at midnight
 _UNDER_WAY: Final = frozenset({"created", "sending", "pending"})
 
 
@@ -57,6 +60,7 @@ class SmsChannel:
         self._clock = clock
         self._public_url = public_url
         self._timeout_s = timeout_s
+        self._berths = Berths(AT_ONCE_MAX)
         self._said_at_s = float("-inf")
 
     async def send(self, parcel: Parcel, now: datetime) -> Outcome:
@@ -70,7 +74,7 @@ class SmsChannel:
         except (SecretKeyError, UnicodeDecodeError):
             return transient("the channel's number cannot be read")
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._berths.one():
                 return await self._attempt(self._client, parcel, number, now)
         except (aiohttp.ClientError, OSError) as error:
             # Notify may have it all the same: the next attempt asks first.
@@ -125,7 +129,7 @@ class SmsChannel:
         """400 is about this text. Other refusals are about us, and all texts wait until somebody has mended that."""
         if answer.status == 400:
             return permanent(str(answer))
-        if 300 <= answer.status < 500 and answer.status not in {408, 429}:
+        if 300 <= answer.status < 500 and str(answer) not in _MOMENTARY:
             self._say(answer)
         return transient(str(answer))
 
@@ -179,4 +183,6 @@ def _id(body: Mapping[str, Any]) -> str | None:
 
 
 def _no_answer(error: Exception) -> Outcome:
+    if isinstance(error, Crowded):
+        return transient(str(error))
     return transient("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)

@@ -5,7 +5,10 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+import uvloop
 
+from services.alerts.channels.email import channel as email
+from services.alerts.channels.sms import channel as sms
 from services.alerts.domain.delivery import Outcome
 from tests.blackbox.box import PRIVATE
 from tests.integration.alerts.channels.ways import HUNG_AFTER_S, EmailWay, MqttWay, SmsWay, Way, WebhookWay, raw_server
@@ -118,3 +121,30 @@ def failed(outcome: Outcome, *verdicts: str) -> None:
     """It says so, and why."""
     assert outcome.verdict in verdicts, outcome
     assert outcome.detail
+
+
+@pytest.mark.parametrize(("made", "at_once_max"), [(EmailWay, email.AT_ONCE_MAX), (SmsWay, sms.AT_ONCE_MAX)])
+async def test_a_provider_that_hangs_holds_a_few_sends_and_no_more(made: type[Way], at_once_max: int) -> None:
+    """The dispatcher's places are everybody's: a hub's webhook must find one."""
+    async with made() as way:
+        holds = [await way.hold() for _ in range(100)]
+        sending = [asyncio.create_task(way.send()) for _ in range(100)]
+        await until(lambda: sum(each.done() for each in sending) == 100 - at_once_max)
+        turned_away = [each.result() for each in sending if each.done()]
+        assert {(each.verdict, each.detail) for each in turned_away} == {
+            ("transient", "too many are being sent already")
+        }
+        held = [each for each in sending if not each.done()]
+        for _, release in holds:
+            release.set()
+        assert {outcome.verdict for outcome in await asyncio.gather(*held)} == {way.sent}
+
+
+@pytest.mark.parametrize("made", [WebhookWay, EmailWay, SmsWay])
+def test_delivered_on_the_event_loop_that_production_runs(made: type[Way]) -> None:
+    async def story() -> Outcome:
+        async with made() as way:
+            return await way.send()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(story()).verdict in {"delivered", "awaiting"}

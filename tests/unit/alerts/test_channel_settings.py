@@ -1,15 +1,22 @@
 """Where mail and texts go is said in settings, and a wrong one is named without its secret."""
 
+import string
 import uuid
+from email import policy
 from typing import Any
 
 import jwt
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from services.alerts.channels.email.message import message
 from services.alerts.channels.email.server import MailServer, address_of
 from services.alerts.channels.sms.account import NotifyAccount
+from services.alerts.channels.wording import wording
 from services.chassis.settings import Settings, SettingsError, load_settings
+from services.registry.domain.address import normal
 from tests.unit.alerts.build import NOON
 
 PASSWORD = "hunter2-and-more"
@@ -174,3 +181,24 @@ def test_what_is_missing_or_wrong_is_named_without_the_key(changes: dict[str, An
 def test_an_address_of_the_console_that_is_none_is_named(url: str) -> None:
     with pytest.raises(SettingsError, match="TELECARE_PUBLIC_URL"):
         load_settings(database_url="x", mqtt_url="x", public_url=url)
+
+
+_ATEXT = string.ascii_letters + string.digits + "!#$%&'*+/=?^_`{|}~-"
+_labels = st.from_regex(r"[a-z0-9](?:[a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
+_addresses = st.builds(
+    lambda local, labels: f"{'.'.join(local)}@{'.'.join(labels)}",
+    st.lists(st.text(_ATEXT, min_size=1, max_size=12), min_size=1, max_size=3),
+    st.lists(_labels, min_size=1, max_size=3).map(lambda labels: [*labels, "example"]),
+)
+
+
+@given(_addresses)
+def test_every_address_that_the_registry_takes_can_be_written_to(text: str) -> None:
+    address = address_of(normal("email", text))
+    assert address is not None
+    assert address.addr_spec == text
+    sender = address_of("telecare@council.example")
+    assert sender is not None
+    mail = message("msg_1", wording("{}"), sender, address, NOON).as_bytes(policy=policy.SMTP)
+    headers = mail.partition(b"\r\n\r\n")[0].decode().replace("\r\n ", " ").split("\r\n")
+    assert [each.partition(":")[0] for each in headers][:3] == ["From", "To", "Date"]

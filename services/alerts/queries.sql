@@ -115,12 +115,12 @@ with born as (
     select $13::uuid, $3, transition_id, $14::text::jsonb from happened where $13::uuid is not null
 ), notified as (
     insert into alerts.notification (notification_id, transition_id, alarm_id, type, timestamp, body)
-    select $15, transition_id, $3, $16, $4, $17 from happened
+    select $15, transition_id, $3, $16, $17, $18 from happened
 ), told as (
     insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, responder_id, priority, due_at,
         created_at)
     select transition_id, $3, $15, kind, channel, hub_id, responder_id, $9, $4, $4
-    from happened, unnest($18::text[], $19::uuid[], $20::text[], $21::uuid[]) as parcel (kind, channel, hub_id, responder_id)
+    from happened, unnest($19::text[], $20::uuid[], $21::text[], $22::uuid[]) as parcel (kind, channel, hub_id, responder_id)
     returning delivery_id, way
 )
 select transition_id, array(select (delivery_id, way) from told) as due, pg_notify('alarm_transition', '') from happened;
@@ -248,9 +248,11 @@ with confirmed as (
     where d.notification_id = $1 and d.hub_id = $2 and d.kind = 'mqtt' and d.state = 'pending'
     returning d.transition_id, d.notification_id
 )
-select c.transition_id, n.type, n.timestamp as told_at, (
+select c.transition_id, n.type, t.at as told_at, (
     select (e.body ->> 'received_at')::timestamptz from alerts.alarm_event e where e.transition_id = c.transition_id) as received_at
-from confirmed c join alerts.notification n using (notification_id);
+from confirmed c
+join alerts.notification n using (notification_id)
+left join alerts.transition t on t.transition_id = c.transition_id;
 
 -- name: concerns_hub
 -- Whether an alarm is a hub's business.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from pydantic import TypeAdapter
 
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import AlarmId, CouncilId, DeviceId, HubId, NotificationId
+from contracts.ids import AlarmId, CouncilId, DeviceId, HubId
 from contracts.rota import Rota
 from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm
@@ -201,14 +201,14 @@ async def write_transition(
     alarm, type_ = decision.alarm, decision.notification
     if type_ is None:
         raise ValueError("a decision without a transition has nothing to tell")
-    id_ = NotificationId(f"msg_{uuid.uuid4().hex}")
+    tells = notification(type_, alarm, event, shown, now)
     to = [parcel for parcel in _parcels(told) if parcel[1] not in unsent]
     row = await connection.fetchrow(
         QUERIES["write_transition"],
         *(_json(alarm), new, alarm.alarm_id, now, decision.event, decision.reason, alarm.state, alarm.step),
         *(alarm.priority, decision.actor, decision.hub, decision.detail),
         *((event.event_id, event.to_json()) if event else (None, None)),
-        *(id_, type_, notification(id_, type_, alarm, shown, now).model_dump_json()),
+        *(tells.id, type_, tells.timestamp, tells.model_dump_json()),
         *([parcel[at] for parcel in to] for at in range(4)),
     )
     if row is None:

@@ -90,7 +90,7 @@ def _raised(trigger: EventArrived, now: datetime, circumstances: Circumstances) 
     born = replace(_born(trigger, now, circumstances), state="open", closed_at=None, closed_by=None)
     told = Decision(alarm=born, event="raised", reason=Reason.FIRST_EVENT, detail=trigger.detail)
     raised = _begun(born, now, circumstances, told)
-    return replace(raised, alarm=ladder.with_clocks(raised.alarm, circumstances.policy, now))
+    return replace(raised, alarm=ladder.with_clocks(raised.alarm, circumstances.policy, trigger.event.received_at))
 
 
 def _begun(alarm: Alarm, now: datetime, circumstances: Circumstances, decision: Decision) -> Decision:

@@ -1,6 +1,8 @@
 """What a hub is told of a transition: written once, when it happens, and never changed."""
 
+import uuid
 from datetime import datetime
+from typing import Final
 
 from contracts.alarm import EventView
 from contracts.alarm_event import AlarmEvent
@@ -8,10 +10,18 @@ from contracts.ids import NotificationId
 from contracts.notification import AlarmData, AlarmNotificationType, Notification
 from services.alerts.domain.alarm import Alarm
 
+_NAMESPACE: Final = uuid.UUID("d2a9c8a0-0f5b-4a53-9d0d-3a7b0f6b9a2e")  # any constant of our own
+
 
 def notification(
-    id_: NotificationId, type_: AlarmNotificationType, alarm: Alarm, event: AlarmEvent | None, now: datetime
+    type_: AlarmNotificationType, alarm: Alarm, cause: AlarmEvent | None, shown: AlarmEvent | None, now: datetime
 ) -> Notification:
-    """Tells of `alarm` as it stands after the transition, with the device's latest event (None: it never sent one)."""
-    data = AlarmData(**alarm.view().model_dump(), event=EventView.of(event) if event else None)
-    return Notification(id=id_, type=type_, timestamp=now, data=data)
+    """Tells of `alarm` as it stands after the transition, with the device's latest event (None: it never sent one).
+
+    What an event caused follows from that event alone, its id and its time too: decided again, because a crash of the database
+    took the decision back, it is the same notification to a hub that has it already.
+    """
+    data = AlarmData(**alarm.view().model_dump(), event=EventView.of(shown) if shown else None)
+    made = uuid.uuid4() if cause is None else uuid.uuid5(_NAMESPACE, cause.event_id)
+    at = now if cause is None else cause.received_at
+    return Notification(id=NotificationId(f"msg_{made.hex}"), type=type_, timestamp=at, data=data)

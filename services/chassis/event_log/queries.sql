@@ -11,9 +11,13 @@ from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as entry (stream
 -- if what follows from them fails, so does this. A key alone comes back when another has its lock, which is taken by the key and
 -- not by its rows: a row that is appended meanwhile must wait for those before it. A bounded number: a long backlog of a key is
 -- handled in several transactions. What the lock's last holder did just now may not be seen yet: rows that are gone are passed
--- over, and one that was put off is tried again at once, before those behind it.
-with chosen as materialized (
-    select l.key from chassis.event_log l
+-- over, and one that was put off is tried again at once, before those behind it. The commit of what follows need not wait for the
+-- disk: a row is here because it was committed by whoever told it, and what a crash of the database takes back it takes back with
+-- the row's deletion, so that it is handled again; and whatever is committed with a wait later on takes this with it to the disk.
+with quiet as materialized (
+    select set_config('synchronous_commit', 'off', true)
+), chosen as materialized (
+    select l.key from quiet, chassis.event_log l
     where l.stream = $1 and l.key <> all ($3::text[])
         and (
             select h.attempts = 0 or h.not_before <= $2

@@ -4,7 +4,9 @@ import asyncio
 import json
 
 from contracts.ids import HubId
+from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World
+from tests.unit.alerts.build import event
 
 CLYDE = HubId("clyde-arc")
 
@@ -32,3 +34,30 @@ async def test_an_action_under_an_id_that_was_used_before_is_done_too(glasgow: W
         answer = await glasgow.parts.hub_actions.answer(CLYDE, acknowledge(alarm_id, "1"))
         assert answer.result == "accepted"
         assert (await glasgow.alarm(device_id))["state"] == "acknowledged"
+
+
+async def test_a_hub_that_says_received_has_the_alarm_however_late_we_took_it_up(glasgow: World) -> None:
+    """Its notification tells when the device's event was received; what counts is when the hub was told."""
+    await glasgow.hub("tay-arc", mqtt=True)
+    await glasgow.route("fife", "tay-arc", "forth-arc")
+    happened = event(device_id="TC-FIFE", council_id="fife", received_at=glasgow.clock.now())
+    glasgow.clock.move(120)  # alerts was away
+    await glasgow.arrive(happened)
+    (sent,) = await glasgow.deliveries("mqtt")
+    body = json.dumps({"action_id": "1", "action": "received", "notification_id": sent["notification_id"]})
+    assert (await glasgow.parts.hub_actions.answer(HubId("tay-arc"), body.encode())).result == "accepted"
+    assert (await glasgow.alarm())["reached_at"] is not None
+    await glasgow.after(30)
+    assert (await glasgow.alarm())["step"] == 0
+
+
+async def test_a_decision_that_a_crash_of_the_database_took_back_is_told_by_the_same_notification(
+    glasgow: World, receiver: Receiver
+) -> None:
+    """Its commit does not wait for the disk: what it follows from does."""
+    pressed = await glasgow.press()
+    await glasgow.database.execute("truncate alerts.alarm cascade")
+    glasgow.clock.move(1)
+    await glasgow.arrive(pressed)
+    first, again = receiver.attempts("TC-000123")
+    assert (first.id, first.body) == (again.id, again.body)

@@ -29,19 +29,21 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return inherited | {f"TELECARE_{name}": value for name, value in settings.items()}
 
 
-async def run(*arguments: str, settings: Mapping[str, str], timeout_s: float = 60.0) -> Finished:
-    """Run a command to its end."""
+async def run(
+    *arguments: str, settings: Mapping[str, str], timeout_s: float = 60.0, stdin: str | None = None
+) -> Finished:
+    """Run a command to its end, with these lines for it to read."""
     process = await asyncio.create_subprocess_exec(
         TELECARE,
         *arguments,
         env=environment(settings),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
     try:
         async with asyncio.timeout(timeout_s):
-            output, _ = await process.communicate()
+            output, _ = await process.communicate(None if stdin is None else stdin.encode())
     except TimeoutError:
         process.kill()
         await process.wait()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from services.cli.api import Api
 
 
+_PIPE_WIDTH = 1_000
+
+
 def ask(work: Callable[[Api], Awaitable[Any]]) -> Any:
     """What the API answers. Ends the command with its words, and exit code 1, when it refuses."""
     from services.cli.api import Api, ApiError
@@ -49,7 +52,7 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """The rows under the names; nothing for None, and times to the minute."""
     table = Table(box=None, pad_edge=False)
     for name in names:
-        table.add_column(name)
+        table.add_column(name, overflow="fold")  # an id that is cut short can't be given to the next command
     for row in rows:
         table.add_row(
             *(
@@ -57,4 +60,5 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
                 for cell in row
             )
         )
-    Console(highlight=False, soft_wrap=True).print(table)
+    # In a pipe nothing has a width, and a row is a line.
+    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)

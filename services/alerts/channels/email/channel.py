@@ -147,9 +147,11 @@ def _outcome_of(error: Exception) -> Outcome:
         return _refused(error)
     if isinstance(error, aiosmtplib.SMTPNotSupported):
         return permanent("the mail server cannot take this address")
-    if isinstance(error, Crowded):
-        return transient(str(error))
-    return transient("no answer in time" if isinstance(error, TimeoutError) else type(error).__name__)
+    if isinstance(error, Crowded) or type(error) is aiosmtplib.SMTPException:
+        return transient(str(error))  # words of ours, or of the library: no STARTTLS, no way to sign in
+    if isinstance(error, TimeoutError):
+        return transient("no answer in time")
+    return transient(type(error.__cause__ or error).__name__)
 
 
 def _refused(error: aiosmtplib.SMTPResponseException) -> Outcome:
@@ -176,5 +178,4 @@ def _is_ours_to_mend(error: Exception) -> bool:
     """Whether it is our configuration: nobody's e-mail goes out until a person has changed that."""
     if isinstance(error, (aiosmtplib.SMTPAuthenticationError, aiosmtplib.SMTPSenderRefused)):
         return True
-    # STARTTLS or AUTH that the server does not have is told by the bare class.
     return type(error) is aiosmtplib.SMTPException

@@ -80,7 +80,9 @@ def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime)
     hubs = rungs if step.hubs is None or unroutable else rungs[: step.hubs]
     if ladder.at_top(alarm, policy) and alarm.state == "open" and alarm.reached_at is None:
         hubs = _with(hubs, _last_resort(hubs, reach))
-    responders = _with(before_by_text, _on_duty(reach.responders, now)) if step.responders else before_by_text
+    # Where no hub at all can be told of a life or welfare alarm, responders are all there is.
+    by_text = step.responders or (not hubs and alarm.state == "open" and alarm.priority <= Priority.WELFARE)
+    responders = _with(before_by_text, _on_duty(reach.responders, now)) if by_text else before_by_text
     if decision.to_others:
         others = tuple(hub for hub in hubs if hub not in before)
         return Told(others or hubs, responders, unroutable)

@@ -150,8 +150,11 @@ def test_a_responder_who_was_told_hears_how_it_goes_on() -> None:
     assert told(on_step(0, tells=False), reach)[1] == ["warden"]
 
 
-def test_responders_are_told_even_when_there_is_no_hub_at_all() -> None:
-    assert told(on_step(2), Reach((), (responder("daughter"),))) == ([], ["daughter"])
+def test_responders_are_told_at_once_of_life_and_welfare_when_there_is_no_hub_at_all() -> None:
+    nobody_else = Reach((), (responder("daughter"),))
+    assert [told(on_step(step), nobody_else) for step in (0, 2)] == [([], ["daughter"])] * 2
+    assert told(on_step(0, kind="bed"), nobody_else) == ([], ["daughter"])
+    assert told(on_step(0, kind="power_supply"), nobody_else) == ([], [])
 
 
 # -- what is only degraded goes to the technical hub ------------------------------------------------------------------------

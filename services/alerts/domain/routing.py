@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from contracts.ids import HubId
 from contracts.policy import Policy
@@ -14,6 +14,8 @@ from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decision import Decision
 
 _T = TypeVar("_T")
+# A stuck button presses every second: whoever was called once hears of the next round, and of who has taken it.
+_NOT_FOR_TELEPHONES: Final = frozenset({"repeated", "restored", "cancelled"})
 
 ChannelKind: TypeAlias = Literal["webhook", "mqtt", "email", "sms"]
 
@@ -83,6 +85,8 @@ def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime)
     # Where no hub at all can be told of a life or welfare alarm, responders are all there is.
     by_text = step.responders or (not hubs and alarm.state == "open" and alarm.priority <= Priority.WELFARE)
     responders = _with(before_by_text, _on_duty(reach.responders, now)) if by_text else before_by_text
+    if decision.event in _NOT_FOR_TELEPHONES:
+        responders = tuple(each for each in responders if each not in before_by_text)
     if decision.to_others:
         others = tuple(hub for hub in hubs if hub not in before)
         return Told(others or hubs, responders, unroutable)

@@ -157,6 +157,14 @@ def test_responders_are_told_at_once_of_life_and_welfare_when_there_is_no_hub_at
     assert told(on_step(0, kind="power_supply"), nobody_else) == ([], [])
 
 
+def test_a_stuck_button_does_not_ring_a_telephone_at_every_press() -> None:
+    reach = replace(COUNCIL, responders=(responder("warden"), responder("daughter")), told=frozenset({"warden"}))
+    pressed = replace(on_step(2), event="repeated")
+    assert told(pressed, reach)[1] == ["daughter"]
+    assert told(pressed, replace(reach, told=frozenset({"warden", "daughter"})))[1] == []
+    assert told(on_step(2), replace(reach, told=frozenset({"warden", "daughter"})))[1] == ["warden", "daughter"]
+
+
 # -- what is only degraded goes to the technical hub ------------------------------------------------------------------------
 
 

@@ -210,6 +210,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
             "alarm_transition": parts.feed.poke,
             **dict.fromkeys(CONSOLE_CHANNELS, console.stream.poke),
         },
+        links=(("console/", "Hub console: the page that operators work with"),),
         close=parts.close,
     )
 

@@ -45,4 +45,6 @@ class Service:
     checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
     # Called for each NOTIFY on a channel.
     listens: dict[str, Callable[[str], None]] = field(default_factory=dict)
+    # Pages for people, on the front page: path and words.
+    links: Sequence[tuple[str, str]] = ()
     close: Callable[[], Awaitable[None]] | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
@@ -48,6 +49,11 @@ class Desk:
         self._rng = random.Random(config.seed)  # noqa: S311 - how long a person takes
         self._reacting: set[str] = set()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._left_until: dict[str, float] = {}  # by device: until then (monotonic seconds) somebody else sees to it
+
+    def leave(self, device_id: str, for_s: float) -> None:
+        """Somebody else is to see to this device's next alarms; we do if they have not by then."""
+        self._left_until[device_id] = time.monotonic() + for_s
 
     def take(self, notified: Notified) -> None:
         """See to it, if it needs somebody and nobody is about to see to it."""
@@ -58,7 +64,8 @@ class Desk:
         if handling is not None:  # dealt with, but pressed again: start over
             handling.cancel()
         self._reacting.add(alarm_id)
-        self._tasks[alarm_id] = asyncio.create_task(self._see_to(alarm_id))
+        left_s = self._left_until.get(str(notified.data.get("device_id")), 0.0) - time.monotonic()
+        self._tasks[alarm_id] = asyncio.create_task(self._see_to(alarm_id, max(left_s, 0.0)))
 
     async def close(self) -> None:
         """Everybody goes home."""
@@ -69,9 +76,9 @@ class Desk:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def _see_to(self, alarm_id: str) -> None:
+    async def _see_to(self, alarm_id: str, left_s: float) -> None:
         operator = self._rng.choice(self._config.operators)
-        await asyncio.sleep(self._rng.uniform(*self._config.reaction_s))
+        await asyncio.sleep(left_s + self._rng.uniform(*self._config.reaction_s))
         answer = await self._insist(lambda: self._actions.acknowledge(alarm_id, operator))
         self._reacting.discard(alarm_id)
         self._note(answer, alarm_id, self.acknowledged)

@@ -75,7 +75,7 @@ Operator = Callable[..., Awaitable[Screen]]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def operator(alerts: Installation, browser: Browser) -> AsyncIterator[Operator]:
-    """`await operator("Morag")`: signed in with the hub's token, the queue before her. What a page's script throws fails the test."""
+    """`await operator("Morag")`: signed in with the hub's token, the queue before her. No page's script may throw."""
     screens: list[Screen] = []
     token = (await alerts.token("hub", "clyde-arc")).token
     async with AsyncExitStack() as stack:

@@ -69,7 +69,7 @@ class Screen:
 
     async def queue_is_settled(self) -> None:
         """A queue whose first alarm has only just become that takes no key."""
-        await self.page.wait_for_function("document.documentElement.dataset.queue === 'settled'")
+        await expect(self.page.locator("html")).to_have_attribute("data-queue", "settled")
 
     def card(self, device_id: str) -> Locator:
         """The device's alarm in the queue."""

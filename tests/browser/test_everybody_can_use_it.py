@@ -107,7 +107,9 @@ async def test_a_screen_reader_hears_of_a_life_alarm_once_and_of_nothing_else(
     await morag.card(fault).wait_for()
     await expect(shout).to_have_text("")
     device = await alerts.press(location="bathroom")
-    await expect(shout).to_contain_text(f"Priority 1: Fall detected, Bathroom · {device} · Glasgow City. One is waiting.")
+    await expect(shout).to_contain_text(
+        f"Priority 1: Fall detected, Bathroom · {device} · Glasgow City. One is waiting."
+    )
     assert await morag.page.locator("#queue [aria-live], #alarm [aria-live], .clock[role]").count() == 0
 
 
@@ -128,7 +130,10 @@ async def test_clocks_go_by_the_servers_time_and_times_are_londons(alerts: Insta
 async def test_whoever_wants_no_motion_gets_none(alerts: Installation, operator: Operator) -> None:
     moving = "() => document.getAnimations().length"
     device = await alerts.press()
-    calm, lively = await operator("Morag", reduced_motion="reduce"), await operator("Isla", reduced_motion="no-preference")
+    calm, lively = (
+        await operator("Morag", reduced_motion="reduce"),
+        await operator("Isla", reduced_motion="no-preference"),
+    )
     await calm.card(device).wait_for()
     await lively.card(device).wait_for()
     assert await calm.page.evaluate(moving) == 0

@@ -26,9 +26,7 @@ async def test_each_sees_within_a_second_what_the_other_does(alerts: Installatio
     assert statistics.median(took_s) < 1.0
 
 
-async def test_who_comes_second_is_told_who_has_it(
-    alerts: Installation, operator: Operator, network: TcpProxy
-) -> None:
+async def test_who_comes_second_is_told_who_has_it(alerts: Installation, operator: Operator, network: TcpProxy) -> None:
     """Newham: two operators and one call. Isla's page is a moment old when she clicks."""
     morag, isla = await operator("Morag"), await operator("Isla", url=network.url)
     device = await alerts.press()

@@ -60,7 +60,7 @@ def secret_of(request: Request) -> str | None:
 
 def keep(response: Response, request: Request, secret: str) -> None:
     """Set the cookie. Secure, except on this machine itself over plain http."""
-    secure = not _is_loopback(request)
+    secure = not is_loopback(request)
     response.set_cookie(
         _cookie_name(request),
         secret,
@@ -75,15 +75,16 @@ def keep(response: Response, request: Request, secret: str) -> None:
 def forget(response: Response, request: Request) -> None:
     """Take the cookie back."""
     response.delete_cookie(
-        _cookie_name(request), path="/", secure=not _is_loopback(request), httponly=True, samesite="strict"
+        _cookie_name(request), path="/", secure=not is_loopback(request), httponly=True, samesite="strict"
     )
 
 
 def _cookie_name(request: Request) -> str:
-    return _COOKIE_LOOPBACK if _is_loopback(request) else _COOKIE
+    return _COOKIE_LOOPBACK if is_loopback(request) else _COOKIE
 
 
-def _is_loopback(request: Request) -> bool:
+def is_loopback(request: Request) -> bool:
+    """Whether it is this machine itself that asks, by its own name."""
     return request.url.scheme == "http" and request.url.hostname in _LOOPBACK
 
 

@@ -74,11 +74,12 @@ def create_app(
 def _own(title: str, services: Sequence[Service], metrics: CollectorRegistry) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     names = [service.name for service in services]
+    links = [link for service in services for link in service.links]
     readiness = Readiness(services)
 
     @router.get("/")
     async def front() -> HTMLResponse:
-        return front_page(title, VERSION, names, await readiness.findings())
+        return front_page(title, VERSION, names, await readiness.findings(), links)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -71,8 +71,14 @@ _PAGE = """<!doctype html>
 """
 
 
-def front_page(title: str, version: str, services: Sequence[str], findings: Sequence[Finding]) -> HTMLResponse:
-    """The page, with a policy that lets a browser run and fetch nothing."""
+def front_page(
+    title: str,
+    version: str,
+    services: Sequence[str],
+    findings: Sequence[Finding],
+    links: Sequence[tuple[str, str]] = (),
+) -> HTMLResponse:
+    """The page, with a policy that lets a browser run and fetch nothing. `links`: paths and words of the services' own pages."""
     ready = not findings
     reasons = "".join(f"<li>{escape(each.service)}: {escape(each.reason)}</li>\n" for each in findings)
     page = _PAGE.format(
@@ -84,7 +90,7 @@ def front_page(title: str, version: str, services: Sequence[str], findings: Sequ
         state_class="good" if ready else "bad",
         reasons="" if ready else f"<ul>\n{reasons}</ul>",
         services="\n".join(f"<li>{escape(name)}</li>" for name in services),
-        links="\n".join(f'<li><a href="{path}">{escape(text)}</a></li>' for path, text in _LINKS),
+        links="\n".join(f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in (*links, *_LINKS)),
     )
     headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(page, headers=headers)

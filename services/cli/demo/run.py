@@ -16,6 +16,7 @@ from contracts.ids import HubId
 from services.chassis.logging import configure_logging
 from services.chassis.run import Build, Process, running, until_signal
 from services.cli.demo.view import LiveView, PlainView, View
+from services.cli.demo.visitor import Visitor
 from services.cli.embedded import Embedded, embedded_servers
 from services.simulator import Fleet, FleetConfig, HubConfig, Population, SimulatedHub, Timing
 from services.simulator.hub import HttpActions
@@ -48,7 +49,8 @@ async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None
         configure_logging(servers.settings.log_format, os.environ.get("TELECARE_LOG_LEVEL", "warning"))
         # The hub comes first and goes last: what is still to be delivered at the end finds it there.
         hub = await stack.enter_async_context(SimulatedHub(HubConfig()))
-        process = await stack.enter_async_context(running(servers.settings, builds))
+        visitor = Visitor(servers.ops_token, hub=hub)
+        process = await stack.enter_async_context(running(servers.settings, visitor.builds(builds)))
         devices = Population(boxes)
         await _seed(process, servers, hub, devices)
         desk = hub.staff(await stack.enter_async_context(HttpActions(process.url, servers.ops_token)))
@@ -60,6 +62,7 @@ async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None
                 timing=Timing(heartbeat_interval_s=_HEARTBEAT_INTERVAL_S),
             )
         )
+        visitor.fleet = fleet
         view = _view(console, process, servers, fleet)
         with view:
             await _play(_Stage(process, hub, fleet), seconds)
@@ -78,6 +81,7 @@ async def _seed(process: Process, servers: Embedded, hub: SimulatedHub, devices:
 def _view(console: Console, process: Process, servers: Embedded, fleet: Fleet) -> View:
     lines = [
         f"telecare is up at {process.url}/ (API documents at {process.url}/docs, metrics at {process.url}/metrics)",
+        f"the hub console is at {process.url}/console/ (one click signs you in)",
         f"devices connect to {servers.broker.url} (MQTT 5) or {servers.broker.url_v311} (MQTT 3.1.1)",
         f"an ops token for this run: {servers.ops_token}",
     ]

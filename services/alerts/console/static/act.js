@@ -2,7 +2,7 @@
 
 import * as drafts from "./drafts.js";
 import * as page from "./page.js";
-import { notice, say } from "./say.js";
+import { notice, say, tell } from "./say.js";
 
 const SEND_TIMEOUT_MS = 10_000;
 
@@ -77,7 +77,8 @@ async function done(form, body) {
     return;
   }
   const what = DONE[form.action.split("/").at(-1)];
-  say(what ? `${what}: ${form.dataset.name}.` : `${form.dataset.name}: done.`);
+  if (body.say) tell(body.say);
+  else say(what ? `${what}: ${form.dataset.name}.` : `${form.dataset.name}: done.`);
   if (form.dataset.then) await page.go(form.dataset.then);
   else await page.refresh();
 }

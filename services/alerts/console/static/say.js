@@ -21,9 +21,18 @@ export function shout(text) {
 
 /** On the screen until it is dismissed, with what can be done about it. */
 export function notice(text, label, action) {
+  put("notice", "alert", text, label, action);
+}
+
+/** The same, of something that is well. */
+export function tell(text) {
+  put("notice well", "status", text);
+}
+
+function put(style, role, text, label, action) {
   const box = document.createElement("div");
-  box.className = "notice";
-  box.setAttribute("role", "alert");
+  box.className = style;
+  box.setAttribute("role", role);
   const words = document.createElement("p");
   words.textContent = text;
   box.append(words);

@@ -61,4 +61,4 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
             )
         )
     # In a pipe nothing has a width, and a row is a line.
-    Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+    Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)

@@ -70,7 +70,12 @@ def plan(existing: Sequence[Existing], wanted: Sequence[Wanted]) -> list[Planned
     """One Planned for each wanted channel, in order; or all that is wrong."""
     named = {each.channel_id for each in wanted}
     by_id = {each.channel_id: each for each in existing}
-    free = {(each.kind, each.url, each.address): each for each in existing if each.channel_id not in named}
+    # One whose address can't be read any more is found by its id only: nobody knows whether it is the one that is meant.
+    free = {
+        (each.kind, each.url, each.address): each
+        for each in existing
+        if each.channel_id not in named and (each.kind not in MEDIA or each.address is not None)
+    }
     planned: list[Planned] = []
     faults: list[Fault] = []
     for position, each in enumerate(wanted):

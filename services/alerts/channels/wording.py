@@ -32,6 +32,7 @@ _HAPPENED: Final = {
     "alarm.closed": "closed",
     "test.received": "test",
 }
+_STATUS: Final = {"battery_low": ", battery low", "failure": ", not working"}  # of others the type says it
 _WORTH: Final = {
     Priority.LIFE: "life",
     Priority.WELFARE: "welfare",
@@ -92,7 +93,7 @@ def _of_code(code: str, expires_at: datetime | None) -> Wording:
 def _of_alarm(type_: str, at: datetime | None, data: dict[str, Any], public_url: str | None) -> Wording:
     priority = _priority(data.get("priority"))
     test = "TEST: " if data.get("test") is True else ""
-    kind = _kind(data.get("kind"))
+    kind = _kind(data.get("kind")) + _STATUS.get(str(data.get("status")), "")
     happened = _HAPPENED.get(type_, "news")
     device = _known(data.get("device_id"), is_device_id) or "unknown"
     installation = _line(data.get("installation_ref"))[:_REF_LENGTH_MAX]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.alarm import EventView
+from contracts.notification import AlarmData, Notification
 from services.alerts.channels.wording import Wording, wording
-from services.alerts.domain.notification import notification
 from tests.blackbox.box import PRIVATE
 from tests.unit.alerts.build import NOON, arrives, event
 
@@ -57,6 +58,13 @@ def test_without_a_public_address_there_is_no_link() -> None:
     assert "http" not in all_of(wording(told()))
 
 
+@pytest.mark.parametrize(("status", "said"), [("battery_low", "battery low"), ("failure", "not working")])
+def test_a_pendant_that_fails_is_not_told_as_one_that_was_pressed(status: str, said: str) -> None:
+    words = wording(told(kind="personal_trigger", status=status, priority=3))
+    assert words.subject == f"Priority 3, personal trigger, {said}: alarm (device TC-000123)"
+    assert said in words.short
+
+
 def test_a_test_says_first_that_it_is_one_and_is_not_urgent() -> None:
     words = wording(told("test.received", test=True, priority=5), PUBLIC_URL)
     assert words.subject.startswith("TEST: ")
@@ -80,11 +88,12 @@ def test_what_a_device_or_an_operator_wrote_is_repeated_to_nobody() -> None:
     assert "unknown kind" in words.subject
 
 
-def test_what_alerts_really_writes_can_be_read() -> None:
+def test_what_the_contract_writes_can_be_read() -> None:
     happened = event("fall", text=PRIVATE)
     alarm = arrives(None, happened).alarm
-    body = notification("msg_1", "alarm.raised", alarm, happened, NOON).model_dump_json()  # type: ignore[arg-type]
-    words = wording(body, PUBLIC_URL)
+    data = AlarmData(**alarm.view().model_dump(), event=EventView.of(happened))
+    told = Notification(id="msg_1", type="alarm.raised", timestamp=NOON, data=data)
+    words = wording(told.model_dump_json(), PUBLIC_URL)
     assert words.subject == "Priority 1, fall: alarm (device TC-000123)"
     assert "GLA-4711" in words.short
     assert PRIVATE not in all_of(words)

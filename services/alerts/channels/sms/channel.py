@@ -106,11 +106,19 @@ class SmsChannel:
         reference = f"{parcel.notification_id}.{parcel.channel}"
         if parcel.attempts > 1:
             # An attempt before this one may have ended between Notify's taking it and our writing that down.
-            earlier = _newest(await client.texts_of(reference, now))
+            earlier = await self._earlier(client, reference, now)
             if earlier is not None and earlier.verdict != "transient":
                 return earlier
         words = wording(parcel.body, self._public_url, parcel.expires_at)
         return self._taken(await client.send_text(number, words.short[:_TEXT_LENGTH_MAX], reference, now))
+
+    async def _earlier(self, client: NotifyClient, reference: str, now: datetime) -> Outcome | None:
+        """What became of the text that we may have sent before. None: there is none, or nobody can say, and two beat none."""
+        try:
+            async with asyncio.timeout(self._timeout_s / 3):
+                return _newest(await client.texts_of(reference, now))
+        except (aiohttp.ClientError, TimeoutError):
+            return None
 
     def _became(self, answer: Answer, id_: str) -> Outcome:
         if answer.status == 200:
@@ -128,6 +136,8 @@ class SmsChannel:
     def _refused(self, answer: Answer) -> Outcome:
         """400 is about this text. Other refusals are about us, and all texts wait until somebody has mended that."""
         if answer.status == 400:
+            if "ValidationError" not in str(answer):  # trial mode, a team's key, the template: that is about us, too
+                self._say(answer)
             return permanent(str(answer))
         if 300 <= answer.status < 500 and str(answer) not in _MOMENTARY:
             self._say(answer)

@@ -167,6 +167,14 @@ async def test_when_nobody_can_say_whether_it_was_sent_it_is_sent(notify: Notify
     assert len(notify.texts) == 1
 
 
+async def test_a_search_that_hangs_keeps_no_text_from_being_sent(notify: NotifyServer) -> None:
+    channel = sms_channel(notify, timeout_s=1.5)
+    notify.plan(asyncio.Event())
+    assert (await send(channel, attempts=2)).verdict == "awaiting"
+    assert len(notify.texts) == 1
+    await channel.close()
+
+
 async def test_a_text_that_notify_has_forgotten_is_sent_anew(notify: NotifyServer, channel: SmsChannel) -> None:
     outcome = await send(channel)
     notify.texts.clear()
@@ -203,6 +211,14 @@ async def test_a_wrong_number_is_final(notify: NotifyServer, channel: SmsChannel
     outcome = await send(channel, address_encrypted=sealed("07900 90"))
     assert outcome == Outcome("permanent", "HTTP 400 ValidationError")
     assert notify.texts == []
+
+
+async def test_a_service_in_trial_mode_is_loud(
+    notify: NotifyServer, channel: SmsChannel, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notify.plan(error(400, "BadRequestError", "Can't send to this recipient when service is in trial mode"))
+    assert await send(channel) == Outcome("permanent", "HTTP 400 BadRequestError")
+    assert "notify_refuses_us" in capsys.readouterr().out
 
 
 async def test_too_many_at_once_may_pass(notify: NotifyServer, channel: SmsChannel) -> None:

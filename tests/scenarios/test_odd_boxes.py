@@ -95,4 +95,8 @@ async def test_a_press_every_fifty_seconds_holds_back_no_step_of_the_ladder(stor
     while story.clock.now() < began_at + timedelta(minutes=5):
         await box.presses()
         await story.minutes_pass(50 / 60)
-    assert len(forth.heard("alarm.escalated", of=box)) == 5
+    assert [each.type for each in forth.heard(of=box)][:2] == ["alarm.repeated", "alarm.escalated"]
+    history = (await story.alarm(box))["history"]
+    by_the_clock = [datetime.fromisoformat(each["at"]) for each in history if each["event"] == "escalated"]
+    assert [round((at - began_at).total_seconds()) for at in by_the_clock] == [60, 160, 220, 280]
+    assert len(forth.heard("alarm.escalated", of=box)) == 4

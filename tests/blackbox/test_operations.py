@@ -34,7 +34,7 @@ async def test_the_api_documents_itself(api: Api) -> None:
 async def test_the_front_page_says_what_is_running_and_links_to_documents_and_metrics(api: Api) -> None:
     page = await api.by(None).get("/")
     assert (page.status, page.content_type) == (200, "text/html")
-    for word in ("docs", "metrics", "ingest", "alerts", "registry"):
+    for word in ("docs", "metrics", "ingest", "alerts", "registry", "console/"):
         assert word in page.body
 
 

@@ -334,6 +334,13 @@ async def test_the_front_page_says_what_runs_and_fetches_nothing_from_anywhere()
         assert "unsafe" not in policy
 
 
+async def test_pages_of_a_service_for_people_are_the_first_links_of_the_front_page() -> None:
+    async with served(Service("x", links=(("console/", "For <operators>"),))) as (nobody, _):
+        answer = await nobody.get("/")
+        assert [link["href"] for link in Markup(answer.body).all("a")][:2] == ["console/", "docs"]
+        assert "For &lt;operators&gt;" in answer.body
+
+
 async def test_text_and_links_of_the_front_page_stand_out_from_their_ground() -> None:
     async with served() as (nobody, _):
         style = (await nobody.get("/")).body

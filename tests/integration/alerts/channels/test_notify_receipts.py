@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from services.alerts.channels.sms.receipts import QUERIES
 from services.alerts.service import build
 from services.chassis.postgres import Connection
 from services.chassis.run import running
@@ -152,3 +153,21 @@ async def test_a_callback_about_no_text_of_ours_is_no_error_and_one_about_nothin
 async def test_the_token_of_callbacks_opens_nothing_else(town: Town) -> None:
     answer = await town.alerts.api.by(TOKEN).get("/api/v1/alarms")
     assert answer.status == 401
+
+
+async def test_a_callback_finds_its_text_by_index_however_many_there_were(database: Database) -> None:
+    connection = await asyncpg.connect(database.url)
+    await connection.execute(
+        """
+        insert into alerts.notification (notification_id, type, timestamp, body)
+        select 'msg_' || n, 'hub.probe', now(), '{}' from generate_series(1, 5000) as n;
+        insert into alerts.delivery (notification_id, kind, channel, hub_id, priority, due_at, created_at, provider_reference)
+        select 'msg_' || n, 'sms', gen_random_uuid(), 'clyde-arc', 5, now(), now(), gen_random_uuid()::text
+        from generate_series(1, 5000) as n;
+        analyze;
+        """
+    )
+    await connection.execute(f"set plan_cache_mode = force_generic_plan; prepare hasten as {QUERIES['hasten']}")
+    plan = await connection.fetch("explain execute hasten ('x', now())")
+    assert "delivery_reference" in "\n".join(row[0] for row in plan)
+    await connection.close()

@@ -137,11 +137,11 @@ async def test_a_callback_that_claims_what_notify_does_not_say_achieves_nothing(
     assert text["state"] == "pending"
 
 
-@pytest.mark.parametrize("token", ["", "another", TOKEN + "x", OPS])
-async def test_without_its_token_a_callback_is_not_taken(town: Town, token: str) -> None:
+async def test_without_its_token_a_callback_is_not_taken(town: Town) -> None:
     await town.texted()
-    assert await town.notify.call_back(town.url, token) == 401
-    assert await town.notify.call_back(town.url, token, id="no id") == 401  # before anything else is looked at
+    for token in ("", "another", TOKEN + "x", OPS):
+        assert await town.notify.call_back(town.url, token) == 401
+        assert await town.notify.call_back(town.url, token, id="no id") == 401  # before anything else is looked at
 
 
 async def test_a_callback_about_no_text_of_ours_is_no_error_and_one_about_nothing_is(town: Town) -> None:

@@ -1,4 +1,4 @@
-"""The three alerts, as shipped, against faults of the running service: whom they wake, and that they let him sleep again."""
+"""The alerts, as shipped, against faults of the running service: whom they wake, and that they let him sleep again."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from tests.blackbox.installation import Installation
+from services.chassis.postgres import Connection
+from tests.blackbox.installation import HUB, Installation
 from tests.integration.deploy.dashboards import panels
 from tests.integration.deploy.town import homes
 from tests.support.prometheus import Prometheus
@@ -17,6 +18,8 @@ pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
 UNACKNOWLEDGED = "TelecareOldestPriority1Unacknowledged"
 UNROUTABLE = "TelecareAlarmsUnroutable"
 BLIND = "TelecareMonitoringBlind"
+AUDIT = "TelecareAuditViolation"
+CHANNEL = "TelecareChannelFailing"
 SEEN_WITHIN_S = 30.0  # a second or two, but for a machine that is busy starting the service
 
 
@@ -31,8 +34,8 @@ def in_state(prometheus: Prometheus, name: str, *states: str) -> Callable[[], Aw
     return is_in_state
 
 
-async def test_all_three_are_loaded_and_none_fires_while_all_is_well(watching: Prometheus) -> None:
-    assert (await watching.rules()).keys() == {UNACKNOWLEDGED, UNROUTABLE, BLIND}
+async def test_all_are_loaded_and_none_fires_while_all_is_well(watching: Prometheus) -> None:
+    assert (await watching.rules()).keys() == {UNACKNOWLEDGED, UNROUTABLE, BLIND, AUDIT, CHANNEL}
 
     async def quiet() -> bool:
         rules = (await watching.rules()).values()
@@ -78,6 +81,55 @@ async def test_an_alarm_that_no_hub_is_routed_for_pages_until_it_is_dealt_with(
         home.press("fall")
         await until(in_state(watching, UNROUTABLE, "firing"), SEEN_WITHIN_S)
     await until(in_state(watching, UNROUTABLE, "inactive"), SEEN_WITHIN_S)
+
+
+async def test_an_event_that_becomes_no_alarm_pages_until_it_does(
+    installation: Installation, watching: Prometheus
+) -> None:
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        async with homes(installation, 1) as (home,):
+            # Whoever hangs while he handles a device's rows holds this lock.
+            await connection.execute("select pg_advisory_lock(hashtextextended('alarms:' || $1, 0))", home.device_id)
+            await home.receipt(home.press("fall"))
+            await connection.execute("update chassis.event_log set created_at = created_at - interval '1 minute'")
+            await until(in_state(watching, AUDIT, "firing"), SEEN_WITHIN_S)
+            ready = await installation.api.by(None).get("/readyz")
+            assert "an event that was stored has not become an alarm" in str(ready.body["failing"])
+
+            await connection.execute("select pg_advisory_unlock_all()")
+            await until(in_state(watching, AUDIT, "inactive"), SEEN_WITHIN_S)
+    finally:
+        await connection.close()
+
+
+async def test_a_hub_that_takes_no_probe_pages_until_it_does(installation: Installation, watching: Prometheus) -> None:
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        installation.receiver.break_down(HUB, 410)
+        await until(lambda: probe_now(connection, failures=2), SEEN_WITHIN_S)
+        await until(in_state(watching, CHANNEL, "firing"), SEEN_WITHIN_S)
+        (firing,) = (await watching.rules())[CHANNEL]["alerts"]
+        assert firing["annotations"]["summary"] == f"Dead channels at {HUB}: 1"
+        (channel,) = (await installation.api.get(f"/api/v1/hubs/{HUB}/channels/health")).body["items"]
+        assert (channel["failing"], channel["last_error"]) == (True, "HTTP 410")
+
+        installation.receiver.mend(HUB)
+        await until(lambda: probe_now(connection), SEEN_WITHIN_S)
+        await until(in_state(watching, CHANNEL, "inactive"), SEEN_WITHIN_S)
+    finally:
+        await connection.close()
+
+
+async def probe_now(connection: Connection, *, failures: int | None = None) -> bool:
+    """The hub's next probe is due at once; so many have failed before it."""
+    done = await connection.execute(
+        "update alerts.channel_health set look_at = now(), failures = coalesce($2, failures), "
+        "failing_since = case when $2 is null then failing_since else now() end where hub_id = $1 and probe_id is null",
+        HUB,
+        failures,
+    )
+    return done == "UPDATE 1"
 
 
 async def test_deafness_is_noticed_at_once_and_over_when_the_broker_is_back(

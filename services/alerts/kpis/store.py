@@ -17,11 +17,13 @@ QUERIES = Queries.beside(__file__)
 async def read_month(connection: Connection, month: Month, scope: Scope, now: datetime) -> Report:
     """The calls of `month` that are the asker's business, as they stand at `now`."""
     first, last = TARGETS
-    rows = await connection.fetch(
-        QUERIES["kpis"],
-        *(month.begins, month.ends, now, scope.hub, scope.councils),
-        *(first.within_s, last.within_s, list(PERCENTILES.values())),
-    )
+    async with connection.transaction(readonly=True):
+        await connection.execute(QUERIES["interpreted"])
+        rows = await connection.fetch(
+            QUERIES["kpis"],
+            *(month.begins, month.ends, now, scope.hub, scope.councils),
+            *(first.within_s, last.within_s, list(PERCENTILES.values())),
+        )
     (everything,) = (row for row in rows if row["dimension"] == "all")
     return Report(
         month=month,

@@ -17,6 +17,7 @@ from services.registry.councils import http as councils_http
 from services.registry.councils.store import CouncilStore
 from services.registry.devices import http as devices_http
 from services.registry.devices.store import DeviceStore
+from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.metrics import RolloutMetrics
@@ -33,6 +34,7 @@ _QUERIES = Queries.beside(__file__)
 
 ROLE = "telecare_registry"
 METRICS_EVERY_S = 10.0
+EXPIRY_EVERY_S = 600.0
 
 
 async def build(runtime: Runtime) -> Service:
@@ -54,7 +56,10 @@ async def build(runtime: Runtime) -> Service:
             devices_http.routes(DeviceStore(pool), access, clock),
             rollout_http.routes(rollout, access),
         ],
-        loops=[Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S)],
+        loops=[
+            Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S),
+            Loop("registry-expiry", Expiry(pool, clock).run_once, every_s=EXPIRY_EVERY_S),
+        ],
         checks=[_database_check(pool)],
         close=pool.close,
     )

@@ -43,6 +43,10 @@ where channel_id = $1;
 delete from registry.verification where channel_id = $1;
 
 -- name: remove_channels
--- Marked and not deleted: deliveries of the past still name them. A code for one is void.
+-- Marked and not deleted: deliveries of the past still name them. What it was reached by is needed no more, nor is a code.
 with void as (delete from registry.verification where channel_id = any($1::uuid[]))
-update registry.hub_channel set removed_at = $2 where channel_id = any($1::uuid[]);
+update registry.hub_channel
+set removed_at = $2, previous_secret_encrypted = null, previous_secret_until = null,
+    secret_encrypted = case when secret_encrypted is not null then ''::bytea end,
+    address_encrypted = case when address_encrypted is not null then ''::bytea end
+where channel_id = any($1::uuid[]);

@@ -88,8 +88,7 @@ class HubStore:
         current, previous, until = (
             row[name] for name in ("secret_encrypted", "previous_secret_encrypted", "previous_secret_until")
         )
-        known = self._contacts.reveal(current)
-        if sealed is not None and wanted != known:
+        if sealed is not None and (known := self._contacts.reveal(current)) != wanted:
             # One that can't be read any more signs nothing, so it is not kept.
             return (sealed, current, now + PREVIOUS_SECRET_LIFE) if known is not None else (sealed, None, None)
         return (current, previous, until) if until is not None and now < until else (current, None, None)

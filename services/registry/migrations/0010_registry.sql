@@ -49,7 +49,7 @@ create table registry.hub_channel (
     address_encrypted bytea,                  -- of an e-mail or text channel; encrypted likewise
     verified_at       timestamptz,            -- a channel counts once verified
     position          smallint not null,
-    removed_at        timestamptz,            -- deliveries of the past still name it
+    removed_at        timestamptz,            -- deliveries of the past still name it; its secret and address are empty
     check ((kind = 'webhook') = (url is not null and secret_encrypted is not null)),
     check (kind = 'webhook' or previous_secret_encrypted is null),
     check ((kind in ('email', 'sms')) = (address_encrypted is not null))

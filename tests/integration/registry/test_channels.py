@@ -98,6 +98,31 @@ async def test_a_secret_that_was_replaced_signs_beside_the_new_one_for_a_day(reg
     assert await secrets(registry) == (FRESH, None, None)
 
 
+async def test_what_has_expired_is_not_kept_and_neither_is_what_a_removed_channel_was_reached_by(
+    registry: Registry,
+) -> None:
+    expiry = next(loop for loop in registry.service.loops if loop.name == "registry-expiry")
+    await put(registry, WEBHOOK)
+    made = await put(registry, WEBHOOK | {"secret": FRESH}, EMAIL)
+    email = f"{HUB}/channels/{made['channels'][1]['channel_id']}"
+    assert (await registry.ops.post(f"{email}/verification")).status == 202
+    registry.clock.advance(60 * 60)
+    await expiry.run_once()
+    assert await secrets(registry) == (FRESH, SECRET, NOW + timedelta(hours=24))
+    assert len(await registry.rows("select from registry.verification")) == 1  # it still counts towards how often
+    registry.clock.advance(23 * 60 * 60)
+    await expiry.run_once()
+    assert await secrets(registry) == (FRESH, None, None)
+    assert await registry.rows("select from registry.verification") == []
+
+    await put(registry)
+    rows = await registry.rows("select secret_encrypted, address_encrypted from registry.hub_channel order by position")
+    assert rows == [
+        {"secret_encrypted": b"", "address_encrypted": None},
+        {"secret_encrypted": None, "address_encrypted": b""},
+    ]
+
+
 async def test_of_two_rotations_in_a_day_the_last_two_secrets_hold(registry: Registry) -> None:
     for secret in (SECRET, FRESH, LATEST):
         await put(registry, WEBHOOK | {"secret": secret})
@@ -133,6 +158,7 @@ async def secrets(registry: Registry) -> tuple[Any, ...]:
     """The webhook's secret, the one before, and until when: as alerts will read them."""
     (row,) = await registry.rows(
         "select secret_encrypted, previous_secret_encrypted, previous_secret_until from registry.channel_directory"
+        " where kind = 'webhook'"
     )
     sealed, previous, until = row.values()
     return opened(registry, sealed), opened(registry, previous), until

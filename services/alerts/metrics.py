@@ -69,13 +69,13 @@ class Metrics:
             ["council"],
             registry=registry,
         )
-        for channel in ("webhook", "mqtt"):
+        for channel in ("webhook", "mqtt", "email", "sms"):
             self.delivery_seconds.labels(channel)
         for priority in PRIORITIES:
             self.acknowledge_seconds.labels(priority)
             self.oldest_unacknowledged_s.labels(priority)
             for state in WAITING:
                 self.open.labels(priority, state)
-        for channel in ("webhook", "mqtt", "receipt"):
+        for channel in ("webhook", "mqtt", "email", "sms", "receipt"):
             for outcome in ("delivered", "awaiting", "transient", "permanent"):
                 self.deliveries.labels(channel, outcome)

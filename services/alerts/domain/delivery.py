@@ -11,6 +11,7 @@ _FIRST: Final = timedelta(seconds=1)
 _LIFE_MAX: Final = timedelta(seconds=9)  # and up to a second until it is noticed to be due: never more than 10 s
 _OTHER_MAX: Final = timedelta(minutes=2)
 _RECEIPT_MAX: Final = timedelta(minutes=10)
+_ASK_MAX: Final = timedelta(minutes=1)
 _CONFIRM_WITHIN: Final = timedelta(seconds=9)
 
 DeliveryKind: TypeAlias = Literal["webhook", "mqtt", "email", "sms", "receipt"]
@@ -57,10 +58,12 @@ def retry_at(kind: DeliveryKind, priority: Priority, verdict: Verdict, attempts:
 
     Doubling from 1 s, counted from the start of the attempt, so that a hub which hangs for the whole time-out is tried
     again at once: priority 1 never waits longer than 10 s from attempt to attempt. A receipt is only news to a box that
-    already has its `stored`.
+    already has its `stored`. A telephone that is switched off is asked about less and less: its provider says when it has it.
     """
     if kind == "receipt":
         longest = _RECEIPT_MAX
+    elif kind == "sms" and verdict == "awaiting":
+        longest = _ASK_MAX
     elif priority == Priority.LIFE:
         longest = _LIFE_MAX
     else:

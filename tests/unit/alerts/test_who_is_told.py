@@ -224,3 +224,8 @@ def test_less_urgent_ones_and_receipts_wait_longer_and_still_for_ever() -> None:
 def test_a_hub_has_nine_seconds_to_say_received_before_it_is_told_again() -> None:
     assert AWAITING != DELIVERED
     assert retry_at("mqtt", Priority.LIFE, "awaiting", 1, NOON) == NOON + seconds(9)
+
+
+def test_a_text_that_is_on_its_way_is_asked_about_less_and_less() -> None:
+    asked = [retry_at("sms", Priority.LIFE, "awaiting", attempts, NOON) - NOON for attempts in (1, 4, 5, 6, 7, 1000)]
+    assert asked == [timedelta(seconds=number) for number in (9, 9, 16, 32, 60, 60)]

@@ -19,7 +19,8 @@ async def alerts(database: Database, broker: Broker, receiver: Receiver, tmp_pat
         await add_hub(installation.database, "clyde-arc", "glasgow-city", webhook=receiver.channel("clyde-arc"))
         await add_hub(installation.database, "moray-arc", "moray", mqtt=True)
         await installation.database.execute(
-            "insert into registry.device (device_id, council_id, serial, model, postcode_district, registered_at, changed_at) values "
+            "insert into registry.device "
+            "(device_id, council_id, serial, model, postcode_district, registered_at, changed_at) values "
             "('TC-1', 'glasgow-city', 'S-1', 'hearth', 'G12', now(), now()), "
             "('TC-2', 'moray', 'S-2', 'hearth', null, now(), now())"
         )

@@ -11,6 +11,9 @@ from services.cli.doctor import examine
 from services.cli.doctor.broker import examine_broker
 from services.cli.doctor.database import examine_database
 from services.cli.doctor.installation import examine_installation
+from services.cli.doctor.messages import examine_messages
+from tests.support.mail import MailServer
+from tests.support.notify import NotifyServer
 from tests.support.servers import Broker, Database, free_port, real_stack
 
 
@@ -96,3 +99,34 @@ async def test_settings_that_cost_sleep_are_pointed_out(database: Database, brok
     assert told["HTTP listens on 0.0.0.0 without TLS"] == "note"
     assert told["the fallback hub 'nowhere' is unknown or has no verified channel"] == "wrong"
     assert told["32 of 32 councils have no route to a usable hub"] == "note"
+
+
+async def test_what_texts_and_e_mails_are_handed_to_is_asked_whether_it_takes_us(tmp_path: Path) -> None:
+    mail, notify = MailServer(), NotifyServer()
+    await mail.start()
+    await notify.start()
+    try:
+        settings = _settings(
+            tmp_path,
+            "postgresql://127.0.0.1/x",
+            "mqtt://127.0.0.1",
+            smtp_url=mail.url,
+            email_from="telecare@example.org",
+            notify_url=notify.url,
+            notify_api_key=notify.api_key,
+            notify_template_id=notify.template_id,
+        )
+        assert [finding.level for finding in await examine_messages(settings)] == ["good", "good"]
+    finally:
+        await mail.stop()
+        await notify.stop()
+    found = await examine_messages(settings)
+    assert [finding.level for finding in found] == ["wrong", "wrong"]
+    assert notify.secret not in repr(found)
+
+
+async def test_what_is_not_configured_is_worth_a_thought_and_no_fault(tmp_path: Path) -> None:
+    found = await examine_messages(_settings(tmp_path, "postgresql://127.0.0.1/x", "mqtt://127.0.0.1"))
+    assert [finding.level for finding in found] == ["note", "note"]
+    assert "TELECARE_SMTP_URL" in repr(found)
+    assert "TELECARE_NOTIFY_URL" in repr(found)

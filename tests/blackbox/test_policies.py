@@ -8,7 +8,9 @@ import pytest
 
 from tests.blackbox import program
 from tests.blackbox.api import PROBLEM, Api
-from tests.blackbox.installation import Installation, new_id
+from tests.blackbox.hub import Receiver
+from tests.blackbox.installation import Installation, MakeBox, new_id
+from tests.support.servers import until
 
 ISLES = "/api/v1/councils/na-h-eileanan-siar"
 
@@ -46,6 +48,25 @@ async def test_a_policy_is_laid_down_once_and_kept_with_who_and_when(installatio
     assert [(each["version"], each["created_by"], each["policy"]) for each in history["items"]] == [
         (1, "bootstrap", policy)
     ]
+
+
+async def test_an_alarm_goes_to_the_next_hub_when_the_councils_own_policy_says(
+    installation: Installation, api: Api, receiver: Receiver, box: MakeBox
+) -> None:
+    first, second = new_id("first").lower(), new_id("second").lower()
+    for hub in (first, second):
+        await installation.make_hub(hub)
+    policy = await default_policy(api)
+    policy["life"]["steps"] = [{"after_s": 0, "hubs": 1}, {"after_s": 2, "hubs": None}]
+    assert (
+        await api.put("/api/v1/councils/south-ayrshire/routing", {"hubs": [first, second], "policy": policy})
+    ).status == 200
+    home = await box(council="south-ayrshire")
+    home.press()
+    raised = await receiver.told(home.device_id, hub=first)
+    # By the default this would take a minute.
+    later = await until(lambda: receiver.accepted(home.device_id, hub=second), 20, what=f"word at {second}")
+    assert later[0].at - raised.at > 1
 
 
 @pytest.mark.parametrize(

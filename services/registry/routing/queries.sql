@@ -23,9 +23,9 @@ select $1, wanted.position - 1, wanted.hub_id from unnest($2::text[]) with ordin
 update registry.council set technical_hub = $2 where council_id = $1;
 
 -- name: policy_in_force
--- The council's latest, else the default's latest.
+-- The council's latest, else the default.
 select policy_id, council_id, version, body::text as body, created_at, created_by from registry.policy
-where council_id = $1 or council_id is null
+where council_id = $1 or policy_id = $2
 order by council_id nulls last, version desc limit 1;
 
 -- name: add_policy

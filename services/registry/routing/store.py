@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 
 from asyncpg import Record
 
-from contracts.policy import Policy
+from contracts.policy import DEFAULT_POLICY_ID, Policy
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
 
@@ -110,7 +110,7 @@ async def _get(connection: Connection, council_id: str) -> Routing | None:
 
 
 async def _in_force(connection: Connection, council_id: str) -> PolicyVersion:
-    row = await connection.fetchrow(_QUERIES["policy_in_force"], council_id)
+    row = await connection.fetchrow(_QUERIES["policy_in_force"], council_id, DEFAULT_POLICY_ID)
     if row is None:
         raise RuntimeError("the default policy, which a migration laid down, is not there")
     return _version(row)

@@ -16,7 +16,6 @@ import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,6 @@ _log = structlog.get_logger(__name__)
 
 _CLOCK_EVERY_S = 30.0
 _STOP_TIMEOUT_S = 10.0
-_LOOKUPS_MAX = 64
 _GC_YOUNG_MAX = 20_000  # objects; Python's 700 are a tenth of one batch of heartbeats
 
 
@@ -88,8 +86,6 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
     Raises SettingsError when the database lacks migrations or the HTTP address is none of ours, OSError when its port is
     taken. A database or broker that is away keeps nothing from starting: readiness says so.
     """
-    # Look-ups of names that hang must not hold up those of others: the default is a handful of threads.
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(_LOOKUPS_MAX, thread_name_prefix="telecare"))
     runtime = make_runtime(settings, clock=clock)
     await _refuse_unmigrated(runtime.database_url)
     await _set_clock(runtime)

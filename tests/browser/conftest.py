@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -47,19 +47,19 @@ async def browser(chromium: str) -> AsyncIterator[Browser]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_database_here(postgres_server: DatabaseServer) -> AsyncIterator[Database]:
+async def fresh_database(postgres_server: DatabaseServer) -> AsyncIterator[Database]:
     database = await postgres_server.create_database()
     yield database
     await postgres_server.drop(database)
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def alerts(own_database_here: Database, broker: Broker, tmp_path: Path) -> AsyncIterator[Installation]:
-    """Glasgow's alarms go to the Clyde hub, which keeps its own records."""
+@asynccontextmanager
+async def clyde(database: Database, broker: Broker, data_dir: Path) -> AsyncIterator[Installation]:
+    """Alerts, running. Glasgow's alarms go to the Clyde hub, which keeps its own records."""
     receiver = Receiver()
     await receiver.start()
     try:
-        async with run_alerts(own_database_here, broker, tmp_path) as installation:
+        async with run_alerts(database, broker, data_dir) as installation:
             await add_hub(installation.database, "clyde-arc", "glasgow-city", webhook=receiver.channel("clyde-arc"))
             await installation.database.execute(
                 "update registry.hub set name = 'Clyde ARC', "
@@ -68,6 +68,12 @@ async def alerts(own_database_here: Database, broker: Broker, tmp_path: Path) ->
             yield installation
     finally:
         await receiver.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def alerts(fresh_database: Database, broker: Broker, tmp_path: Path) -> AsyncIterator[Installation]:
+    async with clyde(fresh_database, broker, tmp_path) as installation:
+        yield installation
 
 
 Operator = Callable[..., Awaitable[Screen]]

@@ -64,6 +64,10 @@ async def test_axe_finds_nothing_every_target_is_big_enough_and_nothing_runs_off
     for fold in ("What the device sent", "Who was told"):
         await morag.alarm.get_by_text(fold).click()
     await _sound(morag, "an alarm")
+    await morag.context.set_offline(True)
+    await expect(morag.page.locator("#line")).to_have_text("No connection")
+    await _sound(morag, "a page that is cut off")
+    await morag.context.set_offline(False)
     await morag.page.goto(f"{morag.url}/console/alarms/none")
     await _sound(morag, "an alarm that there isn't")
 

@@ -1,10 +1,13 @@
 """The network goes away and comes back: the page says so, nothing is missed, nothing written is lost."""
 
-from playwright.async_api import expect
+from pathlib import Path
 
-from tests.browser.conftest import Operator
-from tests.integration.alerts.running import Installation
-from tests.support.servers import TcpProxy
+from playwright.async_api import Browser, expect
+
+from tests.browser.conftest import Operator, clyde
+from tests.browser.operators import Screen
+from tests.integration.alerts.running import OPS, Installation
+from tests.support.servers import Broker, DatabaseServer, TcpProxy
 
 
 async def test_a_page_that_was_cut_off_says_so_and_then_shows_all_that_came_meanwhile(
@@ -49,6 +52,20 @@ async def test_a_browser_that_goes_offline_says_so_at_once(alerts: Installation,
     await morag.context.set_offline(False)
     await morag.is_live()
     await morag.card(device).wait_for()
+
+
+async def test_a_database_that_is_away_is_no_quiet_night(
+    own_postgres: DatabaseServer, broker: Broker, browser: Browser, tmp_path: Path
+) -> None:
+    """The service answers, its database does not: the page says that it knows nothing."""
+    async with clyde(await own_postgres.create_database(), broker, tmp_path) as alerts:
+        morag = await Screen.open(browser, alerts.process.url, "Morag", OPS)
+        await morag.sign_in()
+        own_postgres.pause()
+        await expect(morag.page.locator("#line")).to_have_text("No connection", timeout=40_000)
+        own_postgres.resume()
+        await morag.is_live()
+        await morag.close()
 
 
 async def test_a_form_that_could_not_be_sent_stays_with_its_text_and_says_so(

@@ -11,13 +11,13 @@ export const events = new EventTarget();
 
 const DONE = { acknowledge: "Acknowledged", release: "Given back", close: "Closed" };
 
-function trouble(form, text) {
+function trouble(form, text, { again = true } = {}) {
   const place = form.isConnected ? form.querySelector(".form-trouble") : null;
   if (place) {
     place.textContent = text;
     place.hidden = false;
   } else {
-    notice(`${form.dataset.name}: ${text}`, "Try again", () => send(form));
+    notice(`${form.dataset.name}: ${text}`, again ? "Try again" : null, () => send(form));
   }
 }
 
@@ -63,7 +63,8 @@ export async function send(form) {
   } else if (status === 0) {
     trouble(form, "Not sent: no connection. It stays here; send it again when you are back.");
   } else {
-    trouble(form, body.detail ?? "Not done: the service could not do it just now. Try again.");
+    const text = body.detail ?? "Not done: the service could not do it just now. Try again.";
+    trouble(form, text, { again: status >= 500 || status === 429 });
     page.refresh();
   }
   return false;

@@ -40,10 +40,11 @@ function show() {
   document.documentElement.dataset.line = state;
   const banner = document.getElementById("line-banner");
   banner.hidden = state !== "lost" && state !== "stale";
-  banner.querySelector("p").textContent =
-    state === "lost"
-      ? `No connection since ${clock.london(lostAt)}. What you see is from then: new alarms do NOT show here. Trying again …`
-      : "Live updates are interrupted. The page is read again every few seconds, so alarms show a little later.";
+  const lost = state === "lost";
+  banner.querySelector("strong").textContent = lost ? "NO CONNECTION." : "Not live.";
+  banner.querySelector("span").textContent = lost
+    ? `What you see is from ${clock.london(lostAt)}: new alarms do NOT show here. Trying again …`
+    : "The page is read again every few seconds, so alarms show a little later.";
 }
 
 function hear(event) {
@@ -68,25 +69,32 @@ function open() {
   for (const type of ["tick", "changed", "signed_out", "live", ...document.body.dataset.events.split(" ")]) {
     source.addEventListener(type, hear);
   }
-  source.addEventListener("open", async () => {
+  source.addEventListener("open", () => {
     heard = performance.now();
     tries = 0;
-    if (await page.refresh()) become("connected");
+    page.refresh(); // and what comes of that says how we are
   });
   source.addEventListener("error", broken);
 }
 
-async function broken() {
+function broken() {
   source?.close();
   clearTimeout(timer);
   timer = setTimeout(open, RETRY_MS[Math.min(tries, RETRY_MS.length - 1)]);
   tries += 1;
-  if (state === "connected" && tries === 1) {
-    // The server ends a stream every quarter of an hour; that is no loss, if the next one stands at once.
-    if (!(await page.refresh())) become("lost");
-    return;
-  }
-  become((await page.refresh()) ? "stale" : "lost");
+  page.refresh();
+}
+
+/** The page is as it is at the server: at once, while the stream stands, or as of now. */
+function renewed() {
+  if (source?.readyState === EventSource.OPEN) become("connected");
+  // The server ends a stream every quarter of an hour; that is nothing to tell of, if the next one stands at once.
+  else if (state !== "connected" || tries > 1) become("stale");
+}
+
+/** It could not be read, though the stream may stand: the service's database may be away. */
+function failed({ detail: status }) {
+  if (status !== 401 && status !== 404) become("lost");
 }
 
 /** Try at once: the network is back, or somebody has signed in again. */
@@ -96,11 +104,17 @@ export function retry() {
 }
 
 export function begin() {
+  page.events.addEventListener("renewed", renewed);
+  page.events.addEventListener("failed", failed);
   open();
   addEventListener("offline", () => { source?.close(); become("lost"); broken(); });
   addEventListener("online", retry);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) page.refresh(); });
-  setInterval(() => { if (performance.now() - heard > SILENT_AFTER_MS && state === "connected") broken(); }, 1000);
+  setInterval(() => {
+    if (performance.now() - heard < SILENT_AFTER_MS || state !== "connected") return;
+    become("stale");
+    broken();
+  }, 1000);
   setInterval(() => { if (state !== "connected") page.refresh(); }, POLL_MS);
   setInterval(() => { if (state === "connected") page.refresh(); }, SAFETY_MS);
 }

@@ -5,6 +5,7 @@ import { morph } from "./morph.js";
 import { notice, shout } from "./say.js";
 
 const READ_TIMEOUT_MS = 8000;
+const PAUSE_MS = 150; // in a storm the page is read a few times a second, and not for each of a thousand alarms
 const REGIONS = ["silences", "queue", "alarm"];
 
 /** Told after the page has been renewed, and when it could not be: `renewed`, `failed(status)`; `status` 0 is "no answer". */
@@ -13,6 +14,7 @@ export const events = new EventTarget();
 /** The headers by which the server knows a script, and tells it of errors as such. */
 export const SCRIPT = { "X-Telecare-Console": "1" };
 
+const HOME = "/console/";
 let reading = null;
 let again = false;
 
@@ -30,6 +32,11 @@ async function read() {
     return true;
   } catch {
     events.dispatchEvent(new CustomEvent("failed", { detail: status }));
+    if (status === 404 && location.pathname !== HOME) {
+      notice("This alarm is not, or no longer, one of your hub's.");
+      history.replaceState(null, "", HOME);
+      again = true;
+    }
     return false;
   }
 }
@@ -42,6 +49,7 @@ export async function refresh() {
     while (again) {
       again = false;
       good = await read();
+      if (again) await new Promise((resume) => { setTimeout(resume, PAUSE_MS); });
     }
     reading = null;
     return good;

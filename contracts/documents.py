@@ -19,6 +19,7 @@ from contracts.asyncapi import asyncapi
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
 from contracts.notification import Notification, Probe
 from contracts.policy import Policy
+from contracts.verification import Verification
 
 HERE: Final = Path(__file__).parent
 PAYLOADS: Final[dict[str, Any]] = {
@@ -30,6 +31,7 @@ PAYLOADS: Final[dict[str, Any]] = {
     "notification": Notification,
     "probe": Probe,
     "policy": Policy,
+    "verification": Verification,
     "action": HubAction,
     "action-result": ActionResult,
     "alarm-detail": AlarmDetail,

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Final
 from uuid import UUID
 
 import structlog
-from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.fields import Time
 from contracts.ids import HubId
+from contracts.verification import Verification
 from contracts.vocabulary import Priority
 from services.alerts.domain.delivery import DeliveryKind
 from services.alerts.probes import store
@@ -23,18 +22,6 @@ from services.chassis.postgres import Connection
 _log = structlog.get_logger(__name__)
 
 STREAM: Final = "verifications"
-
-
-class Verification(BaseModel):
-    """What the registry tells: a code to be sent over a channel of a hub, or to a responder."""
-
-    model_config = ConfigDict(frozen=True)
-
-    channel_id: UUID
-    owner: Literal["hub", "responder"]
-    hub_id: HubId | None
-    code: Annotated[str, Field(pattern=r"^[0-9]{6}$", repr=False)]
-    expires_at: Time
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-CODE_DIGITS: Final = 6
 CODE_LIFE: Final = timedelta(minutes=15)
 ATTEMPTS_MAX: Final = 5
 """Five of a million: with the codes that are sent in an hour, one guess in 40,000 succeeds."""

@@ -13,9 +13,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.fields import Slug
+from contracts.verification import CODE_DIGITS
 from services.chassis.clock import Clock
 from services.chassis.http import Access, Problem, invalid
-from services.registry.domain.verification import ATTEMPTS_MAX, CODE_DIGITS, Reason, Refused
+from services.registry.domain.verification import ATTEMPTS_MAX, Reason, Refused
 from services.registry.hubs.http import refuse_stranger
 from services.registry.roles import HubKeeper, Ops
 from services.registry.verification.store import Sent, Subject, VerificationStore, Verified

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal, TypeAlias
 from uuid import UUID
 
+from contracts.ids import HubId
+from contracts.verification import CODE_DIGITS, Verification
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
 from services.registry.domain.verification import (
     ATTEMPTS_MAX,
-    CODE_DIGITS,
     CODE_LIFE,
     Pending,
     Reason,
@@ -113,11 +113,8 @@ async def _pending(connection: Connection, channel_id: UUID) -> Pending | None:
 
 
 def _entry(subject: Subject, code: str, expires_at: datetime) -> LogEntry:
-    body = {
-        "channel_id": str(subject.channel_id),
-        "owner": subject.owner,
-        "hub_id": subject.owner_id if subject.owner == "hub" else None,
-        "code": code,
-        "expires_at": expires_at.isoformat(),
-    }
-    return LogEntry(STREAM, str(subject.channel_id), _URGENCY, json.dumps(body))
+    hub_id = HubId(subject.owner_id) if subject.owner == "hub" else None
+    told = Verification(
+        channel_id=subject.channel_id, owner=subject.owner, hub_id=hub_id, code=code, expires_at=expires_at
+    )
+    return LogEntry(STREAM, str(subject.channel_id), _URGENCY, told.model_dump_json())

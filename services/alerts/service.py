@@ -39,6 +39,8 @@ from services.alerts.probes.gauges import EVERY_S as HEALTH_EVERY_S
 from services.alerts.probes.gauges import HealthGauges
 from services.alerts.probes.prober import EVERY_S as PROBE_EVERY_S
 from services.alerts.probes.prober import Prober, TransportProber
+from services.alerts.probes.retention import EVERY_S as FORGET_EVERY_S
+from services.alerts.probes.retention import ProbeRetention
 from services.alerts.probes.verification import VerificationSender
 from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
 from services.alerts.silences import SilenceGauges
@@ -169,6 +171,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         sessions=Sessions(parts.pool, runtime.clock, access),
         embedding=embedding or Embedding(),
     )
+    months = kpis.Months(parts.reading)
     shards = Shards(
         pool=parts.pool,
         mqtt_url=runtime.mqtt_url,
@@ -181,11 +184,11 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         name="alerts",
         routers=(
             routes(parts.reading, parts.pool, runtime.clock, parts.alarms, parts.feed, access),
-            kpis.routes(parts.reading, runtime.clock, access),
+            kpis.routes(months, runtime.clock, access),
             probes_http.routes(parts.reading, access),
             silence_routes(parts.reading, parts.pool, access, runtime.clock),
             console_router(console),
-            page_router(parts.reading, runtime.clock, console.gate),
+            page_router(months, runtime.clock, console.gate),
             notify_routes(parts.reading, runtime.clock, runtime.settings.notify_callback_token),
         ),
         loops=(
@@ -196,6 +199,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
             Loop("prober", parts.prober.run_once, PROBE_EVERY_S),
             Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
+            Loop("probe-retention", ProbeRetention(parts.pool, runtime.clock).run_once, FORGET_EVERY_S),
             Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),
             Loop(
                 "silence-gauges", SilenceGauges(parts.reading, runtime.clock, parts.metrics).run_once, SILENCES_EVERY_S

@@ -9,20 +9,18 @@ from fastapi import APIRouter, Query, Response
 
 from services.alerts.domain.kpis import Month, Report
 from services.alerts.http.asker import Reader, Scope
-from services.alerts.kpis.store import read_month
+from services.alerts.kpis.store import Months
 from services.alerts.kpis.table import as_csv
 from services.alerts.kpis.view import KpisView
 from services.chassis.clock import Clock
 from services.chassis.http import Access, invalid
-from services.chassis.postgres import Pool
-from services.chassis.postgres.borrow import borrow
 
 MonthText = Annotated[
     str | None, Query(max_length=16, description="As 2026-11, by the clocks of Scotland; the present one unless given.")
 ]
 
 
-def routes(pool: Pool, clock: Clock, access: Access) -> APIRouter:
+def routes(months: Months, clock: Clock, access: Access) -> APIRouter:
     """The router, to be mounted beside those of other services."""
     router = access.router(prefix="/api/v1", tags=["kpis"])
 
@@ -37,8 +35,7 @@ def routes(pool: Pool, clock: Clock, access: Access) -> APIRouter:
         first that was told. One that nobody has answered counts once 180 s have passed; until then it is `waiting`.
         """
         now = clock.now()
-        async with borrow(pool) as connection:
-            report = await read_month(connection, wanted(month, now), Scope.of(who), now)
+        report = await months.read(wanted(month, now), Scope.of(who), now)
         return as_download(report) if form == "csv" else KpisView.of(report)
 
     return router

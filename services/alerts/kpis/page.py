@@ -19,10 +19,8 @@ from services.alerts.console.gate import Gate, PageRoute
 from services.alerts.domain.kpis import Figures, Group, Month, Report
 from services.alerts.http.asker import Reader, Scope
 from services.alerts.kpis.http import MonthText, as_download, wanted
-from services.alerts.kpis.store import read_month, read_names
+from services.alerts.kpis.store import Months
 from services.chassis.clock import Clock
-from services.chassis.postgres import Pool
-from services.chassis.postgres.borrow import borrow
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
 _STYLE: Final = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
@@ -38,7 +36,7 @@ _PRIORITIES: Final = {"1": "1, life", "2": "2, welfare"}
 _PERCENTILES: Final = {"p50": "Half within", "p90": "90 %", "p95": "95 %", "p99": "99 %", "max": "Longest"}
 
 
-def page_router(pool: Pool, clock: Clock, gate: Gate) -> APIRouter:
+def page_router(months: Months, clock: Clock, gate: Gate) -> APIRouter:
     """The router, to be mounted beside the console's; in no API document, for it is for people."""
     router = APIRouter(prefix="/console", include_in_schema=False, route_class=PageRoute, dependencies=[Depends(gate)])
 
@@ -47,11 +45,8 @@ def page_router(pool: Pool, clock: Clock, gate: Gate) -> APIRouter:
         who: Reader, month: MonthText = None, form: Annotated[Literal["html", "csv"], Query(alias="format")] = "html"
     ) -> Response:
         now = clock.now()
-        asked = wanted(month, now)
-        async with borrow(pool) as connection:
-            report = await read_month(connection, asked, Scope.of(who), now)
-            names = await read_names(connection)
-        return as_download(report) if form == "csv" else render(report, names)
+        report = await months.read(wanted(month, now), Scope.of(who), now)
+        return as_download(report) if form == "csv" else render(report, await months.names())
 
     return router
 

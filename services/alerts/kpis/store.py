@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from asyncpg import Record
 
 from services.alerts.domain.kpis import PERCENTILES, TARGETS, Excluded, Figures, Group, Month, Report
 from services.alerts.http.asker import Scope
-from services.chassis.postgres import Connection, Queries
+from services.chassis.postgres import Connection, Pool, Queries
+from services.chassis.postgres.borrow import borrow
 
 QUERIES = Queries.beside(__file__)
+
+_WITHIN_S: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Months:
+    """One month is counted at a time: a country's takes seconds, and its connections are those that show alarms to operators."""
+
+    pool: Pool
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+
+    async def read(self, month: Month, scope: Scope, now: datetime) -> Report:
+        """As `read_month`. TimeoutError when there is too much of a queue."""
+        async with asyncio.timeout(_WITHIN_S), self._one, borrow(self.pool) as connection:
+            return await read_month(connection, month, scope, now)
+
+    async def names(self) -> dict[tuple[str, str], str]:
+        """What people call each council and hub, by `("council", council_id)` or `("hub", hub_id)`."""
+        async with borrow(self.pool) as connection:
+            rows = await connection.fetch(QUERIES["names"])
+        return {(row["dimension"], row["key"]): row["name"] for row in rows}
 
 
 async def read_month(connection: Connection, month: Month, scope: Scope, now: datetime) -> Report:
@@ -40,11 +65,6 @@ async def read_month(connection: Connection, month: Month, scope: Scope, now: da
             priority_5=everything["priority_5"],
         ),
     )
-
-
-async def read_names(connection: Connection) -> dict[tuple[str, str], str]:
-    """What people call each council and hub, by `("council", council_id)` or `("hub", hub_id)`."""
-    return {(row["dimension"], row["key"]): row["name"] for row in await connection.fetch(QUERIES["names"])}
 
 
 def _groups(rows: Sequence[Record], dimension: str) -> tuple[Group, ...]:

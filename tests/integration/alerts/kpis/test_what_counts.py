@@ -1,5 +1,6 @@
 """What is a call, when it was answered, and in whose figures it stands; each story's November is looked at."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from contracts.ids import HubId
 from services.alerts.domain.kpis import Excluded, Figures, Group, Month, Report
 from services.alerts.http.asker import Scope
-from services.alerts.kpis.store import read_month
-from services.chassis.postgres import Connection
+from services.alerts.kpis.store import Months, read_month
+from services.chassis.postgres import Connection, open_pool
 from tests.integration.alerts.kpis.past import Happened, alarm
+from tests.support.servers import Database
 
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 LATER = datetime(2026, 12, 24, tzinfo=UTC)
@@ -190,3 +192,12 @@ async def test_a_hub_sees_the_calls_that_stand_with_it_and_an_engineer_those_of_
     engineer = await november(connection, scope=Scope(None, ["fife"]))
     assert (by(engineer.councils), engineer.excluded.tests) == ({"fife": (1, 0, 1)}, 0)
     assert by((await november(connection)).councils) == {"": (1, 0, 1), "fife": (1, 0, 1), "glasgow-city": (1, 1, 1)}
+
+
+async def test_however_many_ask_for_figures_operators_keep_their_connections(database: Database) -> None:
+    pool = await open_pool(database.url, role="telecare_alerts", name="test", size=4)
+    months = Months(pool)
+    reports = await asyncio.gather(*(months.read(NOVEMBER, EVERYBODY, LATER) for _ in range(8)))
+    assert [report.total.calls for report in reports] == [0] * 8
+    assert pool.get_size() == 1
+    await pool.close()

@@ -83,3 +83,7 @@ select c.hub_id, count(h.alarm_at) as failing
 from registry.channel_directory c left join alerts.channel_health h using (channel_id)
 where c.verified_at is not null
 group by c.hub_id;
+
+-- name: forget_probes
+-- Those that were finished before then; how many.
+select alerts.forget_probes($1);

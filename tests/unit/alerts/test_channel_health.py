@@ -5,6 +5,8 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.ids import HubId, NotificationId
 from services.alerts.probes.health import (
@@ -59,6 +61,24 @@ def test_a_channel_that_failed_thrice_came_back_and_fails_again_is_a_new_episode
         well, turn = failed(well, "HTTP 503", NOON)
         turns.append(turn)
     assert turns == [None, None, "activated"]
+
+
+@given(st.lists(st.booleans(), max_size=40))
+def test_whatever_comes_of_probes_episodes_begin_and_end_in_turn_and_after_three_failures(arrived: list[bool]) -> None:
+    health, turns, in_a_row = NEW, [], 0
+    for number, is_alive in enumerate(arrived):
+        at = NOON + number * PROBE_EVERY
+        health = begun(health, NotificationId("msg_1"), at, at)
+        health, turn = alive(health, at, at) if is_alive else failed(health, "HTTP 503", at)
+        in_a_row = 0 if is_alive else in_a_row + 1
+        assert health.failures == in_a_row
+        assert (health.failing_since is None) == (in_a_row == 0)  # as the table's CHECKs have it
+        assert health.is_failing == (in_a_row >= FAILURES_MAX)
+        assert health.probe_id is None
+        assert at < health.look_at <= at + PROBE_EVERY
+        turns += [turn] if turn else []
+    assert turns == ["activated", "restored"] * (len(turns) // 2) + ["activated"] * (len(turns) % 2)
+    assert health.is_failing == (len(turns) % 2 == 1)
 
 
 def test_probes_keep_to_their_five_minutes_however_late_one_was() -> None:

@@ -80,6 +80,13 @@ async def test_responders_are_kept_from_a_terminal_in_the_order_of_their_calling
     assert "fri,sat,sun 22:00-06:00; mon 09:00-17:00" in lines[2]
     assert "900462" not in listed.output
 
+    number = "07700 900464\n"
+    changed = ("responder", "change", "falkirk", responder_id, "--address", "--always", "--position", "0")
+    done = await program.run(*changed, settings=settings, stdin=number)
+    assert (done.code, "position 0, at +44…464 (not verified)" in done.output) == (0, True), done.output
+    (first_now, _) = (await installation.api.get("/api/v1/councils/falkirk/responders")).body["items"]
+    assert (first_now["responder_id"], first_now["rota"]) == (responder_id, [])
+
     removed = await program.run("responder", "remove", "falkirk", responder_id, settings=settings)
     assert removed.code == 0, removed.output
     assert len((await installation.api.get("/api/v1/councils/falkirk/responders")).body["items"]) == 1

@@ -106,6 +106,12 @@ async def test_a_secret_is_replaced_with_a_day_in_which_the_one_before_still_sig
     assert rotated["verified"] is True
     assert not any(each["secret"].removeprefix("whsec_") in str(rotated) for each in (channel, fresh))
 
+    settings = {**installation.settings, "API_URL": installation.api.url}
+    back = await program.run("hub", "secret", "eigg-arc", settings=settings, stdin=f"{channel['secret']}\n")
+    assert (back.code, "the one before until" in back.output) == (0, True), back.output
+    (after,) = (await api.get("/api/v1/hubs/eigg-arc")).body["channels"]
+    assert {**after, "previous_secret_until": None} == {**rotated, "previous_secret_until": None}
+
 
 async def test_whoever_only_looks_on_sees_where_a_webhook_leads_but_not_its_path(
     installation: Installation, api: Api, receiver: Receiver

@@ -72,6 +72,23 @@ def put_hub(
     typer.echo(f"{hub_id} has {len(channels)} channel(s){advice}")
 
 
+@hub_app.command("secret")
+def replace_secret(
+    hub_id: str,
+    channel: Annotated[str | None, typer.Argument(help="Its id, where the hub has several webhooks.")] = None,
+) -> None:
+    """Replace a webhook's secret, read from standard input. The one before signs beside it for 24 hours."""
+    path = f"/api/v1/hubs/{segment(hub_id)}"
+    hub = ask(lambda api: api.call("GET", path))
+    chosen = _choose(hub, channel or "webhook")
+    secret = read("new secret (whsec_…)", hidden=True)
+    channels = [each | {"secret": secret} if each is chosen else each for each in hub["channels"]]
+    changed = ask(lambda api: api.call("PUT", path, hub | {"channels": channels}))
+    (after,) = (each for each in changed["channels"] if each["channel_id"] == chosen["channel_id"])
+    until = after["previous_secret_until"]
+    typer.echo(f"the new secret signs from now on{f', and the one before until {until}' if until else ''}")
+
+
 @hub_app.command("verify")
 def verify_hub(
     hub_id: str,

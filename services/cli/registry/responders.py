@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeAlias, get_args
 
 import typer
 
@@ -17,6 +17,11 @@ responder_app = typer.Typer(
 
 _DAYS: tuple[str, ...] = get_args(Weekday)
 
+Hours: TypeAlias = Annotated[
+    list[str] | None, typer.Option(metavar='"mon-fri 09:00-17:00"', help="When on duty; repeatable. Without: always.")
+]
+Position: TypeAlias = Annotated[int | None, typer.Option(min=0, help="In the order, from 0; without it, at the end.")]
+
 
 @responder_app.command("add")
 def add_responder(
@@ -24,11 +29,8 @@ def add_responder(
     *,
     email: Annotated[bool, typer.Option("--email", help="Call by e-mail.")] = False,
     sms: Annotated[bool, typer.Option("--sms", help="Call by text.")] = False,
-    hours: Annotated[
-        list[str] | None,
-        typer.Option(metavar='"mon-fri 09:00-17:00"', help="When on duty; repeatable. Without: always."),
-    ] = None,
-    position: Annotated[int | None, typer.Option(min=0, help="In the order, from 0; without it, at the end.")] = None,
+    hours: Hours = None,
+    position: Position = None,
     verified: Annotated[bool, typer.Option(help="You have made sure that the address reaches them.")] = False,
 ) -> None:
     """Add a responder. Name and address are asked for, or read from two lines of standard input."""
@@ -49,6 +51,29 @@ def add_responder(
         else f", and counts once verified: telecare responder verify {council_id} {added['responder_id']}"
     )
     typer.echo(f"{added['responder_id']} is called at position {added['position']} by {added['kind']}{how}")
+
+
+@responder_app.command("change")
+def change_responder(
+    council_id: str,
+    responder_id: str,
+    *,
+    address: Annotated[bool, typer.Option("--address", help="Another address; it is asked for, or read.")] = False,
+    hours: Hours = None,
+    always: Annotated[bool, typer.Option("--always", help="On duty always.")] = False,
+    position: Position = None,
+) -> None:
+    """Change when, where or in which order a responder is called; what is not named stays. A new address is to be verified."""
+    if hours and always:
+        raise SettingsError("give --hours or --always")
+    body: dict[str, Any] = {"rota": [_hours(each) for each in hours or []]} if hours or always else {}
+    body |= {} if position is None else {"position": position}
+    body |= {"address": read("new address")} if address else {}
+    if not body:
+        raise SettingsError("nothing to change: give --address, --hours, --always or --position")
+    changed = ask(lambda api: api.call("PUT", f"{_path(council_id)}/{segment(responder_id)}", body))
+    state = "verified" if changed["verified"] else "not verified"
+    typer.echo(f"{responder_id} is called at position {changed['position']}, at {changed['address']} ({state})")
 
 
 @responder_app.command("list")

@@ -1,5 +1,6 @@
 """Responders of a council: in order, within their hours, and nobody reads who they are."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -136,6 +137,13 @@ async def test_nobody_is_called_twice_over_and_a_council_has_a_bounded_number(
     assert "remove one" in refused(await registry.ops.post(FIFE, ISLA | {"address": "x@example.org"}), 409)["detail"]
     elsewhere = await registry.ops.post("/api/v1/councils/angus/responders", ISLA)
     assert elsewhere.status == 201
+
+
+async def test_two_who_add_the_same_responder_at_the_same_time_add_one(registry: Registry) -> None:
+    others = [{"kind": "sms", "name": f"n{each}", "address": f"0770090010{each}"} for each in range(4)]
+    answers = await asyncio.gather(*(registry.ops.post(FIFE, each) for each in [ISLA, ISLA, *others, ISLA]))
+    assert sorted(answer.status for answer in answers) == [201] * 5 + [409] * 2
+    assert len(await order(registry)) == 5
 
 
 async def test_no_contact_is_readable_in_an_answer_in_the_log_or_in_the_database(

@@ -1,5 +1,6 @@
 """Who takes a council's alarms, by which policy, and which policies there were."""
 
+import asyncio
 import copy
 import json
 from typing import Any
@@ -56,6 +57,18 @@ async def test_every_policy_is_a_new_version_that_says_who_and_when_and_the_same
     paged = await registry.ops.get(f"{MORAY}/policies", limit=1)
     rest = await registry.ops.get(f"{MORAY}/policies", limit=1, cursor=paged.body["next"])
     assert (paged.body["items"] + rest.body["items"], rest.body["next"]) == (history, None)
+
+
+async def test_policies_laid_down_at_the_same_time_are_numbered_one_after_the_other(registry: Registry) -> None:
+    seconds = (45, 50, 55, 65, 70)
+    answers = await asyncio.gather(
+        *(registry.ops.put(f"{MORAY}/routing", {"policy": with_repeat(each)}) for each in (*seconds, 45))
+    )
+    assert {answer.status for answer in answers} == {200}
+    history = (await registry.ops.get(f"{MORAY}/policies")).body["items"]
+    versions = [each["version"] for each in reversed(history)]
+    assert versions == list(range(1, len(history) + 1))
+    assert {each["policy"]["life"]["repeat_every_s"] for each in history} == set(seconds)
 
 
 async def test_the_default_given_as_ones_own_makes_no_version_until_there_is_another(registry: Registry) -> None:

@@ -185,6 +185,17 @@ async def test_a_change_of_the_hub_that_leaves_the_address_keeps_the_code(regist
     assert (await registry.ops.post(f"{path}/verify", {"code": await code(registry)})).status == 200
 
 
+async def test_a_code_that_is_entered_while_the_hub_is_changed_is_not_lost(registry: Registry) -> None:
+    path = await channel(registry)
+    await registry.ops.post(f"{path}/verification")
+    right = {"code": await code(registry)}
+    change = {"name": "Clyde", "channels": [EMAIL]}
+    changes = [registry.ops.put("/api/v1/hubs/clyde-arc", change) for _ in range(6)]
+    entered, *_ = await asyncio.gather(registry.ops.post(f"{path}/verify", right), *changes)
+    assert entered.status == 200
+    assert await verified(registry)
+
+
 async def test_a_code_is_kept_as_a_digest_and_never_logged(
     registry: Registry, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

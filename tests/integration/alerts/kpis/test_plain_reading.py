@@ -2,8 +2,9 @@
 
 import math
 import random
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 from services.alerts.domain.kpis import PERCENTILES, Month
@@ -59,6 +60,17 @@ def calls(began_at: datetime, story: list[Happened]) -> Iterator[Call]:
         yield Call(began_at + timedelta(seconds=since), None, story[-1].priority)
 
 
+def no_calls(began_at: datetime, story: list[Happened]) -> Iterator[tuple[datetime, str]]:
+    """What is left out, and when it happened."""
+    before = "closed"
+    for each in story:
+        if each.leaves == "open" and before != "open" and each.priority > 2:
+            yield began_at + timedelta(seconds=each.after_s), f"priority_{each.priority}"
+        elif each.event == "repeated" and each.leaves == before:
+            yield began_at + timedelta(seconds=each.after_s), "repeats"
+        before = each.leaves
+
+
 def nearest_rank(waits: list[float], share: float) -> float:
     return sorted(waits)[max(math.ceil(share * len(waits)), 1) - 1]
 
@@ -66,15 +78,18 @@ def nearest_rank(waits: list[float], share: float) -> float:
 async def test_the_database_counts_what_a_plain_reading_counts(connection: Connection) -> None:
     dice = random.Random(20261122)
     written: list[Call] = []
+    left_out: list[tuple[datetime, str]] = []
     async with connection.transaction():
         for _ in range(ALARMS):
             began_at = datetime(2026, 8, 25, tzinfo=UTC) + timedelta(seconds=dice.randrange(90 * 86_400))
             story = [each for each in chance(dice) if began_at + timedelta(seconds=each.after_s) < NOW]
             await alarm(connection, began_at, *story)
             written += calls(began_at, story)
+            left_out += no_calls(began_at, story)
     for month in MONTHS:
         read = [each for each in written if month.begins <= each.began_at < month.ends]
-        figures = (await read_month(connection, month, Scope(None, None), NOW)).total
+        report = await read_month(connection, month, Scope(None, None), NOW)
+        figures = report.total
         waits = [each.waited_s for each in read if each.waited_s is not None]
         assert len(waits) > 100
         late = [each for each in read if each.waited_s is None and NOW - each.began_at > timedelta(seconds=180)]
@@ -82,3 +97,8 @@ async def test_the_database_counts_what_a_plain_reading_counts(connection: Conne
         assert [each.answered for each in figures.within] == [sum(wait <= s for wait in waits) for s in (60, 180)]
         for name, share in PERCENTILES.items():
             assert figures.percentiles_s[name] == round(nearest_rank(waits, share), 3)
+        by_priority = {each.key: each.figures.calls for each in report.priorities}
+        assert by_priority == Counter(str(each.priority) for each in read if each.waited_s is not None or each in late)
+        happened = Counter(what for at, what in left_out if month.begins <= at < month.ends)
+        assert asdict(report.excluded) == {"tests": 0, "priority_5": 0, **dict(happened)}
+        assert min(happened.values()) > 10

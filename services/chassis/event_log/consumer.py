@@ -18,6 +18,7 @@ from services.chassis.postgres.borrow import Line, borrow
 
 POLL_EVERY_S = 1.0  # LISTEN dies silently; and a row put off becomes due without a word
 _SLOW_S = 0.02
+_PLAN_EACH_CLAIM = "set plan_cache_mode = force_custom_plan"  # see the query `take_rows`
 
 _Transaction: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 
@@ -59,7 +60,7 @@ class Consumer:
         return await self._run_once(self._borrowed)
 
     def _claimer(self, number: int) -> Loop:
-        line = Line(self.pool)  # kept: an alarm waits for no connection to be prepared
+        line = Line(self.pool, on_open=_PLAN_EACH_CLAIM)  # kept: an alarm waits for no connection to be prepared
         worked = 0
 
         async def run_once() -> int:

@@ -113,7 +113,7 @@ async def test_an_alarm_given_back_waits_and_sounds_again(alerts: Installation, 
     device = await alerts.press()
     await morag.card(device).get_by_role("button").click()
     await morag.sounds("quiet")
-    await morag.alarm.get_by_role("button", name="Give it back to the queue").click()
+    await morag.alarm.get_by_role("button", name="Release").click()
     await morag.sounds("alarm")
     await expect(morag.page.locator("#queue [data-key=waiting]")).to_contain_text(device)
     await expect(morag.alarm.locator(".history li").first).to_contain_text("Given back to the queue by Morag")

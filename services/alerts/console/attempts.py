@@ -1,4 +1,7 @@
-"""How often somebody may try to sign in: a token can't be guessed, but whoever tries must not keep the database busy."""
+"""How often somebody may try to sign in. A token is 256 random bits and can't be guessed; whoever tries is told to wait.
+
+One who has a token is never kept out: an attacker behind the same proxy must not keep a shift from its work.
+"""
 
 from __future__ import annotations
 
@@ -15,21 +18,17 @@ _ADDRESSES_MAX: Final = 4096
 
 @dataclass(slots=True)
 class Attempts:
-    """Failures by address, of the last minute. Successes cost nothing: a whole shift may come in from one address."""
+    """Failures by address, of the last minute."""
 
     _failed: OrderedDict[str, deque[float]] = field(default_factory=OrderedDict, init=False)
 
-    def wait_s(self, address: str) -> int:
-        """How many seconds until this address may try again; 0: now."""
-        failed = self._failed.get(address)
-        if failed is None or len(failed) < FAILURES_MAX:
-            return 0
-        return max(0, math.ceil(failed[0] + WITHIN_S - time.monotonic()))
-
-    def failed(self, address: str) -> None:
-        """One more; the oldest of those beyond the limit is forgotten."""
+    def failed(self, address: str) -> int:
+        """One more. How many seconds to wait before the next; 0: none, yet."""
+        now = time.monotonic()
         failures = self._failed.setdefault(address, deque(maxlen=FAILURES_MAX))
-        failures.append(time.monotonic())
         self._failed.move_to_end(address)
         while len(self._failed) > _ADDRESSES_MAX:
             self._failed.popitem(last=False)
+        wait_s = failures[0] + WITHIN_S - now if len(failures) == FAILURES_MAX else 0.0
+        failures.append(now)
+        return max(0, math.ceil(wait_s))

@@ -95,7 +95,11 @@ async def same_origin(request: Request) -> None:
     origin = urlsplit(request.headers.get("origin", ""))
     site = request.headers.get("sec-fetch-site", "same-origin")
     if not origin.netloc or origin.netloc != request.headers.get("host") or site != "same-origin":
-        raise Problem(HTTPStatus.FORBIDDEN, "This did not come from a page of the console, so it was not done.")
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            "This did not come from a page of the console, so it was not done. "
+            "(A proxy before the service must pass on the Host that the browser asked for.)",
+        )
 
 
 async def form_of(request: Request) -> dict[str, str]:

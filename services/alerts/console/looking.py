@@ -18,6 +18,7 @@ from services.alerts.console.sql import QUERIES
 from services.alerts.console.story import read_story
 from services.alerts.console.stream import Stream
 from services.alerts.console.times import iso
+from services.alerts.console.turns import Turns
 from services.alerts.http.asker import Reader, Scope
 from services.alerts.store import as_uuid
 from services.chassis.clock import Clock
@@ -30,15 +31,17 @@ def add_looking(
     router: APIRouter, pool: Pool, clock: Clock, stream: Stream, sessions: Sessions, embedding: Embedding
 ) -> None:
     """Whoever may read alarms may look."""
+    turns = Turns()
 
     async def show(session: Session, alarm_id: str | None) -> Response:
-        now = clock.now()
-        async with borrow(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            board = await read_board(connection, session, now)
-            story = None if alarm_id is None else await read_story(connection, alarm_id, session, now)
-        if alarm_id is not None and story is None:
-            raise _not_found()
-        return page("console.html", board=board, story=story, session=session, now=now, embedding=embedding)
+        async with turns.one():
+            now = clock.now()
+            async with borrow(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+                board = await read_board(connection, session, now)
+                story = None if alarm_id is None else await read_story(connection, alarm_id, session, now)
+            if alarm_id is not None and story is None:
+                raise _not_found()
+            return page("console.html", board=board, story=story, session=session, now=now, embedding=embedding)
 
     @router.get("/")
     async def queue(_who: Reader, session: Signed) -> Response:

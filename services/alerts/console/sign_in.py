@@ -75,14 +75,6 @@ def add_sign_in(router: APIRouter, sessions: Sessions, attempts: Attempts, embed
 async def _let_in(
     request: Request, form: dict[str, str], sessions: Sessions, attempts: Attempts
 ) -> tuple[str, Session]:
-    address = request.client.host if request.client else ""
-    wait_s = attempts.wait_s(address)
-    if wait_s:
-        raise Problem(
-            HTTPStatus.TOO_MANY_REQUESTS,
-            f"Too many attempts that failed. Try again in {wait_s} s.",
-            headers={"Retry-After": str(wait_s)},
-        )
     try:
         given = Credentials.model_validate(form)
     except ValidationError as error:
@@ -91,10 +83,20 @@ async def _let_in(
         raise invalid((field, say[field])) from None
     opened = await sessions.open(given.token, given.operator)
     if opened is None:
-        attempts.failed(address)
-        raise Problem(HTTPStatus.FORBIDDEN, "This token is unknown, expired or revoked. Ask whoever gave it to you.")
+        raise _refused(attempts, request.client.host if request.client else "")
     _log.info("console_signed_in", operator=given.operator, role=opened[1].who.role, hub_id=opened[1].who.hub_id)
     return opened
+
+
+def _refused(attempts: Attempts, address: str) -> Problem:
+    wait_s = attempts.failed(address)
+    if wait_s == 0:
+        return Problem(HTTPStatus.FORBIDDEN, "This token is unknown, expired or revoked. Ask whoever gave it to you.")
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"Too many attempts with tokens that are none. Try again in {wait_s} s.",
+        headers={"Retry-After": str(wait_s)},
+    )
 
 
 def _door(

@@ -5,7 +5,7 @@ import { morph } from "./morph.js";
 import { notice, shout } from "./say.js";
 
 const READ_TIMEOUT_MS = 8000;
-const PAUSE_MS = 150; // in a storm the page is read a few times a second, and not for each of a thousand alarms
+const PAUSE_MS = 150; // in a storm the page is read a few times a second, or less when that takes long; not for each alarm
 const REGIONS = ["silences", "queue", "alarm"];
 
 /** Told after the page has been renewed, and when it could not be: `renewed`, `failed(status)`; `status` 0 is "no answer". */
@@ -48,8 +48,10 @@ export async function refresh() {
     let good = true;
     while (again) {
       again = false;
+      const began = performance.now();
       good = await read();
-      if (again) await new Promise((resume) => { setTimeout(resume, PAUSE_MS); });
+      const pause = Math.max(PAUSE_MS, performance.now() - began);
+      if (again) await new Promise((resume) => { setTimeout(resume, pause); });
     }
     reading = null;
     return good;

@@ -1,5 +1,6 @@
 """With ten thousand faults open, the page is read as quickly as on a quiet night: by index, and no further than it shows."""
 
+import asyncio
 from datetime import UTC, datetime
 
 import asyncpg
@@ -36,6 +37,13 @@ async def test_a_page_in_a_storm_shows_the_most_urgent_and_says_that_there_are_m
     assert page.count(f"These are the first {SHOWN_MAX}") == 2
     assert f"{SHOWN_MAX}+</span>" in page
     assert took_s < 3.0
+
+
+async def test_however_many_look_at_once_each_gets_the_page(alerts: Installation, enter: Enter) -> None:
+    morag = await enter("hub", "clyde-arc")
+    await alerts.database.execute(_STORM, timeout=60)
+    answers = await asyncio.gather(*(morag.get("/") for _ in range(20)))
+    assert {answer.status for answer in answers} == {200}
 
 
 async def test_no_statement_of_a_page_reads_the_alarms_from_end_to_end(database: Database) -> None:

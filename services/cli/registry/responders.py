@@ -45,12 +45,9 @@ def add_responder(
     body |= {} if position is None else {"position": position}
     body |= {"verified": True} if verified else {}
     added = ask(lambda api: api.call("POST", _path(council_id), body))
-    how = (
-        ""
-        if verified
-        else f", and counts once verified: telecare responder verify {council_id} {added['responder_id']}"
-    )
-    typer.echo(f"{added['responder_id']} is called at position {added['position']} by {added['kind']}{how}")
+    typer.echo(f"{added['responder_id']} is called at position {added['position']} by {added['kind']}")
+    if not added["verified"]:
+        typer.echo(f"it counts once verified: telecare responder verify {council_id} {added['responder_id']}")
 
 
 @responder_app.command("change")

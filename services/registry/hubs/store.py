@@ -72,10 +72,8 @@ class HubStore:
             return
         # An address that stays is not sealed anew: what can't be read any more would be lost.
         target = (planned.url, address if planned.moved else row["address_encrypted"])
-        secrets, verified_at = (
-            self._secrets(wanted.secret, secret, row, now),
-            _verified_at(planned, row["verified_at"], now),
-        )
+        secrets = self._secrets(wanted.secret, secret, row, now)
+        verified_at = _verified_at(planned, row["verified_at"], now)
         change = _QUERIES["change_channel"]
         await connection.execute(change, row["channel_id"], *target, *secrets, verified_at, position)
         if planned.moved:  # a code that is under way went to where it led before

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from services.alerts.domain.triggers import Acknowledge, Release
+from services.alerts.people import People
 from services.alerts.silences import store
 from services.alerts.silences.store import Silence
 from tests.blackbox.hub import Receiver
@@ -147,6 +149,35 @@ async def test_a_silence_that_begins_later_holds_back_what_would_have_been_told_
     assert told(receiver) == ["alarm.raised"]
     await glasgow.after(12 * 3600)
     assert told(receiver)[1:] == ["alarm.escalated"]
+
+
+async def test_the_same_again_in_a_silence_is_counted_and_not_told(glasgow: World, receiver: Receiver) -> None:
+    await silence(glasgow, minutes=60, device_id="TC-000123")
+    for _ in range(3):
+        await glasgow.press("tamper")
+        await glasgow.after(60)
+    assert (await glasgow.alarm())["event_count"] == 3
+    assert told(receiver) == []
+    await glasgow.after(57 * 60)
+    assert told(receiver) == ["alarm.escalated"]
+
+
+async def test_what_people_do_in_a_silence_is_told_as_ever(glasgow: World, receiver: Receiver) -> None:
+    await silence(glasgow, minutes=60, device_id="TC-000123")
+    await glasgow.press("tamper")
+    alarm_id = (await glasgow.alarm())["alarm_id"]
+    await act(glasgow, alarm_id, Acknowledge("isla"))
+    await act(glasgow, alarm_id, Release("isla"))
+    assert told(receiver) == ["alarm.acknowledged", "alarm.released"]
+    await glasgow.after(8 * 3600)
+    assert set(told(receiver)[2:]) == {"alarm.escalated"}
+
+
+async def act(world: World, alarm_id: str, what: Acknowledge | Release) -> None:
+    async with world.parts.pool.acquire() as connection, connection.transaction():
+        await People(world.parts.alarms).act(connection, alarm_id, what, None, world.clock.now())
+    world.clock.move(1)
+    await world.settle()
 
 
 async def test_an_alarm_that_is_mended_in_a_silence_is_closed(glasgow: World) -> None:

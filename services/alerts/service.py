@@ -59,7 +59,7 @@ from services.chassis.shard import Lane, Shards
 ROLE: Final = "telecare_alerts"
 _CONNECTIONS_MAX: Final = 16
 _READING_MAX: Final = 4  # however many people look at lists, no alarm waits for a connection of theirs
-_WAKERS: Final = 2
+_WAKERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +133,15 @@ async def assemble(runtime: Runtime) -> Parts:
     sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
     intake = Intake(alarms)
     codes = VerificationSender(look)
+    waker = Waker(pool, clock, alarms)
     return Parts(
         pool=pool,
         reading=reading,
         auditing=auditing,
         metrics=metrics,
-        consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock),
+        consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock, gives_way=waker.has_urgent_work),
         verifications=Consumer(verification.STREAM, codes.handle, codes.handle_poison, pool, clock, claimers=1),
-        waker=Waker(pool, clock, alarms),
+        waker=waker,
         dispatcher=dispatcher,
         sending=sending,
         gauges=Gauges(pool, clock, metrics, fallback),

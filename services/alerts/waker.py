@@ -5,13 +5,16 @@ An alarm that cannot be handled, by a fault of ours, is passed over for a while:
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import inf
 from typing import Final
 
 import structlog
 
 from contracts.ids import AlarmId
+from contracts.vocabulary import Priority
 from services.alerts import store
 from services.alerts.alarms import Alarms
 from services.alerts.domain.alarm import Alarm
@@ -25,6 +28,7 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S: Final = 0.5
 PASSED_OVER_FOR: Final = timedelta(seconds=10)
+_URGENT_FOR_S: Final = 0.25  # the next one is looked at well within that
 
 
 class _PassedOver(Exception):
@@ -37,6 +41,9 @@ class Waker:
     clock: Clock
     alarms: Alarms
     _passed_over: dict[AlarmId, datetime] = field(default_factory=dict, init=False)  # until when
+    _urgent_at_s: float = field(
+        default=-inf, init=False
+    )  # monotonic: when an alarm of life or welfare was last looked at
 
     async def run_once(self) -> int:
         """Look at one alarm. Returns 1, or 0 when none is due. One that cannot be handled is said, and passed over."""
@@ -48,11 +55,17 @@ class Waker:
                     alarm = await store.due_alarm(connection, now, self._passed_over)
                     if alarm is None:
                         return 0
+                    if alarm.priority <= Priority.WELFARE:
+                        self._urgent_at_s = time.monotonic()
                     after_commit = await self._look_at(connection, alarm, now)
             except _PassedOver:
                 return 1  # and no error: the loop would wait before the next, who may be well
             after_commit()
         return 1
+
+    def has_urgent_work(self) -> bool:
+        """Whether alarms of life or welfare are being looked at: a flood of others that arrives meanwhile can wait."""
+        return time.monotonic() - self._urgent_at_s < _URGENT_FOR_S
 
     async def check(self) -> str | None:
         """Ready: there is no alarm that cannot be looked at again."""

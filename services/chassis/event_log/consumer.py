@@ -18,6 +18,7 @@ from services.chassis.postgres.borrow import Line, borrow
 
 POLL_EVERY_S = 1.0  # LISTEN dies silently; and a row put off becomes due without a word
 _SLOW_S = 0.02
+_URGENT, _ANY = 2, 5  # life and welfare; whatever there is
 _PLAN_EACH_CLAIM = "set plan_cache_mode = force_custom_plan"  # see the query `take_rows`
 
 _Transaction: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -39,6 +40,9 @@ class Consumer:
     pool: Pool
     clock: Clock
     claimers: int = 4  # so that one slow key delays no other
+    gives_way: Callable[[], bool] = lambda: (
+        False
+    )  # to who has urgent work: meanwhile only one claimer takes what is not
     _loops: list[Loop] = field(default_factory=list, init=False)
     _busy: set[int] = field(default_factory=set, init=False)
 
@@ -57,7 +61,7 @@ class Consumer:
 
     async def run_once(self) -> int:
         """Handle the due rows of the most urgent key that nobody else is at. Returns how many were seen to."""
-        return await self._run_once(self._borrowed)
+        return await self._run_once(self._borrowed, _ANY)
 
     def _claimer(self, number: int) -> Loop:
         line = Line(self.pool, on_open=_PLAN_EACH_CLAIM)  # kept: an alarm waits for no connection to be prepared
@@ -69,7 +73,7 @@ class Consumer:
             self._busy.add(number)
             slow = asyncio.get_running_loop().call_later(_SLOW_S, self.poke)
             try:
-                worked = await self._run_once(line.transaction)
+                worked = await self._run_once(line.transaction, _URGENT if number and self.gives_way() else _ANY)
                 if worked and before:  # a second key in a row: there may be more than one can do
                     self.poke()
                 return worked
@@ -84,38 +88,38 @@ class Consumer:
         async with borrow(self.pool) as connection, connection.transaction():
             yield connection
 
-    async def _run_once(self, transaction: _Transaction) -> int:
+    async def _run_once(self, transaction: _Transaction, urgency_max: int) -> int:
         try:
-            return await self._all_or_nothing(transaction)
+            return await self._all_or_nothing(transaction, urgency_max)
         except Exception as error:
             if is_transient(error):
                 raise
             # One of the rows failed, and took the others with it.
-            return await self._one_by_one(transaction)
+            return await self._one_by_one(transaction, urgency_max)
 
-    async def _all_or_nothing(self, transaction: _Transaction) -> int:
+    async def _all_or_nothing(self, transaction: _Transaction, urgency_max: int) -> int:
         """The rows of a key as they nearly always go: every round trip counts between a press and a person."""
         now = self.clock.now()
         async with transaction() as connection:
-            rows = await self._claim(connection, "take_rows")
+            rows = await self._claim(connection, "take_rows", urgency_max)
             after = [await self.handle(connection, row, now) for row in rows]
         _act(after)
         return len(rows)
 
-    async def _one_by_one(self, transaction: _Transaction) -> int:
+    async def _one_by_one(self, transaction: _Transaction, urgency_max: int) -> int:
         """Each row with a savepoint of its own, so that a failure costs only those of its key that come after it."""
         async with transaction() as connection:
-            rows = await self._claim(connection, "rows_of_key")
+            rows = await self._claim(connection, "rows_of_key", urgency_max)
             after = await handle_each(connection, self.stream, rows, self.handle, self.handle_poison, self.clock.now())
         _act(after)
         return min(len(after) + 1, len(rows))  # the one that was put off was seen to as well
 
-    async def _claim(self, connection: Connection, query: str) -> list[LogRow]:
+    async def _claim(self, connection: Connection, query: str, urgency_max: int) -> list[LogRow]:
         """The due rows of a key whose lock is ours until the transaction ends."""
         now = self.clock.now()
         others: list[str] = []
         while True:
-            rows = await connection.fetch(QUERIES[query], self.stream, now, others)
+            rows = await connection.fetch(QUERIES[query], self.stream, now, others, urgency_max)
             if not rows:
                 return []
             if rows[0]["event_log_id"] is not None:

@@ -7,7 +7,7 @@ from unnest($1::text[], $2::text[], $3::smallint[], $4::text[]) as entry (stream
 -- name: take_rows
 -- The most urgent row whose key is due says which key: its oldest row decides that, for nothing overtakes it. One that nobody has
 -- tried is due whatever its time says: that was told by the clock of another host. Rows of a key that is being worked are locked,
--- and passed over; so are keys in $3. Then that key's due rows, oldest first and up to the first that is put off, out of the log:
+-- and passed over; so are keys in $3, and rows less urgent than $4. Then that key's due rows, oldest first and up to the first that is put off, out of the log:
 -- if what follows from them fails, so does this. A key alone comes back when another has its lock, which is taken by the key and
 -- not by its rows: a row that is appended meanwhile must wait for those before it. A bounded number: a long backlog of a key is
 -- handled in several transactions. What the lock's last holder did just now may not be seen yet: rows that are gone are passed
@@ -20,7 +20,7 @@ with quiet as materialized (
     select set_config('synchronous_commit', 'off', true), set_config('plan_cache_mode', 'auto', true)
 ), chosen as materialized (
     select l.key from quiet, chassis.event_log l
-    where l.stream = $1 and l.key <> all ($3::text[])
+    where l.stream = $1 and l.urgency <= $4 and l.key <> all ($3::text[])
         and (
             select h.attempts = 0 or h.not_before <= $2
             from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)
@@ -49,7 +49,7 @@ order by t.event_log_id;
 -- As take_rows, and they stay in the log: each is deleted, or put off, by itself.
 with chosen as materialized (
     select l.key from chassis.event_log l
-    where l.stream = $1 and l.key <> all ($3::text[])
+    where l.stream = $1 and l.urgency <= $4 and l.key <> all ($3::text[])
         and (
             select h.attempts = 0 or h.not_before <= $2
             from chassis.event_log h where h.stream = l.stream and h.key = l.key order by h.event_log_id limit 1)

@@ -32,8 +32,8 @@ class Log:
         self.entered = asyncio.Event()
         self.gates: dict[str, asyncio.Event] = {}
 
-    def consumer(self) -> Consumer:
-        return Consumer(STREAM, self.handle, self.handle_poison, self.pool, self.clock)
+    def consumer(self, gives_way: bool = False) -> Consumer:
+        return Consumer(STREAM, self.handle, self.handle_poison, self.pool, self.clock, gives_way=lambda: gives_way)
 
     async def append(self, key: str, *numbers: int, urgency: int = 3) -> None:
         entries = [LogEntry(STREAM, key, urgency, json.dumps({"number": number})) for number in numbers]
@@ -223,3 +223,37 @@ async def test_a_poke_wakes_the_loops_until_nothing_is_due(log: Log) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_while_somebody_has_urgent_work_only_one_claimer_takes_what_is_not(log: Log) -> None:
+    first, second = log.consumer(gives_way=True).loops()[:2]
+    await log.append("mains", 1, urgency=4)
+    assert await second.run_once() == 0
+    assert await first.run_once() == 1
+    await log.append("fall", 2, urgency=1)
+    assert await second.run_once() == 1
+    assert log.handled == {"mains": [1], "fall": [2]}
+
+
+async def test_ten_thousand_that_come_at_once_into_a_log_that_was_empty_for_long_are_claimed_as_quickly(
+    log: Log, database: Database
+) -> None:
+    """A claim that was planned for the empty log, and kept, took 20 s each."""
+    claimer = log.consumer().loops()[0]
+    for _ in range(10):  # a statement's plan is kept from its sixth run on
+        assert await claimer.run_once() == 0
+    owner = await asyncpg.connect(database.url)
+    try:
+        await owner.execute("vacuum analyze chassis.event_log")
+        for _ in range(10):
+            assert await claimer.run_once() == 0
+        await owner.execute(
+            "insert into chassis.event_log (stream, key, urgency, body, created_at, not_before) "
+            "select $1, 'TC-' || n, 4, '{\"number\": 1}', now(), now() from generate_series(1, 10000) as n",
+            STREAM,
+        )
+        async with asyncio.timeout(5):
+            for _ in range(20):
+                assert await claimer.run_once() == 1
+    finally:
+        await owner.close()

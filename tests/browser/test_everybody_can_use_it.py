@@ -7,7 +7,7 @@ from tests.browser.conftest import Operator
 from tests.browser.operators import Screen
 from tests.integration.alerts.running import Installation
 
-WIDTHS = {"desk": 1200, "phone": 360}
+WIDTHS = {"desk": 1200, "phone": 320}
 
 
 async def _a_busy_night(alerts: Installation) -> str:

@@ -68,6 +68,24 @@ async def test_a_database_that_is_away_is_no_quiet_night(
         await morag.close()
 
 
+async def test_a_page_that_nobody_sees_or_hears_gives_up_its_connection_and_comes_back(
+    alerts: Installation, operator: Operator
+) -> None:
+    """A browser has six to one service: a seventh forgotten window would keep all of them from acting."""
+    hide = "(is) => { Object.defineProperty(document, 'hidden', {value: is, configurable: true}); "
+    hide += "document.dispatchEvent(new Event('visibilitychange')) }"
+    morag, isla = await operator("Morag"), await operator("Isla")
+    await isla.start_shift()
+    for each in (morag, isla):
+        await each.page.evaluate(hide, True)
+    await expect(morag.page.locator("#line")).to_have_text("Not live")
+    device = await alerts.press()
+    await isla.sounds("alarm")  # on shift a hidden page goes on
+    await morag.page.evaluate(hide, False)
+    await morag.is_live()
+    await morag.card(device).wait_for()
+
+
 async def test_a_form_that_could_not_be_sent_stays_with_its_text_and_says_so(
     alerts: Installation, operator: Operator, network: TcpProxy
 ) -> None:

@@ -27,9 +27,12 @@ async def test_a_sign_in_that_is_about_to_end_says_so_and_is_renewed_without_los
     banner = morag.page.locator("#session-banner")
     await expect(banner).to_contain_text("Your sign-in ends at")
     await banner.get_by_role("button", name="Sign in again").click()
-    await morag.page.get_by_label("Access token").fill(morag.token)
-    await morag.page.locator("#session-dialog").get_by_role("button", name="Sign in").click()
+    dialog = morag.page.locator("#session-dialog")
+    await dialog.get_by_label("Your name").fill("Isla")  # the next shift, at the same screen
+    await dialog.get_by_label("Access token").fill(morag.token)
+    await dialog.get_by_role("button", name="Sign in").click()
     await expect(banner).to_be_hidden()
+    await expect(morag.page.locator("#me")).to_have_text("Isla")
     await expect(morag.page.get_by_label("Note")).to_have_value("half a sentence")
     await morag.is_live()
 

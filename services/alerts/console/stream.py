@@ -13,6 +13,7 @@ from services.alerts.console.times import iso
 from services.alerts.http.asker import Scope
 from services.alerts.http.feed import Feed
 from services.chassis.clock import Clock
+from services.chassis.postgres import is_transient
 
 CHANNELS: Final = ("console_presence", "silence")
 """Whatever NOTIFY, beside a transition, makes a page worth reading again."""
@@ -53,6 +54,7 @@ class Stream:
                     if not await signed_in():
                         yield "event: signed_out\ndata: {}\n\n"
                         return
+            _raise_unless_passing(pump.exception())
         finally:
             self._followers.discard(told)
             pump.cancel()
@@ -71,3 +73,9 @@ class Stream:
 
     def _tick(self) -> str:
         return f"event: tick\ndata: {json.dumps({'now': iso(self.clock.now())})}\n\n"
+
+
+def _raise_unless_passing(error: BaseException | None) -> None:
+    """A database that is away ends a stream, and the page comes again; anything else is a bug, and is said."""
+    if error is not None and not is_transient(error):
+        raise error

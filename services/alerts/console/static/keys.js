@@ -30,7 +30,7 @@ function acknowledge() {
   const form = (root) => root?.querySelector('form[action$="/acknowledge"]');
   if (wanted) {
     if (form(wanted)) act.send(form(wanted));
-    else say("This one is not waiting to be acknowledged.");
+    else say("This one does not wait. Press Q, and then A for the first that does.");
     return;
   }
   const top = document.querySelector('[data-key="waiting"] .card');
@@ -55,7 +55,7 @@ const chooses = (target) => target.closest("input[type=radio]") !== null;
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || document.querySelector("dialog[open]")) return;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (!(key in KEYS)) return;
+  if (!(key in KEYS) || (event.repeat && !key.startsWith("Arrow"))) return; // a key held down takes one alarm, not all
   if (writes(event.target)) {
     if (key === "Escape") event.target.blur();
     return;

@@ -3,6 +3,7 @@
 
 import * as clock from "./clock.js";
 import * as page from "./page.js";
+import { onShift } from "./sound.js";
 
 const SILENT_AFTER_MS = 12_000; // the server says something every 5 s
 const RETRY_MS = [500, 1000, 2000, 5000];
@@ -103,13 +104,23 @@ export function retry() {
   open();
 }
 
+/** A browser opens six connections to a service, and each page holds one: those that nobody sees or hears let go of theirs. */
+function seen() {
+  if (document.hidden && !onShift()) {
+    clearTimeout(timer);
+    source?.close();
+    become("stale");
+  } else if (source?.readyState === EventSource.OPEN) page.refresh();
+  else retry();
+}
+
 export function begin() {
   page.events.addEventListener("renewed", renewed);
   page.events.addEventListener("failed", failed);
   open();
   addEventListener("offline", () => { source?.close(); become("lost"); broken(); });
   addEventListener("online", retry);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) page.refresh(); });
+  document.addEventListener("visibilitychange", seen);
   setInterval(() => {
     if (performance.now() - heard < SILENT_AFTER_MS || state !== "connected") return;
     become("stale");

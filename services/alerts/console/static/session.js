@@ -29,6 +29,7 @@ function check() {
 
 function signedIn(answer) {
   document.body.dataset.expires = answer.expires_at;
+  document.getElementById("me").textContent = answer.operator;
   dialog().close();
   check();
   line.retry();

@@ -63,9 +63,7 @@ function show() {
       ? "Your browser keeps this page silent: you will NOT hear alarms. Click anywhere, or press any key."
       : "You will not hear alarms until you start your shift.";
   document.getElementById("unlock").textContent = now === "blocked" ? "Unblock the sound" : "Start shift";
-  const shift = document.getElementById("shift");
-  shift.setAttribute("aria-pressed", String(onShift()));
-  shift.textContent = onShift() ? "End shift" : "Start shift";
+  document.getElementById("shift").textContent = onShift() ? "End shift" : "Start shift";
 }
 
 async function unlock() {

@@ -15,10 +15,11 @@ from services.chassis.postgres.pool import connect
 from tests.support.servers import Database
 
 ROWS = 100_000
-AUDIT_MS_MAX = 1000  # it takes about 20; an audit that reads the tables takes seconds here
+AUDIT_MS_MAX = 100  # it takes about 10; one that walked along a backlog of events took 140
 
 # A storm: as many alarms open as deliveries wait, on fifty ways, and as many events are not claimed yet.
 _STORM = f"""
+set session_replication_role = replica;   -- the rows fit: no need to have each foreign key looked up
 insert into alerts.alarm (alarm_id, device_id, kind, status, priority, state, step, event_count, test, unregistered, received_at,
     opened_at, changed_at, wake_at, last_event_at, policy_id, ladder_at, told_at, sole_device)
 select gen_random_uuid(), 'TC-' || n, 'fall', 'activated', 1 + n % 5, 'open', 0, 1, false, false, now(),
@@ -63,6 +64,7 @@ async def test_an_audit_of_a_storm_takes_no_time_for_it_reads_no_table_from_end_
             plan = await plan_of(storm, name, text)
             for table in TABLES:
                 assert f"Seq Scan on {table}" not in plan, plan
+            assert "event_log_pkey" not in plan, plan
     with subtests.test(query="all of an audit"):
         await assert_quick(storm)
 
@@ -70,9 +72,11 @@ async def test_an_audit_of_a_storm_takes_no_time_for_it_reads_no_table_from_end_
 async def assert_quick(storm: Connection) -> None:
     now = await storm.fetchval("select now()")
     await audit(storm, ("alarms", "verifications"), now)
-    began_s = time.perf_counter()
-    found = await audit(storm, ("alarms", "verifications"), now)
-    took_ms = (time.perf_counter() - began_s) * 1000
+    took_ms = float("inf")
+    for _ in range(3):  # whoever else uses this machine is not what is measured
+        began_s = time.perf_counter()
+        found = await audit(storm, ("alarms", "verifications"), now)
+        took_ms = min(took_ms, (time.perf_counter() - began_s) * 1000)
     print(f"an audit of {ROWS} alarms, deliveries and events: {took_ms:.1f} ms")
     assert took_ms < AUDIT_MS_MAX
     due = {each.what for each in found if each.since is not None}

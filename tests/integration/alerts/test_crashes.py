@@ -10,11 +10,15 @@ import asyncpg
 import pytest
 from aiohttp import web
 
+from contracts.policy import DEFAULT_POLICY
 from services.chassis.postgres import Connection
 from tests.blackbox.hub import Misbehaviour, Reaction, Receiver
 from tests.blackbox.program import environment
 from tests.integration.alerts.running import OPS, SECRET_KEY, Installation, add_hub
 from tests.support.servers import Broker, Database, until
+
+UNDELIVERED_AFTER_S = 2
+STARTS_WITHIN_S = 20
 
 _ALERTS = """
 import asyncio
@@ -25,6 +29,24 @@ asyncio.run(run_until_stopped(load_settings(), [build]))
 """
 
 
+# Loses its power after the commit that makes a second delivery of an alarm due, and before that is sent.
+_DIES_BEFORE_THE_ESCALATION_IS_SENT = """
+import os, signal
+from services.alerts.dispatcher import Dispatcher
+send, sent = Dispatcher.send, []
+def dies(self, due):
+    sent.extend(due)
+    if len(sent) > 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    send(self, due)
+Dispatcher.send = dies
+"""
+# Its clocks run out sooner than any council's would: a test does not wait for 15 s.
+_QUICK = DEFAULT_POLICY.model_copy(
+    update={"life": DEFAULT_POLICY.life.model_copy(update={"undelivered_after_s": UNDELIVERED_AFTER_S})}
+)
+
+
 class Alerts:
     """The service as a process of its own, to be killed."""
 
@@ -32,8 +54,13 @@ class Alerts:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-c", _ALERTS], env=environment(self._settings))
+    def start(self, fault: str = "") -> None:
+        """Start it, with a fault of this kind put in."""
+        self._process = subprocess.Popen([sys.executable, "-c", fault + _ALERTS], env=environment(self._settings))
+
+    def died(self) -> bool:
+        """Whether it has ended by itself."""
+        return self._process is not None and self._process.poll() is not None
 
     def kill(self) -> None:
         """SIGKILL, as when a machine loses its power."""
@@ -54,6 +81,7 @@ async def alerts(
     database: Database, broker: Broker, receiver: Receiver, connection: Connection, tmp_path: Path
 ) -> AsyncIterator[Alerts]:
     await add_hub(connection, "clyde-arc", "glasgow-city", webhook=receiver.channel("clyde-arc"))
+    await add_hub(connection, "forth-arc", webhook=receiver.channel("forth-arc"))
     alerts = Alerts(
         {
             "DATABASE_URL": database.url,
@@ -162,3 +190,83 @@ async def test_killed_again_and_again_under_traffic_every_alarm_is_at_the_hub(
     for device in devices:
         assert len({each.id for each in receiver.attempts(device, "alarm.raised")}) == 1
     assert await connection.fetchval("select count(*) from alerts.alarm") == len(devices)
+
+
+# -- on the ladder ----------------------------------------------------------------------------------------------------
+
+
+async def a_ladder_of_two_hubs(connection: Connection) -> None:
+    """Glasgow's second hub is told when its first has not got an alarm within two seconds."""
+    await connection.execute("insert into registry.council_route values ('glasgow-city', 1, 'forth-arc')")
+    await connection.execute(
+        "insert into registry.policy (council_id, version, body, created_at, created_by) "
+        "values ('glasgow-city', 1, $1::text::jsonb, now(), 'test')",
+        _QUICK.model_dump_json(),
+    )
+
+
+async def steps(connection: Connection, device: str) -> list[tuple[str, int, float]]:
+    """What happened to a device's alarm: why, on which step it then stood, and how long after it was raised."""
+    rows = await connection.fetch(
+        "select reason, t.step, extract(epoch from at - min(at) over ())::float as after_s "
+        "from alerts.transition t join alerts.alarm using (alarm_id) where device_id = $1 order by transition_id",
+        device,
+    )
+    return [(row["reason"], row["step"], row["after_s"]) for row in rows]
+
+
+async def test_killed_between_the_decision_and_the_sending_of_an_escalation_it_is_sent_on_return(
+    alerts: Alerts, connection: Connection, receiver: Receiver
+) -> None:
+    await a_ladder_of_two_hubs(connection)
+    receiver.break_down("clyde-arc", Misbehaviour.HANG)
+    alerts.start(_DIES_BEFORE_THE_ESCALATION_IS_SENT)
+    device = await press(connection)
+    await until(alerts.died, STARTS_WITHIN_S, what="the power to be lost")
+    assert [step[:2] for step in await steps(connection, device)] == [("first_event", 0), ("not_delivered", 1)]
+    assert receiver.attempts(device, hub="forth-arc") == []
+
+    alerts.start()
+    told = await receiver.told(device, "alarm.escalated", hub="forth-arc", timeout_s=STARTS_WITHIN_S)
+    assert told.data["step"] == 1
+
+
+async def test_killed_while_the_first_hub_hangs_the_clock_of_what_is_undelivered_runs_on(
+    alerts: Alerts, connection: Connection, receiver: Receiver
+) -> None:
+    await a_ladder_of_two_hubs(connection)
+    receiver.break_down("clyde-arc", Misbehaviour.HANG)
+    alerts.start()
+    device = await press(connection)
+    await until(lambda: receiver.attempts(device, hub="clyde-arc"), STARTS_WITHIN_S)
+    alerts.kill()
+
+    async def its_time_is_up() -> bool:
+        return bool(await connection.fetchval("select bool_and(wake_at <= clock_timestamp()) from alerts.alarm"))
+
+    await until(its_time_is_up)
+    assert [step[:2] for step in await steps(connection, device)] == [("first_event", 0)]
+    alerts.start()
+    await receiver.told(device, "alarm.escalated", hub="forth-arc", timeout_s=STARTS_WITHIN_S)
+    assert (await steps(connection, device))[1][:2] == ("not_delivered", 1)
+
+
+async def test_killed_again_and_again_on_the_ladder_no_step_is_skipped_and_none_is_taken_twice(
+    alerts: Alerts, connection: Connection, receiver: Receiver
+) -> None:
+    await a_ladder_of_two_hubs(connection)
+    for hub in ("clyde-arc", "forth-arc"):
+        receiver.break_down(hub, Misbehaviour.HANG)
+    alerts.start()
+    devices = [await press(connection) for _ in range(5)]
+    for step in (0, 1, 2):
+
+        async def on_step(step: int = step) -> bool:
+            return bool(await connection.fetchval("select count(*) = 5 from alerts.alarm where step >= $1", step))
+
+        await until(on_step, STARTS_WITHIN_S, what=f"every alarm on step {step}")
+        alerts.kill()
+        alerts.start()
+    for device in devices:
+        taken = [each[:2] for each in await steps(connection, device)]
+        assert taken[:3] == [("first_event", 0), ("not_delivered", 1), ("not_delivered", 2)]

@@ -1,13 +1,14 @@
 """The network goes away and comes back: the page says so, nothing is missed, nothing written is lost."""
 
+import re
 from pathlib import Path
 
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.conftest import Operator, clyde
 from tests.browser.operators import Screen
-from tests.integration.alerts.running import OPS, Installation
-from tests.support.servers import Broker, DatabaseServer, TcpProxy
+from tests.integration.alerts.running import OPS, Installation, run_alerts
+from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy
 
 
 async def test_a_page_that_was_cut_off_says_so_and_then_shows_all_that_came_meanwhile(
@@ -84,6 +85,44 @@ async def test_a_page_that_nobody_sees_or_hears_gives_up_its_connection_and_come
     await morag.page.evaluate(hide, False)
     await morag.is_live()
     await morag.card(device).wait_for()
+
+
+async def test_a_service_that_is_restarted_finds_its_operators_as_they_were(
+    fresh_database: Database, broker: Broker, browser: Browser, tmp_path: Path
+) -> None:
+    """An update at night: nobody signs in again, nothing that was written is gone, and what came meanwhile is there."""
+    async with clyde(fresh_database, broker, tmp_path) as before:
+        network = TcpProxy(before.process.url)
+        await network.start()
+        morag = await Screen.open(browser, network.url, "Morag", OPS)
+        await morag.sign_in()
+        device = await before.press()
+        await morag.open_alarm(device)
+        await morag.page.get_by_label("Note").fill("half a sentence")
+    await expect(morag.page.locator("#line")).to_have_text("No connection")
+    async with run_alerts(fresh_database, broker, tmp_path) as after:
+        network.aim(after.process.url)
+        await morag.is_live()
+        await expect(morag.page.get_by_label("Note")).to_have_value("half a sentence")
+        await morag.card(await after.press()).wait_for()
+        await morag.close()
+        await network.stop()
+
+
+async def test_a_new_version_of_the_console_is_offered_and_not_forced(alerts: Installation, operator: Operator) -> None:
+    morag = await operator("Morag")
+
+    async def newer(route: Route) -> None:
+        answer = await route.fetch()
+        body = re.sub(r'data-version="[0-9a-f]+"', 'data-version="newer"', await answer.text())
+        await route.fulfill(response=answer, body=body)
+
+    await morag.page.route("**/console/", newer)
+    device = await alerts.press()
+    await morag.card(device).wait_for()
+    await morag.page.get_by_role("button", name="Load the new one").click()
+    await morag.is_live()
+    await expect(morag.page.locator("#version-banner")).to_be_hidden()
 
 
 async def test_a_form_that_could_not_be_sent_stays_with_its_text_and_says_so(

@@ -32,7 +32,7 @@ async def test_a_sign_in_that_is_about_to_end_says_so_and_is_renewed_without_los
     await dialog.get_by_label("Access token").fill(morag.token)
     await dialog.get_by_role("button", name="Sign in").click()
     await expect(banner).to_be_hidden()
-    await expect(morag.page.locator("#me")).to_have_text("Isla")
+    await expect(morag.page.locator(".out [data-me]")).to_have_text("Isla")
     await expect(morag.page.get_by_label("Note")).to_have_value("half a sentence")
     await morag.is_live()
 

@@ -14,9 +14,7 @@ class TcpProxy:
 
     def __init__(self, target_url: str) -> None:
         parts = urlsplit(target_url)
-        if parts.hostname is None or parts.port is None:
-            raise ValueError("the target's URL needs a host and a port")
-        self._target = (parts.hostname, parts.port)
+        self.aim(target_url)
         self.host, self.port = LOOPBACK, free_port()
         login = parts.netloc.rpartition("@")[0]
         self.url = urlunsplit(
@@ -30,6 +28,13 @@ class TcpProxy:
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+
+    def aim(self, target_url: str) -> None:
+        """New connections go there: a server that was started again has another port."""
+        parts = urlsplit(target_url)
+        if parts.hostname is None or parts.port is None:
+            raise ValueError("the target's URL needs a host and a port")
+        self._target = (parts.hostname, parts.port)
 
     async def start(self) -> None:
         """Listen."""

@@ -29,7 +29,7 @@ function check() {
 
 function signedIn(answer) {
   document.body.dataset.expires = answer.expires_at;
-  document.getElementById("me").textContent = answer.operator;
+  for (const each of document.querySelectorAll("[data-me]")) each.textContent = answer.operator;
   dialog().close();
   check();
   line.retry();

@@ -52,6 +52,7 @@ class Screen:
         await self.page.get_by_label("Access token").fill(self.token)
         await self.page.get_by_role("button", name="Sign in", exact=True).click()
         await self.is_live()
+        await expect(self.page).to_have_url(f"{self.url}/console/")
 
     async def is_live(self) -> None:
         """The stream stands."""

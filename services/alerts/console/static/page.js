@@ -111,6 +111,7 @@ export async function go(path, { remember = true } = {}) {
 }
 
 export function begin() {
+  if (location.search) history.replaceState(null, "", location.pathname); // where one came from is done with
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-open]");
     if (!link || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

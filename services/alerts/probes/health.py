@@ -86,3 +86,8 @@ def failed(health: Health, reason: str, now: datetime) -> tuple[Health, Turn | N
         alarm_at=now if begins else health.alarm_at,
     )
     return ill, "activated" if begins else None
+
+
+def untried(health: Health, now: datetime) -> Health:
+    """We had no time to send the probe, so it says nothing of the channel. What failed before has still failed."""
+    return replace(health, probe_id=None, look_at=next_probe_at(health.channel_id, now))

@@ -8,7 +8,7 @@ is asked. Real deliveries count too: what arrived is alive, whatever its probe s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -18,12 +18,12 @@ import structlog
 from contracts.vocabulary import Priority
 from services.alerts.domain.delivery import DeliveryKind
 from services.alerts.probes import store
-from services.alerts.probes.health import PROBE_EVERY, PROBE_EXPIRES, Health, Turn, alive, begun, failed
+from services.alerts.probes.health import PROBE_EVERY, PROBE_EXPIRES, Health, Turn, alive, begun, failed, untried
 from services.alerts.probes.store import QUERIES
 from services.alerts.probes.telling import tell
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit
-from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres import Connection, Pool, is_transient
 from services.chassis.postgres.borrow import borrow
 
 _log = structlog.get_logger(__name__)
@@ -56,19 +56,33 @@ class Prober:
         now = self.clock.now()
         async with borrow(self.pool) as connection:
             async with connection.transaction():
-                after = await self._keep_up(connection, now)
+                kept_up = await _contained(connection, lambda: self._keep_up(connection, now))
                 found = await store.due(connection, now, DELIVERED_KINDS, 1)
-                for health in found:
-                    after.append(await self._look_at(connection, health, now))
-            for act in after:
-                act()
+                looked = [await self._attempt(connection, health, now) for health in found]
+            for act in (kept_up, *looked):
+                if act is not None:
+                    act()
         return len(found)
 
-    async def _keep_up(self, connection: Connection, now: datetime) -> list[AfterCommit]:
+    async def _keep_up(self, connection: Connection, now: datetime) -> AfterCommit:
         """Watch channels that are new; those that are gone fail no longer."""
         await store.watch_new(connection, now)
         gone = await store.forget_gone(connection)
-        return [await tell(connection, "restored", health, now) for health in gone if health.is_failing]
+        told = [await tell(connection, "restored", health, now) for health in gone if health.is_failing]
+
+        def after_commit() -> None:
+            for act in told:
+                act()
+
+        return after_commit
+
+    async def _attempt(self, connection: Connection, health: Health, now: datetime) -> AfterCommit | None:
+        """Look at it; one that cannot be looked at, by a fault of ours, comes again later and after all others."""
+        about = {"channel_id": str(health.channel_id)}
+        act = await _contained(connection, lambda: self._look_at(connection, health, now), **about)
+        if act is None:
+            await store.save(connection, replace(health, look_at=now + _LOOK_AGAIN))
+        return act
 
     async def _look_at(self, connection: Connection, health: Health, now: datetime) -> AfterCommit:
         arrived_at = await store.alive_at(connection, health)
@@ -76,11 +90,15 @@ class Prober:
             return await judged(connection, *alive(health, arrived_at, now), now)
         if health.probe_id is None:
             return await self._begin(connection, health, now)
-        fault = await _fault(connection, health, now)
-        if fault is not None:
-            return await judged(connection, *failed(health, fault, now), now)
-        await store.save(connection, replace(health, look_at=now + _LOOK_AGAIN))
-        return _nothing
+        probe = await connection.fetchrow(QUERIES["probe"], health.probe_id)
+        if probe is not None and probe["state"] == "pending" and now < probe["expires_at"] + _GRACE:
+            await store.save(connection, replace(health, look_at=now + _LOOK_AGAIN))
+            return _nothing
+        if probe is None or not probe["tried"]:
+            await store.save(connection, untried(health, now))
+            return lambda: _log.warning("channel_probe_untried", hub_id=health.hub_id, channel=health.kind)
+        fault = probe["last_error"] or "no answer within four minutes"
+        return await judged(connection, *failed(health, fault, now), now)
 
     async def _begin(self, connection: Connection, health: Health, now: datetime) -> AfterCommit:
         id_ = await store.send_probe(
@@ -96,14 +114,18 @@ class Prober:
         return self.send
 
 
-async def _fault(connection: Connection, health: Health, now: datetime) -> str | None:
-    """Why the probe has failed; None while it may still arrive."""
-    probe = await connection.fetchrow(QUERIES["probe"], health.probe_id)
-    if probe is None:
-        return "its probe is lost"
-    if probe["state"] == "pending" and now < probe["expires_at"] + _GRACE:
+async def _contained(
+    connection: Connection, work: Callable[[], Awaitable[AfterCommit]], **about: str
+) -> AfterCommit | None:
+    """Do it, with a savepoint of its own. None: it failed by a fault of ours, which is undone, said and holds up nothing else."""
+    try:
+        async with connection.transaction():
+            return await work()
+    except Exception as error:
+        if is_transient(error):
+            raise
+        _log.critical("probing_failed", **about, error=type(error).__name__)
         return None
-    return probe["last_error"] or "no answer within four minutes"
 
 
 @dataclass(slots=True)

@@ -43,8 +43,9 @@ order by finished_at desc
 limit 1;
 
 -- name: probe
--- What has become of a probe's delivery.
-select state, expires_at, last_error from alerts.delivery where notification_id = $1;
+-- What has become of a probe's delivery. `tried`: in its time, and not only found to be too late.
+select state, expires_at, last_error, attempts > 1 or coalesce(finished_at < expires_at, false) as tried
+from alerts.delivery where notification_id = $1;
 
 -- name: send
 -- A probe, or the code that verifies a channel: a notification of no alarm, with its one delivery.

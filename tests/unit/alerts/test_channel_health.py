@@ -18,6 +18,7 @@ from services.alerts.probes.health import (
     begun,
     failed,
     next_probe_at,
+    untried,
 )
 from services.alerts.probes.telling import channel_event
 from tests.unit.alerts.build import GLASGOW, NOON, seconds
@@ -100,6 +101,13 @@ def test_the_next_probe_begins_after_the_one_before_has_expired() -> None:
     ended, _ = failed(health, "no answer", NOON + PROBE_EXPIRES)
     assert ended.look_at > NOON + PROBE_EXPIRES
     assert ended.probe_id is None
+
+
+@pytest.mark.parametrize("failures", range(FAILURES_MAX + 2))
+def test_a_probe_that_was_never_sent_changes_nothing_but_when_the_next_one_is(failures: int) -> None:
+    before = begun(after_failures(failures), NotificationId("msg_2"), NOON, NOON)
+    after = untried(before, NOON + PROBE_EXPIRES)
+    assert after == replace(before, probe_id=None, look_at=next_probe_at(CHANNEL, NOON + PROBE_EXPIRES))
 
 
 @pytest.mark.parametrize("hub_id", ["c", "clyde-arc", "a" * 64])

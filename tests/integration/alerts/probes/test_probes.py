@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from services.alerts.probes.prober import Prober, TransportProber
 from services.chassis.postgres import open_pool
 from tests.blackbox.hub import Receiver
@@ -129,7 +127,7 @@ async def test_many_processes_probe_each_channel_once(glasgow: World) -> None:
     assert Counter(row["hub_id"] for row in rows) == {"clyde-arc": 1, "forth-arc": 1}
 
 
-async def test_the_ends_of_an_episode_are_told_with_the_change_or_not_at_all(
+async def test_an_episode_begins_with_its_alarm_or_not_at_all_and_its_fault_stops_no_other_probe(
     glasgow: World, receiver: Receiver
 ) -> None:
     receiver.break_down("clyde-arc", 410)
@@ -138,12 +136,29 @@ async def test_the_ends_of_an_episode_are_told_with_the_change_or_not_at_all(
     await glasgow.database.execute(
         "alter table chassis.event_log add constraint a_fault check (stream <> 'alarms') not valid"
     )
-    with pytest.raises(Exception, match="a_fault"):
-        await pass_time(glasgow, PERIOD_S)
-    assert (await health(glasgow))["clyde-arc"]["alarm_at"] is None
+    await pass_time(glasgow, 2 * PERIOD_S)
+    found = await health(glasgow)
+    assert (found["clyde-arc"]["failures"], found["clyde-arc"]["alarm_at"]) == (2, None)
+    assert glasgow.clock.now() - found["forth-arc"]["last_alive_at"] <= timedelta(seconds=PERIOD_S)
+    await glasgow.database.execute("update registry.hub_channel set removed_at = now() where hub_id = 'forth-arc'")
     await glasgow.database.execute("alter table chassis.event_log drop constraint a_fault")
     await pass_time(glasgow, PERIOD_S)
     assert await episodes(glasgow, "clyde-arc") == [("channel_failing", 3, "open")]
+    assert "forth-arc" not in await health(glasgow)
+
+
+async def test_probes_that_we_had_no_time_to_send_say_nothing_of_a_channel(glasgow: World, receiver: Receiver) -> None:
+    await look(glasgow)
+    for _ in range(4 * PERIOD_S // 10):  # the dispatcher has stopped
+        glasgow.clock.move(10)
+        while await glasgow.parts.prober.run_once():
+            pass
+    assert {each["failures"] for each in (await health(glasgow)).values()} == {0}
+    await pass_time(glasgow, PERIOD_S)  # and finds that it is too late for all but the last
+    for each in (await health(glasgow)).values():
+        assert each["failures"] == 0
+        assert glasgow.clock.now() - each["last_alive_at"] <= timedelta(seconds=PERIOD_S)
+    assert await glasgow.alarms() == []
 
 
 @dataclass

@@ -33,7 +33,8 @@ def decide(
 ) -> Decision | Refusal:
     """What becomes of `alarm`: for an event, the open alarm that it joins, or None."""
     outcome = _decide(alarm, trigger, now, circumstances)
-    if isinstance(outcome, Refusal) or outcome.alarm == alarm:
+    # After a look there is always a next one to name: the waker would look at the same alarm for ever.
+    if isinstance(outcome, Refusal) or (outcome.alarm == alarm and not isinstance(trigger, Woken)):
         return outcome
     # Here and nowhere else it is said when somebody looks again.
     changed = replace(outcome.alarm, changed_at=now)

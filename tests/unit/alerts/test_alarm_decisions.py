@@ -1,5 +1,7 @@
 """What becomes of an alarm, rule by rule; each name is a sentence that a care manager would understand."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.vocabulary import Priority
@@ -232,7 +234,9 @@ def test_refusals_by_everybody_there_is_do_not_spin() -> None:
         alarm = decided(alarm, RefusedForGood(), NOON + seconds(3)).alarm
     everybody = decided(alarm, RefusedForGood(), NOON + seconds(4))
     assert (everybody.alarm, everybody.event) == (alarm, None)
-    assert alarm.wake_at == NOON + seconds(63)
+    assert alarm.wake_at == NOON + seconds(15)
+    once_more = decided(alarm, Woken(), NOON + seconds(15)).alarm
+    assert once_more.wake_at == NOON + seconds(75)
 
 
 def test_only_the_first_delivery_is_when_a_hub_first_knew() -> None:
@@ -244,3 +248,11 @@ def test_a_decision_always_has_a_next_instant_or_is_closed() -> None:
     for decision in (decide(None, EventArrived(event(kind), KNOWN), NOON) for kind in ("fall", "tamper", "klingon")):
         assert isinstance(decision, Decision)
         assert (decision.alarm.state == "closed") == (decision.alarm.wake_at is None)
+
+
+def test_a_look_in_the_very_instant_of_the_last_change_names_a_later_one() -> None:
+    """A clock that stands still, as after it was put back: the waker must not look at one alarm for ever."""
+    alarm = replace(arrives(None, event("fall")).alarm, wake_at=NOON)
+    looked_at = decided(alarm, Woken(), NOON).alarm
+    assert looked_at.wake_at is not None
+    assert looked_at.wake_at > NOON

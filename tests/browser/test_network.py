@@ -38,7 +38,7 @@ async def test_a_network_that_swallows_everything_is_noticed_too(
     """No error ever comes: connections stay open and nothing passes. The server's ticks are missed."""
     morag = await operator("Morag", url=network.url)
     network.blackhole()
-    await expect(morag.page.locator("#line")).to_have_text("No connection", timeout=30_000)
+    await expect(morag.page.locator("#line")).to_have_text("No connection", timeout=45_000)
     device = await alerts.press()
     network.restore()
     await morag.card(device).wait_for()

@@ -17,10 +17,8 @@ let source = null;
 let heard = performance.now();
 let tries = 0;
 let timer = null;
-let state = "connecting"; // connected · stale: the page is renewed, but not at once · lost: what it shows is old
+let state = "connecting"; // connected · stale: the page is renewed, but not at once · lost: what it shows is old · signed-out
 let lostAt = null;
-
-export const current = () => state;
 
 function become(next) {
   if (next === "lost" && lostAt === null) lostAt = clock.now();
@@ -32,7 +30,9 @@ function become(next) {
   events.dispatchEvent(new CustomEvent("changed", { detail: { before, now: next } }));
 }
 
-const WORDS = { connecting: "Connecting", connected: "Live", stale: "Not live", lost: "No connection" };
+const WORDS = {
+  connecting: "Connecting", connected: "Live", stale: "Not live", lost: "No connection", "signed-out": "Signed out",
+};
 
 function show() {
   const line = document.getElementById("line");
@@ -54,12 +54,8 @@ function hear(event) {
     clock.sync(JSON.parse(event.data).now);
     return;
   }
-  if (event.type === "signed_out") {
-    source?.close();
-    events.dispatchEvent(new Event("signed-out"));
-    return;
-  }
-  page.refresh();
+  if (event.type === "signed_out") signedOut();
+  else page.refresh();
 }
 
 function open() {
@@ -95,12 +91,21 @@ function renewed() {
 
 /** It could not be read, though the stream may stand: the service's database may be away. */
 function failed({ detail: status }) {
-  if (status !== 401 && status !== 404) become("lost");
+  if (status === 401) signedOut();
+  else if (status !== 404) become("lost");
+}
+
+/** Nothing more is read until somebody has signed in: `retry`. */
+export function signedOut() {
+  clearTimeout(timer);
+  source?.close();
+  become("signed-out");
 }
 
 /** Try at once: the network is back, or somebody has signed in again. */
 export function retry() {
   tries = 0;
+  if (state === "signed-out") become("connecting");
   open();
 }
 
@@ -126,6 +131,6 @@ export function begin() {
     become("stale");
     broken();
   }, 1000);
-  setInterval(() => { if (state !== "connected") page.refresh(); }, POLL_MS);
+  setInterval(() => { if (state !== "connected" && state !== "signed-out") page.refresh(); }, POLL_MS);
   setInterval(() => { if (state === "connected") page.refresh(); }, SAFETY_MS);
 }

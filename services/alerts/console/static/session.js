@@ -46,8 +46,8 @@ export function begin() {
   document.getElementById("renew").addEventListener("click", ask);
   document.getElementById("later").addEventListener("click", () => dialog().close());
   act.events.addEventListener("signed-in", (event) => signedIn(event.detail));
-  for (const each of [act.events, line.events]) each.addEventListener("signed-out", signedOut);
-  page.events.addEventListener("failed", (event) => { if (event.detail === 401) signedOut(); });
+  line.events.addEventListener("changed", ({ detail }) => { if (detail.now === "signed-out") signedOut(); });
+  act.events.addEventListener("signed-out", () => { line.signedOut(); ask(); });
   page.events.addEventListener("renewed", check);
   setInterval(check, 10_000);
   check();

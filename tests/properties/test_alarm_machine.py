@@ -364,7 +364,9 @@ class AlarmMachine(RuleBasedStateMachine):
             assert {hub.hub_id for hub in named} <= kept.sent_since
         if step.responders and self.council.responders:
             assert responders, "somebody of the council's own is called, on duty or not"
-        if alarm.step == len(ladder.steps) - 1 and alarm.reached_at is None and self.council.fallback is None:
+        their_time_is_up = self.now >= alarm.ladder_at + timedelta(seconds=ladder.undelivered_after_s)
+        at_the_top = alarm.step == len(ladder.steps) - 1 and alarm.reached_at is None
+        if at_the_top and their_time_is_up and self.council.fallback is None:
             assert kept.sent_since == {hub.hub_id for hub in self.council.hubs}, "the last resort is every hub there is"
 
     # -- what holds whatever happens ---------------------------------------------------------------------------------

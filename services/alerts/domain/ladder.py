@@ -69,10 +69,16 @@ def step_due_at(alarm: Alarm, ladder: Ladder) -> datetime:
 
 
 def undelivered_at(alarm: Alarm, ladder: Ladder) -> datetime | None:
-    """When it climbs because no hub has it; None when one has, or when there is nobody else to tell."""
-    if alarm.reached_at is not None or alarm.step + 1 >= len(ladder.steps):
+    """When it climbs because no hub has it; None when one has, or when there is nobody else to tell.
+
+    At the top there is the last resort (domain/routing.py), once: for a policy of one step, and for who presses quickly.
+    """
+    if alarm.reached_at is not None:
         return None
-    return (alarm.told_at or alarm.ladder_at) + seconds(ladder.undelivered_after_s)
+    told_at, patience = alarm.told_at or alarm.ladder_at, seconds(ladder.undelivered_after_s)
+    if alarm.step + 1 < len(ladder.steps):
+        return told_at + patience
+    return alarm.ladder_at + patience if told_at < alarm.ladder_at + patience else None
 
 
 def overdue(alarm: Alarm, now: datetime) -> bool:

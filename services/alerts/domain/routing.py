@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias, TypeVar
 
 from contracts.ids import HubId
-from contracts.policy import Policy
+from contracts.policy import Policy, seconds
 from contracts.rota import Rota, on_duty
 from contracts.vocabulary import Priority
 from services.alerts.domain import ladder
@@ -80,7 +80,7 @@ def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime)
     steps = policy.of(alarm.priority).steps
     step = steps[min(alarm.step, len(steps) - 1)]
     hubs = rungs if step.hubs is None or unroutable else rungs[: step.hubs]
-    if ladder.at_top(alarm, policy) and alarm.state == "open" and alarm.reached_at is None:
+    if _nobody_takes_it(decision, policy, now):
         hubs = _with(hubs, _last_resort(hubs, reach))
     # Where no hub at all can be told of a life or welfare alarm, responders are all there is.
     by_text = step.responders or (not hubs and alarm.state == "open" and alarm.priority <= Priority.WELFARE)
@@ -101,6 +101,15 @@ def _rungs(alarm: Alarm, reach: Reach) -> tuple[tuple[Recipient, ...], bool]:
     if named:
         return named, False
     return _fallback(reach) or reach.hubs, True
+
+
+def _nobody_takes_it(decision: Decision, policy: Policy, now: datetime) -> bool:
+    """Whether every hub that was named has refused it, or has had its time. Before that, a stranger is told of no home."""
+    alarm = decision.alarm
+    if alarm.state != "open" or alarm.reached_at is not None or not ladder.at_top(alarm, policy):
+        return False
+    patience = seconds(policy.of(alarm.priority).undelivered_after_s)
+    return decision.to_others or now >= alarm.ladder_at + patience
 
 
 def _last_resort(asked: Sequence[Recipient], reach: Reach) -> tuple[Recipient, ...]:

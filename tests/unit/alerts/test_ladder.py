@@ -170,7 +170,10 @@ def test_an_alarm_says_by_which_version_of_the_policy_it_goes() -> None:
 def test_a_policy_of_one_step_tells_everybody_at_once_and_then_at_its_own_pace() -> None:
     around = ladder(0, repeat_every_s=45)
     alarm = raised(around=around)
-    assert [*looks(alarm, 135, around)] == [(at, "not_acknowledged", 0) for at in (45, 90, 135)]
+    assert [*looks(delivered(alarm, 1, around), 135, around)] == [(at, "not_acknowledged", 0) for at in (45, 90, 135)]
+    assert [*looks(alarm, 60, around)] == [(15, "not_delivered", 0), (60, "not_acknowledged", 0)], (
+        "the last resort, once"
+    )
 
 
 def test_a_policy_of_ten_steps_takes_each_at_its_time() -> None:
@@ -200,7 +203,7 @@ def test_when_hubs_are_slower_than_the_steps_the_steps_go_on() -> None:
     assert [*looks(raised(around=around), 70, around)] == [
         (5, "not_acknowledged", 1),
         (10, "not_acknowledged", 2),
-        (70, "not_acknowledged", 2),
+        (60, "not_delivered", 2),
     ]
 
 

@@ -34,8 +34,9 @@ NOBODYS = Reach((FIFE, BORDERS))
 
 
 def on_step(step: int, *, kind: str = "fall", reached: bool = True, **fields: Any) -> Decision:
-    """An alarm is on this step, and told."""
-    alarm = replace(arrives(None, event(kind)).alarm, step=step, reached_at=NOON if reached else None)
+    """An alarm is on this step, and told; its hubs have had half a minute."""
+    alarm = arrives(None, event(kind)).alarm
+    alarm = replace(alarm, step=step, ladder_at=NOON - seconds(30), reached_at=NOON if reached else None)
     return Decision(alarm=alarm, event="escalated", reason=Reason.NOT_ACKNOWLEDGED, **fields)
 
 
@@ -114,6 +115,14 @@ def test_what_no_hub_of_the_council_has_and_without_a_fallback_goes_to_every_hub
 def test_a_fallback_that_is_among_those_who_do_not_answer_is_no_last_resort() -> None:
     reach = replace(COUNCIL, fallback=HubId("moray-arc"))
     assert "fife-arc" in hubs(on_step(2, reached=False), reach)
+
+
+def test_no_stranger_is_asked_before_the_councils_hubs_have_had_their_time_or_have_refused() -> None:
+    """A policy of one step begins at its top; and three quick presses are there in a second."""
+    waits = on_step(2, reached=False)
+    just_begun = replace(waits, alarm=replace(waits.alarm, ladder_at=NOON - seconds(14)))
+    assert hubs(just_begun, COUNCIL) == ["aberdeen-arc", "moray-arc", "forth-arc"]
+    assert "fife-arc" in hubs(replace(just_begun, to_others=True), COUNCIL)
 
 
 def test_the_last_resort_is_for_who_waits_and_not_for_who_is_looked_after() -> None:

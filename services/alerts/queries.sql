@@ -14,10 +14,10 @@ select exists (select from alerts.alarm_event where event_id = $4) as handled, d
         select from registry.device_directory o
         where o.installation_ref = d.installation_ref and o.device_id <> d.device_id and o.stage <> 'withdrawn') as is_sole_device,
     case when $5 then (
-        select count(*) from alerts.alarm t where t.test and t.told_at is not null and t.received_at > $6) else 0 end as tests_of_all,
+        select count(*) from alerts.alarm t where t.test and t.told_at > $6) else 0 end as tests_of_all,
     case when $5 then (
         select count(*) from alerts.alarm t
-        where t.device_id = $1 and t.received_at > $7 and t.test and t.told_at is not null) else 0 end as tests_of_device,
+        where t.device_id = $1 and t.told_at > $7 and t.test) else 0 end as tests_of_device,
     joined.*
 from (values (1)) as one (row)
 left join registry.device_directory d on d.device_id = $1

@@ -53,7 +53,7 @@ create unique index alarm_open on alerts.alarm (device_id, kind, coalesce(periph
 create index alarm_wake on alerts.alarm (priority, wake_at) where state <> 'closed';
 create index alarm_newest on alerts.alarm (received_at desc, alarm_id desc);
 create index alarm_device on alerts.alarm (device_id, received_at desc);
-create index alarm_test_told on alerts.alarm (received_at) include (device_id) where test and told_at is not null;   -- rate-limited
+create index alarm_test_told on alerts.alarm (told_at) include (device_id) where test and told_at is not null;       -- rate-limited
 create index alarm_silenced on alerts.alarm (council_id) where silenced_until is not null and state <> 'closed';
 
 create table alerts.transition (

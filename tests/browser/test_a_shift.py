@@ -53,7 +53,7 @@ async def test_one_click_takes_an_alarm_and_opens_its_story(alerts: Installation
     await alerts.alarm(device, state="acknowledged", acknowledged_by="Morag")
     await expect(morag.page.locator("#queue [data-key=mine]")).to_contain_text(device)
     history = morag.alarm.locator(".history li")
-    await expect(history.first).to_contain_text("Taken by Morag")
+    await expect(history.first).to_contain_text("Acknowledged by Morag")
     await expect(history.last).to_contain_text("Alarm raised: the first of its kind from this device")
     await morag.alarm.get_by_text("What the device sent").click()
     await expect(morag.alarm.locator("[data-key=events] li").first).to_contain_text("“pendant of Mrs M.”")
@@ -116,7 +116,7 @@ async def test_an_alarm_given_back_waits_and_sounds_again(alerts: Installation, 
     await morag.alarm.get_by_role("button", name="Release").click()
     await morag.sounds("alarm")
     await expect(morag.page.locator("#queue [data-key=waiting]")).to_contain_text(device)
-    await expect(morag.alarm.locator(".history li").first).to_contain_text("Given back to the queue by Morag")
+    await expect(morag.alarm.locator(".history li").first).to_contain_text("Released by Morag")
 
 
 async def test_tests_and_technical_faults_stand_apart_and_make_no_sound(

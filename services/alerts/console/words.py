@@ -109,8 +109,8 @@ _EVENTS: Final[Mapping[str, str]] = {
     "escalated": "Escalated",
     "restored": "The device says it is restored",
     "cancelled": "Cancelled at the device",
-    "acknowledged": "Taken",
-    "released": "Given back to the queue",
+    "acknowledged": "Acknowledged",
+    "released": "Released",
     "closed": "Closed",
     "test_received": "Test alarm received",
 }

@@ -9,7 +9,7 @@ const SEND_TIMEOUT_MS = 10_000;
 /** `signed-out`, `signed-in` (with the answer). */
 export const events = new EventTarget();
 
-const DONE = { acknowledge: "Acknowledged", release: "Given back", close: "Closed" };
+const DONE = { acknowledge: "Acknowledged", release: "Released", close: "Closed" };
 
 function trouble(form, text, { again = true } = {}) {
   const place = form.isConnected ? form.querySelector(".form-trouble") : null;

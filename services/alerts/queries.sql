@@ -73,6 +73,25 @@ cross join lateral (
 ) a
 limit 1;
 
+-- name: wake_from_the_future
+-- The clock was put back, by failover to a host with another time: whoever was to be looked at, or told, by the old one is now.
+-- Reads all that are open, or unsent, and so is asked once. No hub is tried again later than in two minutes. How many alarms.
+with sooner as (
+    update alerts.delivery set due_at = $1
+    where delivery_id in (
+        select delivery_id from alerts.delivery
+        where state = 'pending' and kind <> 'receipt' and due_at > $1::timestamptz + interval '2 minutes'
+        for update skip locked)
+), woken as (
+    update alerts.alarm set wake_at = $1
+    where alarm_id in (
+        select alarm_id from alerts.alarm
+        where state <> 'closed' and changed_at > $1::timestamptz + interval '1 second' and wake_at > $1
+        for update skip locked)
+    returning 1
+)
+select count(*) from woken;
+
 -- name: update_alarm
 -- What can change of one, from its JSON. The caller holds its lock.
 update alerts.alarm a

@@ -42,6 +42,8 @@ from services.alerts.probes.prober import Prober, TransportProber
 from services.alerts.probes.retention import EVERY_S as FORGET_EVERY_S
 from services.alerts.probes.retention import ProbeRetention
 from services.alerts.probes.verification import VerificationSender
+from services.alerts.rewinds import EVERY_S as REWINDS_EVERY_S
+from services.alerts.rewinds import Rewinds
 from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
 from services.alerts.silences import SilenceGauges
 from services.alerts.silences import routes as silence_routes
@@ -196,6 +198,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
             *parts.consumer.loops(),
             *parts.verifications.loops(),
             *(Loop(f"waker-{number}", parts.waker.run_once, WAKE_EVERY_S) for number in range(_WAKERS)),
+            Loop("rewinds", Rewinds(parts.pool, runtime.clock).run_once, REWINDS_EVERY_S),
             parts.sending,
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
             Loop("prober", parts.prober.run_once, PROBE_EVERY_S),

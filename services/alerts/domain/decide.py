@@ -32,7 +32,7 @@ def decide(
     alarm: Alarm | None, trigger: Trigger, now: datetime, circumstances: Circumstances = _ORDINARY
 ) -> Decision | Refusal:
     """What becomes of `alarm`: for an event, the open alarm that it joins, or None."""
-    outcome = _decide(alarm, trigger, now, circumstances)
+    outcome = _decide(None if alarm is None else ladder.not_ahead(alarm, now), trigger, now, circumstances)
     # After a look there is always a next one to name: the waker would look at the same alarm for ever.
     if isinstance(outcome, Refusal) or (outcome.alarm == alarm and not isinstance(trigger, Woken)):
         return outcome

@@ -4,7 +4,7 @@ Everything follows from three times of the alarm: `ladder_at`, from which the po
 were last told; `reached_at`, when a hub first had it. So there is no timer to lose.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,6 +14,17 @@ from services.alerts.domain.alarm import Alarm
 
 LOOK_WITHIN: Final = timedelta(days=1)
 """No alarm that is not closed goes longer without a look (a CHECK of its table)."""
+
+
+def not_ahead(alarm: Alarm, now: datetime) -> Alarm:
+    """As it is, none of the times that it waits by later than now: the database's clock was put back, and people wait by theirs."""
+    return replace(
+        alarm,
+        opened_at=min(alarm.opened_at, now),
+        last_event_at=min(alarm.last_event_at, now),
+        ladder_at=min(alarm.ladder_at, now),
+        told_at=None if alarm.told_at is None else min(alarm.told_at, now),
+    )
 
 
 def begun(alarm: Alarm, now: datetime) -> Alarm:
@@ -32,9 +43,9 @@ def climbed(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
 
 
 def timed_out(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
-    """Its time on its step is up: one step up. Had it climbed early, those on its step are told again at that step's time."""
+    """Its time on its step is up: one step up; or, had it climbed early, those on its step are told again at a step's time."""
     ladder = policy.of(alarm.priority)
-    if _climbed_early(alarm, ladder) and now < alarm.ladder_at + seconds(ladder.steps[alarm.step + 1].after_s):
+    if _passed_early(alarm, ladder) and now < alarm.ladder_at + seconds(ladder.steps[alarm.step + 1].after_s):
         return replace(alarm, told_at=now)
     return climbed(alarm, policy, now)
 
@@ -59,13 +70,12 @@ def released(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
 def step_due_at(alarm: Alarm, ladder: Ladder) -> datetime:
     """When an open alarm's time on its step is up: the next step's time, or at the top the next round's.
 
-    Has it climbed early, by a second press or because no hub had it, its step's own time comes first: a press must not
-    hold back what was due without it. (While no hub has it, the shorter clock of what is undelivered runs.)
+    Has it climbed early, by a second press or because no hub had it, the times of the steps that it passed come first: a
+    press must not hold back what was due without it. (While no hub has it, the shorter clock of what is undelivered runs.)
     """
     if alarm.step + 1 >= len(ladder.steps):
         return (alarm.told_at or alarm.ladder_at) + seconds(ladder.repeat_every_s)
-    step = alarm.step if _climbed_early(alarm, ladder) else alarm.step + 1
-    return alarm.ladder_at + seconds(ladder.steps[step].after_s)
+    return next(iter(_passed_early(alarm, ladder)), alarm.ladder_at + seconds(ladder.steps[alarm.step + 1].after_s))
 
 
 def undelivered_at(alarm: Alarm, ladder: Ladder) -> datetime | None:
@@ -105,11 +115,12 @@ def with_clocks(alarm: Alarm, policy: Policy, now: datetime) -> Alarm:
     )
 
 
-def _climbed_early(alarm: Alarm, ladder: Ladder) -> bool:
-    """Whether a hub has it, and it stands on a step, not the last, whose time has not come since it was told."""
+def _passed_early(alarm: Alarm, ladder: Ladder) -> Sequence[datetime]:
+    """The times, of steps up to its own, that had not come when people were last told. Not while no hub has it, nor at the top."""
     if alarm.reached_at is None or alarm.step + 1 >= len(ladder.steps):
-        return False
-    return (alarm.told_at or alarm.ladder_at) < alarm.ladder_at + seconds(ladder.steps[alarm.step].after_s)
+        return ()
+    times = (alarm.ladder_at + seconds(step.after_s) for step in ladder.steps[: alarm.step + 1])
+    return [at for at in times if at > (alarm.told_at or alarm.ladder_at)]
 
 
 def _due(alarm: Alarm, ladder: Ladder, now: datetime) -> Iterator[datetime]:

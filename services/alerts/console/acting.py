@@ -30,10 +30,11 @@ class Closing(BaseModel):
     outcome: Outcome
     note: action.Note | None = None
 
-    @field_validator("note")
+    @field_validator("note", mode="before")
     @classmethod
-    def _none_when_empty(cls, note: str | None) -> str | None:
-        return note.strip() or None if note else None
+    def _as_written(cls, note: str | None) -> str | None:
+        """A form's lines end in CR LF, which its writer never counted."""
+        return note.replace("\r\n", "\n").strip() or None if note else None
 
 
 class Silencing(BaseModel):

@@ -73,6 +73,15 @@ async def test_an_alarm_is_closed_only_with_an_outcome_that_there_is(alerts: Ins
     assert await alerts.database.fetchval("select note from alerts.alarm") is None
 
 
+async def test_a_note_is_as_long_as_its_writer_sees_it(alerts: Installation, enter: Enter) -> None:
+    morag = await enter("hub", "clyde-arc")
+    alarm_id = (await alerts.alarm(await alerts.press()))["alarm_id"]
+    lines = "\n".join(["é" * 99] * 20)  # 1,999 characters
+    written = lines.replace("\n", "\r\n")  # and as a browser sends them
+    assert (await morag.post(f"/alarms/{alarm_id}/close", outcome="attended", note=written)).status == 200
+    assert await alerts.database.fetchval("select note from alerts.alarm") == lines
+
+
 async def test_what_a_device_says_is_shown_and_never_run(alerts: Installation, enter: Enter) -> None:
     markup = "<script>alert(1)</script>"
     device = await alerts.press(markup, location='"><img src=x>', text="<b>help</b>", peripheral_id="<i>p</i>")

@@ -57,6 +57,7 @@ class Stored:
     happened: list[tuple[TransitionEvent, Reason]] = field(default_factory=list)
     events: set[str] = field(default_factory=set)
     waits_since: datetime = NOON  # when it was last opened, or rose: only deliveries since then count
+    looked_after: tuple[datetime, int] = (NOON, 0)  # since when nobody was away, and on which step it then stood
     counts_from: datetime = NOON  # what the policy's seconds are counted from
     last_round_at: datetime = NOON  # when everybody on its step was last told
     sent_since: frozenset[str] = frozenset()  # hubs told since it began to wait
@@ -119,7 +120,8 @@ class AlarmMachine(RuleBasedStateMachine):
         if priority == before.priority and before.state == "open":
             self._check_pressed_again(before, decision)
         if priority > before.priority and after.state != "closed":
-            assert (after.state, after.step, after.wake_at) == (before.state, before.step, before.wake_at)
+            assert (after.state, after.step, after.told_at) == (before.state, before.step, before.told_at)
+            assert after.wake_at == before.wake_at or after.silenced_until is not None
 
     def _check_pressed_again(self, before: Alarm, decision: Decision) -> None:
         after, ladder = decision.alarm, self._ladder(before)
@@ -128,7 +130,7 @@ class AlarmMachine(RuleBasedStateMachine):
         assert before.wake_at is not None
         assert after.wake_at is not None
         if after.step == before.step:
-            assert after.wake_at == before.wake_at, "pressing again never holds back the next round"
+            assert after.wake_at == before.wake_at or after.silenced_until is not None, "it holds back no round"
         else:
             told_all_again_at = self.now + timedelta(seconds=ladder.repeat_every_s)
             undelivered_at = self.now + timedelta(seconds=ladder.undelivered_after_s)
@@ -203,6 +205,8 @@ class AlarmMachine(RuleBasedStateMachine):
         """Escalation deadlines never stop: they fire at once on return."""
         self.now += timedelta(seconds=passed_s)
         self._everyone_due_is_woken()
+        for each in self.stored.values():
+            each.looked_after = (self.now, each.alarm.step)
 
     def _everyone_due_is_woken(self) -> None:
         for alarm_id in list(self.stored):
@@ -324,10 +328,12 @@ class AlarmMachine(RuleBasedStateMachine):
         if decision.reason in BEGINS_ANEW or rose_open:
             assert decision.alarm.step == 0, "the ladder begins at its foot"
             kept.waits_since = kept.counts_from = kept.last_round_at = self.now
+            kept.looked_after = (self.now, 0)
             kept.sent_since = frozenset()
         elif decision.event == "released":
             steps = self._ladder(decision.alarm).steps
             kept.waits_since = kept.last_round_at = self.now
+            kept.looked_after = (self.now, decision.alarm.step)
             kept.counts_from = self.now - timedelta(seconds=steps[min(decision.alarm.step, len(steps) - 1)].after_s)
             kept.sent_since = frozenset()
 
@@ -351,10 +357,11 @@ class AlarmMachine(RuleBasedStateMachine):
         if decision.event == "escalated" or (decision.reason == Reason.PRESSED_AGAIN and alarm.told_at == self.now):
             kept.last_round_at = self.now
         if alarm.state == "open":
-            self._check_told(kept, alarm, telling.responders)
+            self._check_told(kept, decision, telling.responders)
 
-    def _check_told(self, kept: Stored, alarm: Alarm, responders: frozenset[str]) -> None:
+    def _check_told(self, kept: Stored, decision: Decision, responders: frozenset[str]) -> None:
         """As many of the council's hubs as its step says, in the council's order."""
+        alarm = decision.alarm
         ladder = self._ladder(alarm)
         step = ladder.steps[min(alarm.step, len(ladder.steps) - 1)]
         named = sorted((hub for hub in self.council.hubs if hub.rung is not None), key=lambda hub: hub.rung or 0)
@@ -363,7 +370,10 @@ class AlarmMachine(RuleBasedStateMachine):
         if step.hubs is None:
             assert {hub.hub_id for hub in named} <= kept.sent_since
         if step.responders and self.council.responders:
-            assert responders, "somebody of the council's own is called, on duty or not"
+            called = responders | self.outbox.told_before(alarm.alarm_id)
+            assert called & {each.responder_id for each in self.council.responders}, (
+                "on duty or not, somebody is called"
+            )
         their_time_is_up = self.now >= alarm.ladder_at + timedelta(seconds=ladder.undelivered_after_s)
         at_the_top = alarm.step == len(ladder.steps) - 1 and alarm.reached_at is None
         if at_the_top and their_time_is_up and self.council.fallback is None:
@@ -396,9 +406,11 @@ class AlarmMachine(RuleBasedStateMachine):
         by_the_clock = sum(1 for step in ladder.steps if step.after_s < waited_s) - 1
         assert alarm.step >= by_the_clock, "each step is taken at its time"
         if not self.outbox.has_been_delivered(alarm.alarm_id, each.waits_since):
-            undelivered_s = (self.now - each.waits_since).total_seconds()
-            climbs = max(-(-undelivered_s // ladder.undelivered_after_s) - 1, 0)
-            assert alarm.step >= min(climbs, top), "what no hub has climbs each time that a hub should have had it"
+            since, stood_on = each.looked_after
+            climbs = max(-(-(self.now - since).total_seconds() // ladder.undelivered_after_s) - 1, 0)
+            assert alarm.step >= min(stood_on + climbs, top), (
+                "what no hub has climbs each time that a hub should have had it"
+            )
         if alarm.step >= top:
             assert self.now - each.last_round_at <= timedelta(seconds=ladder.repeat_every_s), "and then for ever"
 

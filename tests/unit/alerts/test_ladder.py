@@ -243,6 +243,19 @@ def test_a_press_brings_the_next_step_forward_and_its_own_time_still_tells_those
     ]
 
 
+def test_two_presses_on_a_long_ladder_hold_back_none_of_the_times_they_passed() -> None:
+    around = ladder(0, 60, 120, 300, 600)
+    alarm = delivered(raised(around=around), 1, around)
+    for press_s in (10, 20):
+        alarm = arrives(alarm, event("fall"), NOON + seconds(press_s), around).alarm
+    assert [*looks(alarm, 600, around)] == [
+        (60, "not_acknowledged", 2),
+        (120, "not_acknowledged", 2),
+        (300, "not_acknowledged", 3),
+        (600, "not_acknowledged", 4),
+    ]
+
+
 @pytest.mark.parametrize(("after_s", "reason"), [(600, Reason.PRESSED_AGAIN), (600.1, Reason.SAME_AGAIN)])
 def test_a_second_press_counts_within_the_policys_ten_minutes(after_s: float, reason: Reason) -> None:
     assert arrives(raised(), event("fall"), NOON + seconds(after_s)).reason == reason

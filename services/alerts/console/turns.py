@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 WAIT_S: Final = 5.0
+PAUSE_S_MAX: Final = 0.5
+"""After a page that took long: it waited for the database, and not for the processor."""
 
 
 @dataclass(slots=True)
@@ -27,4 +29,5 @@ class Turns:
         try:
             yield
         finally:
-            asyncio.get_running_loop().call_later(time.monotonic() - began_at, self._turn.release)
+            pause_s = min(time.monotonic() - began_at, PAUSE_S_MAX)
+            asyncio.get_running_loop().call_later(pause_s, self._turn.release)

@@ -121,6 +121,20 @@ async def test_glasgow_an_alarm_is_not_closed_before_somebody_says_what_came_of_
     assert (await story.alarm(box))["outcome"] == "no_response"
 
 
+async def test_glasgow_who_did_not_answer_is_told_apart_from_who_pressed_by_accident(story: Story) -> None:
+    clyde = await story.hub("clyde-arc", "glasgow-city")
+    isla = await story.operator("Isla", clyde)
+    outcomes = {"TC-000001": "no_response", "TC-000002": "accidental", "TC-000003": "no_response"}
+    for device_id, outcome in outcomes.items():
+        box = await story.box(device_id)
+        await box.presses()
+        assert (await isla.closes(await story.alarm(box), outcome)).status == 200
+    await story.settles()
+    assert {each["device_id"]: each["outcome"] for each in await story.alarms()} == outcomes
+    told = {each.data["device_id"]: each.data["outcome"] for each in clyde.heard("alarm.closed")}
+    assert told == outcomes
+
+
 async def test_glasgow_by_mqtt_a_hub_is_told_the_same(story: Story, broker: Broker) -> None:
     channel = {"name": "Moray ARC", "channels": [{"kind": "mqtt", "verified": True}]}
     assert (await story.api.put("/api/v1/hubs/moray-arc", channel)).status == 201

@@ -2,8 +2,8 @@
 
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
-from pydantic_core import from_json
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import PydanticCustomError, from_json
 
 from contracts.fields import STORABLE_PATTERN, Payload
 from contracts.vocabulary import Outcome
@@ -15,7 +15,21 @@ ActionVerdict: TypeAlias = Literal[
     "accepted", "already_acknowledged", "already_closed", "unknown_alarm", "forbidden", "invalid"
 ]
 Reference: TypeAlias = Annotated[str, Field(min_length=1, max_length=128, pattern=STORABLE_PATTERN)]
-Operator: TypeAlias = Annotated[str, Field(min_length=1, max_length=OPERATOR_LENGTH_MAX, pattern=STORABLE_PATTERN)]
+
+
+def _somebody(operator: str) -> str:
+    if not operator.strip():
+        raise PydanticCustomError("nobody", "give the operator's name")
+    return operator
+
+
+Operator: TypeAlias = Annotated[
+    str,
+    Field(min_length=1, max_length=OPERATOR_LENGTH_MAX, pattern=STORABLE_PATTERN),
+    AfterValidator(_somebody),
+]
+"""Whoever has an alarm, and whoever closed it, is somebody: spaces are no name."""
+
 Note: TypeAlias = Annotated[str, Field(max_length=NOTE_LENGTH_MAX, pattern=STORABLE_PATTERN)]
 
 

@@ -86,13 +86,23 @@ async def test_another_hubs_alarm_is_none_of_its_business(
     [
         {"action": "acknowledge"},
         {"action": "acknowledge", "alarm_id": "ALARM"},
+        {"action": "close", "alarm_id": "ALARM", "operator": " ", "outcome": "attended"},
         {"action": "close", "alarm_id": "ALARM", "operator": "isla"},
         {"action": "close", "alarm_id": "ALARM", "operator": "isla", "outcome": "bored"},
         {"action": "delete", "alarm_id": "ALARM", "operator": "isla"},
         {"action": "received"},
         {},
     ],
-    ids=["no alarm", "no operator", "no outcome", "unknown outcome", "unknown action", "no notification", "nothing"],
+    ids=[
+        "no alarm",
+        "no operator",
+        "operator of spaces",
+        "no outcome",
+        "unknown outcome",
+        "unknown action",
+        "no notification",
+        "nothing",
+    ],
 )
 async def test_an_action_with_something_missing_is_answered_invalid_and_changes_nothing(
     installation: Installation, raised: Raised, mqtt_hub: MqttHub, fields: dict[str, str]

@@ -147,7 +147,9 @@ async def test_nobody_takes_or_closes_an_alarm_without_a_name_or_closes_it_witho
     for action, body, field in (
         ("acknowledge", {}, "operator"),
         ("acknowledge", {"operator": ""}, "operator"),
+        ("acknowledge", {"operator": "\u00a0"}, "operator"),
         ("release", {}, "operator"),
+        ("close", {"operator": "  ", "outcome": "attended"}, "operator"),
         ("close", {"outcome": "attended"}, "operator"),
         ("close", {"operator": "morag"}, "outcome"),
         ("close", {"operator": "morag", "outcome": "bored"}, "outcome"),

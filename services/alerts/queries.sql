@@ -164,7 +164,7 @@ on conflict (transition_id, channel) do nothing
 returning delivery_id;
 
 -- name: lease
--- The most urgent due deliveries, at most $2, and to no channel more than fit beside those in flight to it ($3, $4, up to $5);
+-- The most urgent due deliveries, hubs before responders (whose provider may hang with thousands), at most $2, and to no channel more than fit beside those in flight to it ($3, $4, up to $5);
 -- all receipts count as one channel, ''. Channel by channel and priority by priority, each by index, so that what waits for a
 -- hub that is dead costs the others nothing (ranked all together, 100,000 took half a second, each time). The lease is measured
 -- by the database's clock and outlasts the send's time-out; one from the future is none, that clock was put back. Losing it in
@@ -196,7 +196,7 @@ ways as (
                 order by first.priority, first.due_at
                 limit greatest($5 - coalesce(busy.sends, 0), 0)
             ) fits))
-    order by priority, due_at
+    order by priority, kind in ('email', 'sms'), due_at
     limit $2
     for update skip locked
 ), leased as (

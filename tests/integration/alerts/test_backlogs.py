@@ -60,6 +60,27 @@ async def test_a_lease_from_the_future_is_none(database: Database) -> None:
         await connection.close()
 
 
+async def test_a_hub_is_told_before_the_responders_of_alarms_that_waited_longer(database: Database) -> None:
+    """Each of them is a way of its own, and all hang together when their one provider does."""
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(_BACKLOG)
+        await connection.execute(
+            """
+            update alerts.delivery set kind = 'sms', hub_id = null, responder_id = gen_random_uuid(), channel = gen_random_uuid(),
+                due_at = due_at - interval '1 hour'
+            where priority = 1 and channel <> $1::uuid""",
+            ALIVE,
+        )
+        await connection.execute("update alerts.delivery set priority = 1 where channel = $1::uuid", ALIVE)
+        leased = await connection.fetch(QUERIES["lease"], await connection.fetchval("select now()"), 64, [], [], 8)
+        assert len(leased) == 64
+        assert {row["priority"] for row in leased} == {1}
+        assert leased[-1]["kind"] == "webhook", "it was due last, and is among the first to be sent"
+    finally:
+        await connection.close()
+
+
 async def rows_read(connection: Any, name: str, *arguments: object) -> int:
     """The most rows that any step of the statement saw; it changes nothing."""
     transaction = connection.transaction()

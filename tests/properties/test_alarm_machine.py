@@ -233,6 +233,8 @@ class AlarmMachine(RuleBasedStateMachine):
                 assert after.step in {before.step, min(before.step + 1, top)}, "no step is skipped"
             case Reason.REPAIR_OVERDUE:
                 assert after.step == top
+                assert before.repair_due_at is not None
+                assert before.told_at is None or before.told_at < before.repair_due_at, "everybody, and once"
             case Reason.NOT_CLOSED | Reason.ALREADY_SO:
                 assert after.step == before.step
             case _:
@@ -406,6 +408,7 @@ class AlarmMachine(RuleBasedStateMachine):
         by_the_clock = sum(1 for step in ladder.steps if step.after_s < waited_s) - 1
         assert alarm.step >= by_the_clock, "each step is taken at its time"
         if not self.outbox.has_been_delivered(alarm.alarm_id, each.waits_since):
+            assert alarm.reached_at is None, "what a hub had before it was opened again is no news of that"
             since, stood_on = each.looked_after
             climbs = max(-(-(self.now - since).total_seconds() // ladder.undelivered_after_s) - 1, 0)
             assert alarm.step >= min(stood_on + climbs, top), (

@@ -99,7 +99,8 @@ set status = n.status, location = n.location, priority = n.priority, state = n.s
     opened_at = n.opened_at, changed_at = n.changed_at, last_event_at = n.last_event_at, ladder_at = n.ladder_at,
     told_at = n.told_at, wake_at = n.wake_at, reached_at = n.reached_at, silenced_until = n.silenced_until,
     repair_due_at = n.repair_due_at, rises_at = n.rises_at, notified_at = n.notified_at, acknowledged_at = n.acknowledged_at,
-    acknowledged_by = n.acknowledged_by, closed_at = n.closed_at, closed_by = n.closed_by, outcome = n.outcome, note = n.note
+    acknowledged_by = n.acknowledged_by, acknowledged_hub = n.acknowledged_hub, closed_at = n.closed_at,
+    closed_by = n.closed_by, outcome = n.outcome, note = n.note
 from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n
 where a.alarm_id = n.alarm_id;
 
@@ -123,7 +124,8 @@ with born as (
         opened_at = n.opened_at, changed_at = n.changed_at, last_event_at = n.last_event_at, ladder_at = n.ladder_at,
         told_at = n.told_at, wake_at = n.wake_at, reached_at = n.reached_at, silenced_until = n.silenced_until,
         repair_due_at = n.repair_due_at, rises_at = n.rises_at, notified_at = n.notified_at, acknowledged_at = n.acknowledged_at,
-        acknowledged_by = n.acknowledged_by, closed_at = n.closed_at, closed_by = n.closed_by, outcome = n.outcome, note = n.note
+        acknowledged_by = n.acknowledged_by, acknowledged_hub = n.acknowledged_hub, closed_at = n.closed_at,
+        closed_by = n.closed_by, outcome = n.outcome, note = n.note
     from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n
     where a.alarm_id = n.alarm_id and not $2
 ), happened as (
@@ -164,8 +166,8 @@ on conflict (transition_id, channel) do nothing
 returning delivery_id;
 
 -- name: lease
--- The most urgent due deliveries, hubs before responders (whose provider may hang with thousands), at most $2, and to no channel more than fit beside those in flight to it ($3, $4, up to $5);
--- all receipts count as one channel, ''. Channel by channel and priority by priority, each by index, so that what waits for a
+-- The most urgent due deliveries, hubs before responders (whose one provider may hang with thousands), at most $2, and to no
+-- channel more than fit beside those in flight to it ($3, $4, up to $5); all receipts count as one channel, ''. Channel by channel and priority by priority, each by index, so that what waits for a
 -- hub that is dead costs the others nothing (ranked all together, 100,000 took half a second, each time). The lease is measured
 -- by the database's clock and outlasts the send's time-out; one from the future is none, that clock was put back. Losing it in
 -- a crash only means sending again under the same id, so its commit need not wait for the disk.

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from contracts.alarm import AlarmView
-from contracts.ids import AlarmId, CouncilId, DeviceId
+from contracts.ids import AlarmId, CouncilId, DeviceId, HubId
 from contracts.vocabulary import AlarmState, Outcome, Priority, Status
 
 SYSTEM: Final = "system"
@@ -65,6 +65,7 @@ class Alarm:
     notified_at: datetime | None = None
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
+    acknowledged_hub: HubId | None = None  # the operator's: two hubs may have a Morag each
     closed_at: datetime | None = None
     closed_by: str | None = None
     outcome: Outcome | None = None

@@ -126,17 +126,21 @@ def _risen(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Alarm:
 
 
 def _acknowledge(alarm: Alarm, trigger: Acknowledge, now: datetime) -> Decision | Refusal:
-    """The first operator has it; the same one may say so again, another is told whose it is."""
+    """The first operator has it; the same one may say so again, another is told whose it is: a namesake at another hub too."""
     if alarm.state == "acknowledged":
-        if alarm.acknowledged_by == trigger.operator:
-            return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
-        return Refusal(RefusalReason.ALREADY_ACKNOWLEDGED, alarm.acknowledged_by)
+        if alarm.acknowledged_by != trigger.operator:
+            return Refusal(RefusalReason.ALREADY_ACKNOWLEDGED, alarm.acknowledged_by)
+        if None not in {alarm.acknowledged_hub, trigger.hub} and alarm.acknowledged_hub != trigger.hub:
+            namesake = f"{alarm.acknowledged_by} of {alarm.acknowledged_hub}"
+            return Refusal(RefusalReason.ALREADY_ACKNOWLEDGED, namesake)
+        return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
     return Decision(
         alarm=replace(
             alarm,
             state="acknowledged",
             acknowledged_at=now,
             acknowledged_by=trigger.operator,
+            acknowledged_hub=trigger.hub,
             told_at=now,
             silenced_until=None,
         ),
@@ -152,7 +156,9 @@ def _release(alarm: Alarm, trigger: Release, now: datetime, circumstances: Circu
     """Clears who has it, whoever asks: an operator who has gone home cannot. The ladder goes on where it stood."""
     if alarm.state == "open":
         return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
-    waits = replace(alarm, state="open", acknowledged_at=None, acknowledged_by=None, opened_at=now)
+    waits = replace(
+        alarm, state="open", acknowledged_at=None, acknowledged_by=None, acknowledged_hub=None, opened_at=now
+    )
     return Decision(
         alarm=ladder.released(waits, circumstances.policy, now),
         event="released",

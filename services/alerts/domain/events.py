@@ -188,5 +188,6 @@ def _opened(alarm: Alarm, now: datetime) -> Alarm:
         state="open",
         acknowledged_at=None,
         acknowledged_by=None,
+        acknowledged_hub=None,
         opened_at=alarm.opened_at if alarm.state == "open" else now,
     )

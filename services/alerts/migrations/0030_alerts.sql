@@ -33,6 +33,7 @@ create table alerts.alarm (
     notified_at       timestamptz,                 -- first delivered to a hub at all
     acknowledged_at   timestamptz,
     acknowledged_by   text,
+    acknowledged_hub  text,                        -- the hub whose operator that is; null: nobody's, or ops
     closed_at         timestamptz,
     closed_by         text,
     outcome           text check (outcome in ('attended', 'emergency_services', 'advice_given', 'no_response', 'accidental', 'test',

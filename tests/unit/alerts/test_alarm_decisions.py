@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from contracts.ids import HubId
 from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decide import decide
@@ -85,6 +86,15 @@ def test_a_low_battery_joins_an_open_fall_without_touching_it() -> None:
     after = decision.alarm
     assert (after.priority, after.step, after.wake_at) == (Priority.LIFE, 1, alarm.wake_at)
     assert (after.status, after.location) == ("activated", "bathroom")
+
+
+def test_of_two_hubs_whose_operators_have_one_name_one_has_the_alarm_and_the_other_is_told() -> None:
+    taken = decided(a_fall(), Acknowledge("night desk", HubId("clyde-arc"))).alarm
+    other = decide(taken, Acknowledge("night desk", HubId("forth-arc")), NOON)
+    assert other == Refusal(RefusalReason.ALREADY_ACKNOWLEDGED, "night desk of clyde-arc")
+    assert decided(taken, Acknowledge("night desk", HubId("clyde-arc"))).reason == Reason.ALREADY_SO
+    given_back = decided(taken, Release("night desk")).alarm
+    assert decided(given_back, Acknowledge("night desk", HubId("forth-arc"))).event == "acknowledged"
 
 
 def test_a_low_battery_does_not_take_an_acknowledged_fall_from_its_operator() -> None:

@@ -48,7 +48,6 @@ from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
 from services.alerts.silences import SilenceGauges
 from services.alerts.silences import routes as silence_routes
 from services.alerts.store import Due
-from services.alerts.waker import EVERY_S as WAKE_EVERY_S
 from services.alerts.waker import Waker
 from services.chassis.event_log import Consumer
 from services.chassis.http import Access
@@ -59,7 +58,7 @@ from services.chassis.service import Runtime, Service
 from services.chassis.shard import Lane, Shards
 
 ROLE: Final = "telecare_alerts"
-_CONNECTIONS_MAX: Final = 16
+_CONNECTIONS_MAX: Final = 20
 _READING_MAX: Final = 4  # however many people look at lists, no alarm waits for a connection of theirs
 _WAKERS: Final = 4
 
@@ -197,7 +196,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         loops=(
             *parts.consumer.loops(),
             *parts.verifications.loops(),
-            *(Loop(f"waker-{number}", parts.waker.run_once, WAKE_EVERY_S) for number in range(_WAKERS)),
+            *parts.waker.loops(_WAKERS),
             Loop("rewinds", Rewinds(parts.pool, runtime.clock).run_once, REWINDS_EVERY_S),
             parts.sending,
             Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),

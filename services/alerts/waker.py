@@ -6,6 +6,8 @@ An alarm that cannot be handled, by a fault of ours, is passed over for a while:
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import inf
@@ -21,8 +23,9 @@ from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.triggers import Woken
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit
+from services.chassis.loop import Loop
 from services.chassis.postgres import Connection, Pool, is_transient
-from services.chassis.postgres.borrow import borrow
+from services.chassis.postgres.borrow import Line, borrow
 
 _log = structlog.get_logger(__name__)
 
@@ -45,22 +48,37 @@ class Waker:
         default=-inf, init=False
     )  # monotonic: when an alarm of life or welfare was last looked at
 
+    def loops(self, number: int) -> list[Loop]:
+        """To be run, each as a task and on a connection that it keeps: no alarm waits for one to be prepared."""
+        return [self._loop(each) for each in range(number)]
+
+    def _loop(self, number: int) -> Loop:
+        line = Line(self.pool)
+        return Loop(f"waker-{number}", lambda: self._run_once(line.transaction), EVERY_S)
+
     async def run_once(self) -> int:
         """Look at one alarm. Returns 1, or 0 when none is due. One that cannot be handled is said, and passed over."""
+        return await self._run_once(self._borrowed)
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        async with borrow(self.pool) as connection, connection.transaction():
+            yield connection
+
+    async def _run_once(self, transaction: Callable[[], AbstractAsyncContextManager[Connection]]) -> int:
         now = self.clock.now()
         self._passed_over = {id_: until for id_, until in self._passed_over.items() if until > now}
-        async with borrow(self.pool) as connection:
-            try:
-                async with connection.transaction():
-                    alarm = await store.due_alarm(connection, now, self._passed_over)
-                    if alarm is None:
-                        return 0
-                    if alarm.priority <= Priority.WELFARE:
-                        self._urgent_at_s = time.monotonic()
-                    after_commit = await self._look_at(connection, alarm, now)
-            except _PassedOver:
-                return 1  # and no error: the loop would wait before the next, who may be well
-            after_commit()
+        try:
+            async with transaction() as connection:
+                alarm = await store.due_alarm(connection, now, self._passed_over)
+                if alarm is None:
+                    return 0
+                if alarm.priority <= Priority.WELFARE:
+                    self._urgent_at_s = time.monotonic()
+                after_commit = await self._look_at(connection, alarm, now)
+        except _PassedOver:
+            return 1  # and no error: the loop would wait before the next, who may be well
+        after_commit()
         return 1
 
     def has_urgent_work(self) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from typing import TypeAlias
 
 from services.chassis.clock import Clock
@@ -45,6 +47,9 @@ class Consumer:
     )  # to who has urgent work: meanwhile only one claimer takes what is not
     _loops: list[Loop] = field(default_factory=list, init=False)
     _busy: set[int] = field(default_factory=set, init=False)
+    _any_at_s: float = field(
+        default=-inf, init=False
+    )  # monotonic: when any row, however little urgent, was last asked for
 
     def loops(self) -> list[Loop]:
         """To be run, each as a task. `poke` them for each NOTIFY on `event_log`."""
@@ -73,7 +78,7 @@ class Consumer:
             self._busy.add(number)
             slow = asyncio.get_running_loop().call_later(_SLOW_S, self.poke)
             try:
-                worked = await self._run_once(line.transaction, _URGENT if number and self.gives_way() else _ANY)
+                worked = await self._run_once(line.transaction, self._urgency_max())
                 if worked and before:  # a second key in a row: there may be more than one can do
                     self.poke()
                 return worked
@@ -82,6 +87,13 @@ class Consumer:
                 self._busy.discard(number)
 
         return Loop(f"{self.stream}-claimer-{number}", run_once, every_s=POLL_EVERY_S)
+
+    def _urgency_max(self) -> int:
+        now_s = time.monotonic()
+        if self.gives_way() and now_s - self._any_at_s < POLL_EVERY_S:
+            return _URGENT
+        self._any_at_s = now_s
+        return _ANY
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[Connection]:

@@ -225,14 +225,21 @@ async def test_a_poke_wakes_the_loops_until_nothing_is_due(log: Log) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_while_somebody_has_urgent_work_only_one_claimer_takes_what_is_not(log: Log) -> None:
+async def test_while_somebody_has_urgent_work_what_is_not_urgent_is_taken_now_and_then(log: Log) -> None:
     first, second = log.consumer(gives_way=True).loops()[:2]
     await log.append("mains", 1, urgency=4)
-    assert await second.run_once() == 0
+    await log.append("heating", 2, urgency=4)
     assert await first.run_once() == 1
-    await log.append("fall", 2, urgency=1)
+    assert await second.run_once() == 0
+    await log.append("fall", 3, urgency=1)
     assert await second.run_once() == 1
-    assert log.handled == {"mains": [1], "fall": [2]}
+    assert log.handled == {"mains": [1], "fall": [3]}
+
+    async def taken_at_last() -> bool:
+        return await second.run_once() == 1
+
+    await until(taken_at_last)
+    assert log.handled["heating"] == [2]
 
 
 async def test_ten_thousand_that_come_at_once_into_a_log_that_was_empty_for_long_are_claimed_as_quickly(

@@ -18,6 +18,9 @@ _DAY_S: Final = 86_400
 _PRESS_AGAIN_S_MIN: Final = 60
 # An alarm is looked at again within a day of its last change (a CHECK of its table): no wait is longer.
 Seconds: TypeAlias = Annotated[int, Field(ge=1, le=_DAY_S)]
+# Everybody is told again so often, for ever, texts included: a slip of the hand may not drown whoever shall help.
+Rounds: TypeAlias = Annotated[int, Field(ge=15, le=_DAY_S)]
+FollowUps: TypeAlias = Annotated[int, Field(ge=60, le=_DAY_S)]
 Days: TypeAlias = Annotated[int, Field(ge=60, le=30 * _DAY_S)]
 
 
@@ -43,12 +46,12 @@ class Ladder(_Strict):
     undelivered_after_s: Seconds = Field(
         description="No hub has the alarm by then, or all that were told refused it for good: the next step at once."
     )
-    repeat_every_s: Seconds = Field(description="At the top: everybody is told again, for ever.")
+    repeat_every_s: Rounds = Field(description="At the top: everybody is told again, for ever.")
     press_again_within_s: Seconds | None = Field(
         default=None,
         description="The same event again so soon after the last one, and nobody has taken the alarm: the next step at once.",
     )
-    follow_up_after_s: Seconds = Field(description="Acknowledged and not closed: its hubs are told again.")
+    follow_up_after_s: FollowUps = Field(description="Acknowledged and not closed: its hubs are told again.")
     repair_within_s: Days | None = Field(
         default=None, description="The fault clock: overdue and told to every hub then."
     )

@@ -28,7 +28,7 @@ def _ladders(
     return Ladder(
         steps=tuple(steps),
         undelivered_after_s=draw(st.integers(1, undelivered_s)),
-        repeat_every_s=draw(st.integers(1, repeat_s)),
+        repeat_every_s=draw(st.integers(15, repeat_s)),
         follow_up_after_s=draw(st.integers(60, _DAY_S)),
         **{name: draw(values) for name, values in fields.items()},
     )

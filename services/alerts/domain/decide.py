@@ -79,7 +79,7 @@ def _woken(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decisio
 
 def _silenced(alarm: Alarm, now: datetime, circumstances: Circumstances) -> Decision | None:
     """Held back while a silence lasts; told from the foot of its ladder when it has ended."""
-    until = circumstances.silenced_until(alarm.priority, now)
+    until = circumstances.silenced_until(alarm, now)
     if until is not None and alarm.state == "open":
         return Decision(alarm=ladder.held_back(alarm, until, now), reason=Reason.SILENCED)
     return None if alarm.silenced_until is None else _told_again(ladder.begun(alarm, now), Reason.SILENCE_ENDED)

@@ -10,7 +10,7 @@ from contracts.device import ReceiptState
 from contracts.ids import HubId
 from contracts.notification import AlarmNotificationType
 from contracts.policy import DEFAULT_POLICY, DEFAULT_POLICY_ID, Policy
-from contracts.vocabulary import Priority
+from contracts.vocabulary import CHANNEL_FAILING, Priority
 from services.alerts.domain.alarm import Alarm, TransitionEvent
 
 NOTIFICATIONS: Final[Mapping[TransitionEvent, AlarmNotificationType]] = {
@@ -34,9 +34,10 @@ class Circumstances:
     policy: Policy = DEFAULT_POLICY
     silences: Mapping[Priority, datetime] = field(default_factory=dict)
 
-    def silenced_until(self, priority: Priority, now: datetime) -> datetime | None:
-        """Until when an alarm of this priority is held back. Life and welfare never are."""
-        until = self.silences.get(priority) if priority >= Priority.UNPROTECTED else None
+    def silenced_until(self, alarm: Alarm, now: datetime) -> datetime | None:
+        """Until when it is held back. Life and welfare never are; nor is a dead channel to a hub, which is no home's fault."""
+        can_be = alarm.priority >= Priority.UNPROTECTED and alarm.kind != CHANNEL_FAILING
+        until = self.silences.get(alarm.priority) if can_be else None
         return until if until is not None and until > now else None
 
 

@@ -95,7 +95,7 @@ def _raised(trigger: EventArrived, now: datetime, circumstances: Circumstances) 
 
 def _begun(alarm: Alarm, now: datetime, circumstances: Circumstances, decision: Decision) -> Decision:
     """`decision`, with its alarm at the foot of its ladder; or held back by a silence."""
-    until = circumstances.silenced_until(alarm.priority, now)
+    until = circumstances.silenced_until(alarm, now)
     stands = ladder.begun(alarm, now) if until is None else ladder.held_back(alarm, until, now)
     return replace(decision, alarm=stands, tells=until is None)
 

@@ -375,3 +375,11 @@ def test_a_late_look_after_a_huge_jump_of_time_still_leaves_a_next_one() -> None
     alarm = delivered(raised(), 1)
     decision = decided(alarm, Woken(), NOON + timedelta(days=400))
     assert (decision.alarm.step, decision.alarm.told_at) == (1, NOON + timedelta(days=400))
+
+
+def test_a_silence_of_a_council_does_not_hide_that_its_hub_cannot_be_reached() -> None:
+    around = silence(7 * DAY_S, 3, 4, 5)
+    assert raised("device_silent", around).silenced_until == NOON + seconds(7 * DAY_S)
+    decision = arrives(None, event("channel_failing"), around=around)
+    assert (decision.tells, decision.alarm.silenced_until, decision.alarm.told_at) == (True, None, NOON)
+    assert [*looks(decision.alarm, 300, around)] == [(300, "not_delivered", 1)]

@@ -11,6 +11,7 @@ from typing import Final
 
 from contracts.access import Principal
 from services.alerts.console.sql import QUERIES
+from services.alerts.domain.alarm import Alarm
 from services.chassis.clock import Clock
 from services.chassis.http import Access
 from services.chassis.http.access import token_digest
@@ -36,6 +37,10 @@ class Session:
     def may_act(self) -> bool:
         """Operators of a hub, and ops; others look."""
         return self.who.role in {"hub", "ops"}
+
+    def has(self, alarm: Alarm) -> bool:
+        """Whether this operator has taken it. Somebody of the same name at another hub is somebody else."""
+        return (alarm.acknowledged_by, alarm.acknowledged_hub) == (self.operator, self.who.hub_id)
 
 
 @dataclass(frozen=True, slots=True)

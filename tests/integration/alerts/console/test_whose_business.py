@@ -56,6 +56,16 @@ async def test_two_who_take_an_alarm_at_the_same_instant_one_has_it_and_the_othe
         assert (await lost.json())["acknowledged_by"] == (await won.json())["acknowledged_by"]
 
 
+async def test_a_namesake_at_another_hub_is_not_told_that_she_has_it(alerts: Installation, enter: Enter) -> None:
+    alarm_id = (await alerts.alarm(await alerts.press()))["alarm_id"]
+    at_the_hub, among_ops = [await enter(*who, operator="Morag") for who in (("hub", "clyde-arc"), ("ops",))]
+    assert (await at_the_hub.post(f"/alarms/{alarm_id}/acknowledge")).status == 200
+    assert "You have it" in await (await at_the_hub.get("/")).text()
+    theirs = await (await among_ops.get("/")).text()
+    assert "Morag has it" in theirs
+    assert "You have it" not in theirs
+
+
 async def test_an_alarm_is_closed_only_with_an_outcome_that_there_is(alerts: Installation, enter: Enter) -> None:
     morag = await enter("hub", "clyde-arc")
     device = await alerts.press()

@@ -34,7 +34,16 @@ HOT = {
     "alerts": (
         QUERIES,
         (
-            *("facts", "circumstances", "due_alarm", "lease", "lease_new", "finish", "hasten_unsent", "events_unreceipted"),
+            *(
+                "facts",
+                "circumstances",
+                "due_alarm",
+                "lease",
+                "lease_new",
+                "finish",
+                "hasten_unsent",
+                "events_unreceipted",
+            ),
             *("concerns_hub", "feed", "waiting"),
         ),
     ),

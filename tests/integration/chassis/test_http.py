@@ -209,7 +209,7 @@ async def test_without_a_token_nothing_about_the_request_is_told(subtests: pytes
 
 async def test_with_the_database_away_a_token_is_answered_503_and_the_bootstrap_token_works() -> None:
     async with served(Service("x", [await routes()])) as (nobody, _):
-        assert (await nobody.by("some-token").get("/api/v1/things")).status == 503
+        assert (await nobody.by("another-token").get("/api/v1/things")).status == 503
         assert (await nobody.by(TOKEN).get("/api/v1/things")).status == 200
 
 
@@ -220,7 +220,7 @@ async def test_with_the_database_hanging_the_answer_still_comes(own_postgres: Da
         own_postgres.pause()
         try:
             async with asyncio.timeout(30):
-                assert (await nobody.by("some-token").get("/api/v1/things")).status == 503
+                assert (await nobody.by("another-token").get("/api/v1/things")).status == 503
         finally:
             own_postgres.resume()
 

@@ -81,7 +81,7 @@ async def test_whoever_took_it_goes_home_and_gives_it_back_so_it_is_told_again_u
     assert clyde.heard("alarm.escalated", of=box) == []
 
     assert (await isla.gives_back(alarm)).status == 200
-    await story.minutes_pass(2)
+    await story.minutes_pass(3)
     assert len(clyde.heard("alarm.escalated", of=box)) == 2
     assert (await rory.takes(alarm)).body["acknowledged_by"] == "Rory"
 

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from services.alerts.console import Button, Embedding
 from services.alerts.console.gate import is_loopback, keep, same_origin, wants_page
 from services.alerts.console.sessions import Sessions
-from services.alerts.service import ROLE
+from services.alerts.parts import ROLE
 from services.alerts.service import build as build_alerts
 from services.chassis.http import Access, Problem
 from services.chassis.postgres import open_pool

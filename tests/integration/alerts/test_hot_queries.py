@@ -20,7 +20,8 @@ insert into alerts.notification (notification_id, transition_id, alarm_id, type,
 select 'msg_' || transition_id, transition_id, alarm_id, 'alarm.raised', at, '{}' from alerts.transition;
 insert into alerts.alarm_event (event_id, alarm_id, transition_id, body)
 select gen_random_uuid(), alarm_id, transition_id, '{}' from alerts.transition;
-insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, priority, state, due_at, created_at, finished_at)
+insert into alerts.delivery (transition_id, alarm_id, notification_id, kind, channel, hub_id, priority, state, due_at, created_at,
+    finished_at)
 select transition_id, alarm_id, 'msg_' || transition_id, 'webhook', gen_random_uuid(), 'clyde-arc', 1, 'delivered', at, at, at
 from alerts.transition;
 insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)

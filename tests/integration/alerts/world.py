@@ -14,7 +14,7 @@ import asyncpg
 from pydantic import SecretStr
 
 from contracts.alarm_event import AlarmEvent
-from services.alerts.service import Parts, assemble
+from services.alerts.parts import Parts, assemble
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Pool
 from services.chassis.run import make_runtime

@@ -3,12 +3,14 @@
 import statistics
 import time
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Operator
 from tests.integration.alerts.running import Installation
 
 
+@pytest.mark.alone
 async def test_a_press_is_on_the_screen_within_a_second_and_sounds_until_somebody_has_it(
     alerts: Installation, operator: Operator
 ) -> None:

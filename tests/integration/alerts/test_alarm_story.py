@@ -254,3 +254,16 @@ async def test_a_forgotten_alarm_cannot_be_stored(glasgow: World) -> None:
     ):
         with pytest.raises(asyncpg.CheckViolationError):
             await glasgow.database.execute(fault)
+
+
+async def test_what_an_acknowledgement_tells_the_device_waits_for_no_poll(glasgow: World) -> None:
+    """The hub's own news is sent by those who wrote it; the receipt beside it is looked for at once."""
+    await glasgow.press()
+    looked: list[bool] = []
+    alarms = glasgow.parts.alarms
+    send = alarms.send
+    alarms.send = lambda due: (looked.append(not due), send(due))[1]
+    await act(glasgow, Acknowledge("morag"))
+    assert looked == [False, True]
+    await glasgow.settle()
+    assert '"state":"acknowledged"' in (await glasgow.receipts())[-1]["body"]

@@ -1,11 +1,14 @@
 """One alarm followed from the event log to a person, on a real database and a real webhook, time moved forward."""
 
+from collections.abc import Sequence
+
 import asyncpg
 import pytest
 
 from services.alerts.dispatcher import PER_CHANNEL_MAX
 from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.people import People
+from services.alerts.store import Due
 from tests.blackbox.hub import Misbehaviour, Receiver
 from tests.integration.alerts.world import World
 from tests.support.servers import until
@@ -262,7 +265,12 @@ async def test_what_an_acknowledgement_tells_the_device_waits_for_no_poll(glasgo
     looked: list[bool] = []
     alarms = glasgow.parts.alarms
     send = alarms.send
-    alarms.send = lambda due: (looked.append(not due), send(due))[1]
+
+    def told_to_send(due: Sequence[Due]) -> None:
+        looked.append(not due)
+        send(due)
+
+    alarms.send = told_to_send
     await act(glasgow, Acknowledge("morag"))
     assert looked == [False, True]
     await glasgow.settle()

@@ -51,9 +51,9 @@ class Alarms:
         decision = decide(alarm, trigger, now, circumstances)
         if isinstance(decision, Refusal):
             return decision, nothing
+        if alarm is not None and decision.alarm != alarm:
+            await store.update(connection, decision.alarm)
         if decision.event is None:
-            if decision.alarm != alarm:
-                await store.update(connection, decision.alarm)
             return decision, nothing
         told = who_is_told(decision, around.reach, circumstances.policy, now)
         event = trigger.event if isinstance(trigger, EventArrived) else None

@@ -113,21 +113,11 @@ where d.alarm_id = $1 and d.state = 'pending' and d.kind <> 'receipt'
 returning d.channel::text as channel;
 
 -- name: write_transition
--- The alarm as it now is ($1, as JSON; new when $2), what happened, the event that caused it, the notification that tells of it and
--- to whom: one statement, for they are one thing. A new alarm whose id exists already is a bug, and refused. Whoever follows
+-- The alarm if it is new ($2; $1, as JSON), what happened, the event that caused it, the notification that tells of it and to whom:
+-- one statement, for they are one thing. A new alarm whose id exists already is a bug, and refused. Whoever follows
 -- transitions is told at commit. Returns what is now due to be sent.
 with born as (
     insert into alerts.alarm select n.* from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n where $2
-), changed as (
-    update alerts.alarm a
-    set status = n.status, location = n.location, priority = n.priority, state = n.state, step = n.step, event_count = n.event_count,
-        opened_at = n.opened_at, changed_at = n.changed_at, last_event_at = n.last_event_at, ladder_at = n.ladder_at,
-        told_at = n.told_at, wake_at = n.wake_at, reached_at = n.reached_at, silenced_until = n.silenced_until,
-        repair_due_at = n.repair_due_at, rises_at = n.rises_at, notified_at = n.notified_at, acknowledged_at = n.acknowledged_at,
-        acknowledged_by = n.acknowledged_by, acknowledged_hub = n.acknowledged_hub, closed_at = n.closed_at,
-        closed_by = n.closed_by, outcome = n.outcome, note = n.note
-    from jsonb_populate_record(null::alerts.alarm, $1::text::jsonb) n
-    where a.alarm_id = n.alarm_id and not $2
 ), happened as (
     insert into alerts.transition (alarm_id, at, event, reason, state, step, priority, actor, hub_id, detail)
     values ($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning transition_id
@@ -167,8 +157,8 @@ returning delivery_id;
 
 -- name: lease
 -- The most urgent due deliveries, hubs before responders (whose one provider may hang with thousands), at most $2, and to no
--- channel more than fit beside those in flight to it ($3, $4, up to $5); all receipts count as one channel, ''. Channel by channel and priority by priority, each by index, so that what waits for a
--- hub that is dead costs the others nothing (ranked all together, 100,000 took half a second, each time). The lease is measured
+-- channel more than fit beside those in flight to it ($3, $4, up to $5); all receipts count as one channel, ''. Channel by channel
+-- and priority by priority, each by index, so that what waits for a hub that is dead costs the others nothing (ranked all together, 100,000 took half a second, each time). The lease is measured
 -- by the database's clock and outlasts the send's time-out; one from the future is none, that clock was put back. Losing it in
 -- a crash only means sending again under the same id, so its commit need not wait for the disk.
 with recursive quiet as materialized (select set_config('synchronous_commit', 'off', true)),

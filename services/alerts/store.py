@@ -156,7 +156,7 @@ async def due_alarm(connection: Connection, now: datetime, passed_over: Iterable
 
 
 async def update(connection: Connection, alarm: Alarm) -> None:
-    """Write what changed of an alarm that the caller has locked, when there is nothing to tell of it."""
+    """Write what changed of an alarm that the caller has locked."""
     await connection.execute(QUERIES["update_alarm"], _json(alarm))
 
 
@@ -194,7 +194,7 @@ async def write_transition(
     *,
     new: bool,
 ) -> Written:
-    """The alarm as it now is, the transition, `event` if that caused it, its notification and its deliveries.
+    """The alarm if it is new, the transition, `event` if that caused it, its notification and its deliveries.
 
     `shown` is the event in the notification; channels in `unsent` have one already.
     """

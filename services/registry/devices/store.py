@@ -14,6 +14,7 @@ from contracts.access import Principal
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
+from services.registry.devices.sign_off import SignOff, on_trust
 from services.registry.devices.values import (
     Change,
     Differs,
@@ -32,8 +33,9 @@ _URGENCY = 5  # nobody waits for it
 
 
 class DeviceStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, sign_off: SignOff = on_trust) -> None:
         self._pool = pool
+        self._sign_off = sign_off
 
     async def register(
         self, new: NewDevice, *, actor: str, now: datetime

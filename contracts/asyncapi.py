@@ -10,13 +10,16 @@ from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
 from contracts.fields import Payload
 from contracts.ids import DEVICE_ID_PATTERN, SLUG_PATTERN
 from contracts.notification import Notification, Probe
+from contracts.provisioning import SERIAL_PATTERN, Credential, ProvisioningRefusal, ProvisioningRequest
 from contracts.topics import ROOT
 
 _DEVICE: Final = f"{ROOT}/devices/{{council_id}}/{{device_id}}"
+_PROVISIONING: Final = f"{ROOT}/provisioning/{{serial}}"
 _HUB: Final = f"{ROOT}/hubs/{{hub_id}}"
 _PARAMETERS: Final = {
     "council_id": f"A council's slug, `{SLUG_PATTERN}`, such as `glasgow-city`; at most 64 characters.",
     "device_id": f"The device, `{DEVICE_ID_PATTERN}`: unique in the country, and its MQTT client id.",
+    "serial": f"What is printed on the unit, `{SERIAL_PATTERN}`.",
     "hub_id": f"A hub's slug, `{SLUG_PATTERN}`, such as `aberdeen-arc`; at most 64 characters.",
 }
 
@@ -72,6 +75,22 @@ CHANNELS: Final = (
         "send",
         (Command,),
         "Sent with a message expiry that ends at `expires_at` (MQTT 5).",
+    ),
+    _Channel(
+        "provisioningRequest",
+        f"{_PROVISIONING}/request",
+        "receive",
+        (ProvisioningRequest,),
+        "A unit that has a claim asks for its own credential. It connects with the user name and client id `claim:{serial}` and "
+        "the claim as its password, subscribes to `response` first, and asks again, byte for byte, until it is answered.",
+    ),
+    _Channel(
+        "provisioningResponse",
+        f"{_PROVISIONING}/response",
+        "send",
+        (Credential, ProvisioningRefusal),
+        "The credential, or why there is none. The same request gets the same answer for as long as its claim lives; never "
+        "retained, never sent unasked.",
     ),
     _Channel(
         "hubNotifications",

@@ -19,6 +19,7 @@ from contracts.asyncapi import asyncapi
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
 from contracts.notification import Notification, Probe
 from contracts.policy import Policy
+from contracts.provisioning import ProvisioningRequest, ProvisioningResponse
 from contracts.verification import Verification
 
 HERE: Final = Path(__file__).parent
@@ -34,6 +35,8 @@ PAYLOADS: Final[dict[str, Any]] = {
     "verification": Verification,
     "action": HubAction,
     "action-result": ActionResult,
+    "provisioning-request": ProvisioningRequest,
+    "provisioning-response": ProvisioningResponse,
     "alarm-detail": AlarmDetail,
     "alarm-event": AlarmEvent,
 }

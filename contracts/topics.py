@@ -64,6 +64,13 @@ class HubTopic(NamedTuple):
         return HubId(self.hub) if is_slug(self.hub) else None
 
 
+class ProvisioningTopic(NamedTuple):
+    """The segments of a provisioning topic as they came."""
+
+    serial: str
+    lane: str
+
+
 def device_topic(council: CouncilId, device: DeviceId, lane: DeviceLane) -> str:
     """The topic of one lane of a device."""
     return f"{ROOT}/devices/{council}/{device}/{lane}"
@@ -109,6 +116,15 @@ def parse_hub_topic(topic: str) -> HubTopic | None:
     match topic.split("/"):
         case ["telecare", "v1", "hubs", hub, lane]:
             return HubTopic(hub, lane)
+        case _:
+            return None
+
+
+def parse_provisioning_topic(topic: str) -> ProvisioningTopic | None:
+    """Take a provisioning topic apart. None when it has another shape altogether."""
+    match topic.split("/"):
+        case ["telecare", "v1", "provisioning", serial, lane] if serial:
+            return ProvisioningTopic(serial, lane)
         case _:
             return None
 

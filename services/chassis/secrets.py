@@ -33,6 +33,7 @@ class Vault:
     def __init__(self, passphrase: str) -> None:
         derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE).derive(passphrase.encode())
         self._fernet = Fernet(base64.urlsafe_b64encode(derived))
+        self._passphrase = passphrase.encode()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Vault:
@@ -46,6 +47,11 @@ class Vault:
         if len(passphrase) < PASSPHRASE_LENGTH_MIN:
             raise SettingsError(f"TELECARE_SECRET_KEY is too short: give at least {PASSPHRASE_LENGTH_MIN} characters")
         return cls(passphrase)
+
+    def key(self, purpose: str) -> bytes:
+        """256 bits for one purpose, always the same: they tell nothing of those for another, nor of the passphrase."""
+        info = f"telecare key, v1: {purpose}".encode()
+        return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(self._passphrase)
 
     def encrypt(self, plain: bytes) -> bytes:
         """Twice the same plaintext gives two different results."""

@@ -43,6 +43,8 @@ class Service:
     tasks: Sequence[Callable[[], Awaitable[None]]] = ()
     # Each returns None, or in a sentence what keeps the service from being ready.
     checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
+    # Each returns None, or in a sentence what whoever looks after the installation should know: for the front page.
+    notes: Sequence[Callable[[], str | None]] = ()
     # Called for each NOTIFY on a channel.
     listens: dict[str, Callable[[str], None]] = field(default_factory=dict)
     # Pages for people, on the front page: path and words.

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
 
     database_url: SecretStr
     mqtt_url: SecretStr
+    mqtt_admin_url: SecretStr | None = None  # who keeps the broker's register of users; without it nobody does
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     bootstrap_token: SecretStr | None = None

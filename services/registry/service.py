@@ -12,6 +12,7 @@ from services.chassis.postgres import Pool, Queries, open_pool
 from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime, Service
+from services.registry.broker.room import broker_room
 from services.registry.contacts import Contacts
 from services.registry.councils import http as councils_http
 from services.registry.councils.store import CouncilStore
@@ -40,9 +41,11 @@ EXPIRY_EVERY_S = 600.0
 async def build(runtime: Runtime) -> Service:
     """Wire the registry. Raises SettingsError when secrets can't be encrypted (TELECARE_SECRET_KEY)."""
     settings, clock = runtime.settings, runtime.clock
-    contacts = Contacts(Vault.from_settings(settings))
+    vault = Vault.from_settings(settings)
+    contacts = Contacts(vault)
     pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
     access = Access(pool, settings, clock)
+    broker = broker_room(runtime, pool, vault)
     rollout = RolloutStore(pool)
     metrics = RolloutMetrics(runtime.metrics, rollout)
     return Service(
@@ -59,7 +62,11 @@ async def build(runtime: Runtime) -> Service:
         loops=[
             Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S),
             Loop("registry-expiry", Expiry(pool, clock).run_once, every_s=EXPIRY_EVERY_S),
+            *broker.loops,
         ],
+        tasks=[broker.shards.run],
+        listens=broker.listens,
+        notes=broker.notes,
         checks=[_database_check(pool)],
         close=pool.close,
     )

@@ -14,7 +14,7 @@ from contracts import documents
 from contracts.asyncapi import CHANNELS, asyncapi
 from contracts.documents import PAYLOADS, json_schema
 from contracts.ids import CouncilId, DeviceId, HubId
-from contracts.topics import device_topic, hub_topic
+from contracts.topics import device_topic, hub_topic, provisioning_topic
 
 DOCUMENT = asyncapi()
 
@@ -106,6 +106,7 @@ def test_the_addresses_are_those_the_code_publishes_on() -> None:
     council, device, hub = CouncilId("{council_id}"), DeviceId("{device_id}"), HubId("{hub_id}")
     built = {
         *(device_topic(council, device, lane) for lane in ("heartbeat", "alarm", "status", "receipt", "command")),
+        *(provisioning_topic("{serial}", lane) for lane in ("request", "response")),
         *(hub_topic(hub, lane) for lane in ("notifications", "actions", "action-results")),
     }
     assert {channel.address for channel in CHANNELS} == built

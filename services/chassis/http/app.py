@@ -79,7 +79,8 @@ def _own(title: str, services: Sequence[Service], metrics: CollectorRegistry) ->
 
     @router.get("/")
     async def front() -> HTMLResponse:
-        return front_page(title, VERSION, names, await readiness.findings(), links)
+        notes = [told for service in services for note in service.notes if (told := note()) is not None]
+        return front_page(title, VERSION, names, await readiness.findings(), links, notes)
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -55,6 +55,7 @@ _PAGE = """<!doctype html>
 <h2>State</h2>
 <p class="{state_class}"><strong>{state}</strong></p>
 {reasons}
+{notes}
 <h2>Running in this process</h2>
 <ul>
 {services}
@@ -77,6 +78,7 @@ def front_page(
     services: Sequence[str],
     findings: Sequence[Finding],
     links: Sequence[tuple[str, str]] = (),
+    notes: Sequence[str] = (),
 ) -> HTMLResponse:
     """The page, with a policy that lets a browser run and fetch nothing. `links`: paths and words of the services' own pages."""
     ready = not findings
@@ -89,6 +91,7 @@ def front_page(
         state="Ready: every check passes." if ready else "Not ready:",
         state_class="good" if ready else "bad",
         reasons="" if ready else f"<ul>\n{reasons}</ul>",
+        notes="\n".join(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
         services="\n".join(f"<li>{escape(name)}</li>" for name in services),
         links="\n".join(f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in (*links, *_LINKS)),
     )

@@ -1,0 +1,82 @@
+"""All that has to do with who may come to the broker, put together for `service.build`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from pydantic import SecretStr
+
+from services.chassis.loop import Loop
+from services.chassis.mqtt import MqttUrl
+from services.chassis.postgres import Pool
+from services.chassis.secrets import Vault
+from services.chassis.service import Runtime
+from services.chassis.settings import SettingsError
+from services.chassis.shard import Lane, Shards
+from services.registry.broker.gauges import EVERY_S as COUNT_EVERY_S
+from services.registry.broker.gauges import CredentialGauge
+from services.registry.broker.reconciler import EVERY_S, Reconciler
+from services.registry.identity import provisioning
+from services.registry.identity.claims import Claims
+from services.registry.identity.provisioning import Provisioning
+
+_log = structlog.get_logger(__name__)
+
+PURPOSE = "broker credentials"
+UNKEPT = (
+    "Devices' identity is not enforced: nobody keeps the broker's register of users (TELECARE_MQTT_ADMIN_URL is not set). "
+    "A broker that lets anybody in is for loopback only."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerRoom:
+    claims: Claims
+    shards: Shards
+    loops: Sequence[Loop]
+    listens: dict[str, Callable[[str], None]]
+    notes: Sequence[Callable[[], str | None]]
+
+
+def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
+    """Raises SettingsError for an admin URL that is none."""
+    key = vault.key(PURPOSE)
+    claims = Claims(pool, key)
+    loops = [Loop("broker-gauge", CredentialGauge(pool, runtime.metrics).run_once, COUNT_EVERY_S)]
+    reconciler, url = None, admin_url(runtime.settings.mqtt_admin_url)
+    if url is None:
+        _log.warning("broker_identity_not_enforced", hint="set TELECARE_MQTT_ADMIN_URL; without it, loopback only")
+    else:
+        reconciler = Reconciler(pool, runtime.clock, url, key)
+        loops.append(Loop("broker-register", reconciler.run_once, EVERY_S))
+    work = Provisioning(claims, runtime.clock, runtime.publisher, reconciler).work
+    shards = Shards(
+        pool=pool,
+        mqtt_url=runtime.mqtt_url,
+        clock=runtime.clock,
+        instance=runtime.instance,
+        service="registry",
+        lanes={provisioning.LANE: Lane(work, provisioning.RECEIVE_MAX)},
+    )
+    return BrokerRoom(claims, shards, loops, {"broker": lambda _: loops[-1].poke()}, (lambda: _note(reconciler),))
+
+
+def admin_url(setting: SecretStr | None) -> MqttUrl | None:
+    """Raises SettingsError for one that cannot be read."""
+    if setting is None:
+        return None
+    try:
+        return MqttUrl.parse(setting.get_secret_value())
+    except ValueError as error:
+        raise SettingsError(f"TELECARE_MQTT_ADMIN_URL is not usable: {error}") from None
+
+
+def _note(reconciler: Reconciler | None) -> str | None:
+    """For the front page; it keeps nobody's alarm from anybody, so it is no matter of readiness."""
+    if reconciler is None:
+        return UNKEPT
+    if reconciler.trouble is not None:
+        return f"The broker's register of users is not kept: {reconciler.trouble}."
+    return None

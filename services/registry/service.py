@@ -17,6 +17,8 @@ from services.registry.contacts import Contacts
 from services.registry.councils import http as councils_http
 from services.registry.councils.store import CouncilStore
 from services.registry.devices import http as devices_http
+from services.registry.devices import life_http
+from services.registry.devices.life import DeviceLife
 from services.registry.devices.store import DeviceStore
 from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
@@ -46,6 +48,7 @@ async def build(runtime: Runtime) -> Service:
     pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
+    devices = DeviceStore(pool)
     rollout = RolloutStore(pool)
     metrics = RolloutMetrics(runtime.metrics, rollout)
     return Service(
@@ -56,7 +59,8 @@ async def build(runtime: Runtime) -> Service:
             responders_http.routes(ResponderStore(pool, contacts), access, clock),
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
-            devices_http.routes(DeviceStore(pool), access, clock),
+            devices_http.routes(devices, access, clock),
+            life_http.routes(devices, DeviceLife(pool), access, clock),
             rollout_http.routes(rollout, access),
         ],
         loops=[

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
-from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug, Text32, Text64, Text128
+from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug, Text32
 from services.registry.devices.values import Change
-from services.registry.domain.device import Device, postcode_district
+from services.registry.domain.device import Device, iccid, postcode_district
+from services.registry.domain.personal import impersonal
 
-Name: TypeAlias = Annotated[Text64, Field(min_length=1)]
+_Stripped: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=STORABLE_PATTERN)]
+Name: TypeAlias = Annotated[_Stripped, Field(max_length=64)]
 District: TypeAlias = Annotated[
     str,
     Field(max_length=16),
@@ -20,40 +22,66 @@ District: TypeAlias = Annotated[
     Field(description="G12, EH1: never the full postcode."),
 ]
 Plmn: TypeAlias = Annotated[str, Field(pattern=r"^[0-9]{5,6}$", description='The SIM\'s operator, such as "23410".')]
-Reference: TypeAlias = Annotated[
-    Text128, Field(min_length=1, description="Means something to the hub only; never a name or an address.")
+Iccid: TypeAlias = Annotated[
+    str, Field(max_length=40), AfterValidator(iccid), Field(description="The number printed on the SIM.")
 ]
+Reference: TypeAlias = Annotated[
+    _Stripped,
+    AfterValidator(impersonal),
+    Field(max_length=128, description="Means something to the hub only; never a name or an address."),
+]
+AnalogueUnit: TypeAlias = Annotated[
+    _Stripped,
+    AfterValidator(impersonal),
+    Field(max_length=64, description="The council's own number of the analogue unit; never its telephone number."),
+]
+Notes: TypeAlias = Annotated[
+    _Stripped,
+    AfterValidator(impersonal),
+    Field(max_length=1000, description="Of the box, never of a person: what looks like a person's data is refused."),
+]
+Reason: TypeAlias = Annotated[_Stripped, AfterValidator(impersonal), Field(max_length=500)]
 
 
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class DeviceBody(_Body):
-    """A device to register."""
+class _Attributes(_Body):
+    """What need not be known of a device."""
+
+    postcode_district: District | None = None
+    sim_operator: Plmn | None = None
+    iccid: Iccid | None = None
+    installation_ref: Reference | None = None
+    replaces_analogue: AnalogueUnit | None = None
+    sole_trigger: Annotated[
+        Text32 | None, Field(min_length=1, description="The peripheral that is the person's only way to call.")
+    ] = None
+    notes: Notes | None = None
+
+
+class DeviceBody(_Attributes):
+    """A device to register, or one that is ordered only."""
 
     device_id: DeviceIdText
     council_id: Slug
     serial: Name
     model: Name
-    postcode_district: District | None = None
-    sim_operator: Plmn | None = None
-    installation_ref: Reference | None = None
+    stage: Literal["ordered", "registered"] = "registered"
+
+    def said(self) -> dict[str, Any]:
+        """The fields that were given, of those that a device keeps."""
+        return self.model_dump(exclude_unset=True, exclude={"stage"})
 
 
-class PatchBody(_Body):
+class PatchBody(_Attributes):
     """What shall change; a field left out stays, null clears one that need not be there."""
 
     # These can't be cleared, so null is no value of theirs; the default stands for "left out" and is never read.
     council_id: Slug = ""
     serial: Name = ""
     model: Name = ""
-    postcode_district: District | None = None
-    sim_operator: Plmn | None = None
-    installation_ref: Reference | None = None
-    sole_trigger: Annotated[
-        Text32 | None, Field(min_length=1, description="The peripheral that is the person's only way to call.")
-    ] = None
 
     def changes(self) -> dict[str, Any]:
         """The fields that were given."""
@@ -63,15 +91,46 @@ class PatchBody(_Body):
 class MoveBody(_Body):
     """Why, for the history."""
 
-    reason: Annotated[str | None, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN)] = None
+    reason: Reason | None = None
+
+
+class SuspendBody(MoveBody):
+    """Why, and until when probably. Nothing ends by itself."""
+
+    until: AwareDatetime | None = None
+
+
+class GoLiveBody(MoveBody):
+    """`override`: though the checklist is not complete, on the word of whoever asks, for a reason, in the reports."""
+
+    override: bool = False
+
+
+class ReplaceBody(MoveBody):
+    """Which device takes the place. One that is not on the register yet is put there, when serial and model are given."""
+
+    device_id: DeviceIdText
+    serial: Name | None = None
+    model: Name | None = None
+    sim_operator: Plmn | None = None
+    iccid: Iccid | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceDetail(Device):
-    """A single device, with its history."""
+    """A single device, whose place it took, and its history."""
 
+    replaces: str | None
     history: list[Change]
 
     @classmethod
-    def of(cls, device: Device, history: Sequence[Change]) -> Self:
-        return cls(**asdict(device), history=list(history))
+    def of(cls, device: Device, replaces: str | None, history: Sequence[Change]) -> Self:
+        return cls(**asdict(device), replaces=replaces, history=list(history))
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """Both devices, as they are now."""
+
+    replaced: Device
+    successor: Device

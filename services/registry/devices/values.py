@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,24 @@ class NewDevice:
     model: str
     postcode_district: str | None = None
     sim_operator: str | None = None
+    iccid: str | None = None
     installation_ref: str | None = None
+    replaces_analogue: str | None = None
+    sole_trigger: str | None = None
+    notes: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """By name, in the order of the columns."""
+        return {name: getattr(self, name) for name in NewDevice.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A change that is asked for: by whom, why, when."""
+
+    actor: str
+    now: datetime
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,7 @@ class Filter:
     council: str | None = None
     stage: Stage | None = None
     q: str | None = None
+    overridden: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +80,15 @@ class Differs:
 
 
 @dataclass(frozen=True, slots=True)
-class SerialTaken:
-    """Another device has this serial."""
+class Taken:
+    """Another device has this serial, or this SIM."""
+
+    field: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnknownCouncil:
     """There is no such council."""
+
+
+Changes = Mapping[str, Any]

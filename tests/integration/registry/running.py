@@ -6,7 +6,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from contracts.access import Role
+from contracts.access import Principal, Role
 from services.chassis.postgres.pool import connect
 from services.chassis.service import Service
 from services.registry.tokens import create_token
@@ -66,6 +66,10 @@ class Registry:
         finally:
             await connection.close()
         return self.ops.by(token)
+
+    def principal(self, role: Role, name: str) -> Principal:
+        """Somebody of that role, for whoever is asked without HTTP."""
+        return Principal(name=name, role=role)
 
     async def make_hub(self, hub_id: str, *councils: str) -> None:
         """A hub told by MQTT, which takes these councils' alarms."""

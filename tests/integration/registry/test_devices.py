@@ -199,7 +199,7 @@ async def test_an_illegal_move_is_a_conflict_that_says_which_are_legal(registry:
     await registry.register("TC-1")
     problem = refused(await registry.ops.post("/api/v1/devices/TC-1/resume"), 409)
     assert problem["reason"] == "illegal_move"
-    assert problem["legal_moves"] == ["claim", "withdraw", "go-live"]
+    assert problem["legal_moves"] == ["claim", "replace", "withdraw", "go-live"]
     await registry.ops.post("/api/v1/devices/TC-1/withdraw", {"reason": "returned"})
     assert refused(await registry.ops.post("/api/v1/devices/TC-1/claim"), 409)["legal_moves"] == []
 
@@ -223,7 +223,7 @@ async def test_ops_put_a_registered_device_live_only_with_a_reason(registry: Reg
     engineer = await registry.caller("engineer", councils=["glasgow-city"])
     await registry.register("TC-2")
     problem = refused(await engineer.post("/api/v1/devices/TC-2/go-live", {"reason": "trust me"}), 409)
-    assert problem["legal_moves"] == ["claim", "withdraw"]
+    assert problem["legal_moves"] == ["claim", "replace", "withdraw"]
 
 
 async def test_a_device_that_does_not_exist_is_not_found(registry: Registry) -> None:

@@ -6,16 +6,16 @@ from typing import Final
 
 from fastapi import APIRouter
 
+from contracts.access import Role
 from services.alerts import actions, kpis
 from services.alerts.auditor import EVERY_S as AUDIT_EVERY_S
-from services.alerts.console import Console, Embedding, console_router
-from services.alerts.console.sessions import Sessions
+from services.alerts.console import Console, Embedding, console_routers
 from services.alerts.console.stream import CHANNELS as CONSOLE_CHANNELS
 from services.alerts.console.stream import Stream
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
 from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
-from services.alerts.kpis.page import page_router
+from services.alerts.kpis.page import page_routers
 from services.alerts.parts import Parts, assemble
 from services.alerts.people import People
 from services.alerts.probes import http as probes_http
@@ -32,10 +32,16 @@ from services.alerts.silences import routes as silence_routes
 from services.chassis.event_log import Consumer
 from services.chassis.http import Access
 from services.chassis.loop import Loop
-from services.chassis.service import Runtime, Service
+from services.chassis.pages import Sessions
+from services.chassis.service import Link, Runtime, Service
 from services.chassis.shard import Lane, Shards
 
 WAKERS: Final = 4
+_READERS: Final = frozenset[Role]({"ops", "hub", "engineer", "viewer"})
+LINKS: Final = (
+    Link("/console/", "Hub console", "the page that operators work with", _READERS),
+    Link("/console/kpis", "Figures", "how soon people answered, month by month", _READERS),
+)
 
 
 async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service:
@@ -74,7 +80,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
             "alarm_transition": parts.feed.poke,
             **dict.fromkeys(CONSOLE_CHANNELS, console.stream.poke),
         },
-        links=(("console/", "Hub console: the page that operators work with"),),
+        links=LINKS,
         close=parts.close,
     )
 
@@ -86,8 +92,8 @@ def _routers(runtime: Runtime, parts: Parts, access: Access, console: Console) -
         kpis.routes(months, clock, access),
         probes_http.routes(parts.reading, access),
         silence_routes(parts.reading, parts.pool, access, clock),
-        console_router(console),
-        page_router(months, clock, console.gate),
+        *console_routers(console),
+        *page_routers(months, clock, console.gate),
         notify_routes(parts.reading, clock, runtime.settings.notify_callback_token),
     )
 

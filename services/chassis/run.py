@@ -27,6 +27,7 @@ from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.http import create_app, serve
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl, Publisher
+from services.chassis.pages.door import build_door
 from services.chassis.postgres import is_transient
 from services.chassis.postgres.listen import listen
 from services.chassis.postgres.migrate import missing
@@ -92,12 +93,17 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
     async with contextlib.AsyncExitStack() as stack:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stack.callback(failed.cancel)
-        started = []
-        for build in builds:
-            service = await build(runtime)
+        started: list[Service] = []
+
+        def start(service: Service) -> None:
             started.append(service)
             if service.close is not None:
                 stack.push_async_callback(service.close)
+
+        for build in builds:
+            start(await build(runtime))
+        if door := await build_door(runtime, started):
+            start(door)
         app = create_app(title="telecare", services=started, metrics=runtime.metrics)
         server = await _serve(app, settings)
         stack.push_async_callback(server.stop)

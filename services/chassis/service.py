@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fastapi import APIRouter
     from prometheus_client import CollectorRegistry
 
+    from contracts.access import Role
     from services.chassis.clock import Clock
     from services.chassis.loop import Loop
     from services.chassis.mqtt import MqttUrl, Publisher
@@ -33,6 +34,27 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A page for people: on the front page with all its words, and by its name in the header of every page, for its `roles`.
+
+    `path` as `/console/`: whoever signs in may come back to whatever is below it.
+    """
+
+    path: str
+    name: str
+    about: str
+    roles: frozenset[Role]
+
+
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """Another way in, as a button on the sign-in page: posted to `path`, with the page to go on to as `next`."""
+
+    label: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """Made by each service's `build(runtime)`; run by `services.chassis.run`."""
 
@@ -47,6 +69,7 @@ class Service:
     notes: Sequence[Callable[[], str | None]] = ()
     # Called for each NOTIFY on a channel.
     listens: dict[str, Callable[[str], None]] = field(default_factory=dict)
-    # Pages for people, on the front page: path and words.
-    links: Sequence[tuple[str, str]] = ()
+    # Pages for people; where there is one, the process has a sign-in.
+    links: Sequence[Link] = ()
+    entrances: Sequence[Entrance] = ()
     close: Callable[[], Awaitable[None]] | None = None

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from services.alerts.console.times import LONDON
+from services.chassis.pages.times import LONDON
 from tests.browser.conftest import Operator
 from tests.browser.operators import Screen
 from tests.integration.alerts.running import Installation

@@ -8,7 +8,7 @@ from tests.integration.alerts.running import OPS, Installation
 
 async def _sessions_end_in(alerts: Installation, minutes: int) -> None:
     await alerts.database.execute(
-        "update alerts.console_session set created_at = now() - interval '13 hours', "
+        "update chassis.session set created_at = now() - interval '13 hours', "
         "expires_at = now() + make_interval(mins => $1)",
         minutes,
     )
@@ -45,7 +45,7 @@ async def test_a_sign_in_that_has_ended_asks_for_another_and_the_page_stays(
     await morag.open_alarm(device)
     await morag.page.get_by_label("Note").fill("half a sentence")
     await morag.page.get_by_text("Equipment fault").click()
-    await alerts.database.execute("update alerts.console_session set ended_at = now()")
+    await alerts.database.execute("update chassis.session set ended_at = now()")
     await morag.alarm.get_by_role("button", name="Close the alarm").click()
     dialog = morag.page.locator("#session-dialog")
     await expect(morag.page.locator("#line")).to_have_text("Signed out")
@@ -71,10 +71,10 @@ async def test_signing_out_ends_it_and_leaves_no_draft_behind(alerts: Installati
     await morag.open_alarm(device)
     await morag.page.get_by_label("Note").fill("about a person")
     await morag.page.get_by_role("button", name="Sign out").click()
-    await expect(morag.page.get_by_role("heading", name="Hub console")).to_be_visible()
+    await expect(morag.page.get_by_role("heading", name="Sign in")).to_be_visible()
     assert "about a person" not in await morag.page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
     await morag.page.goto(f"{morag.url}/console/")
-    await expect(morag.page).to_have_url(f"{morag.url}/console/sign-in?next=/console/")
+    await expect(morag.page).to_have_url(f"{morag.url}/sign-in?next=/console/")
 
 
 async def test_a_link_from_another_site_finds_whoever_is_signed_in(alerts: Installation, operator: Operator) -> None:

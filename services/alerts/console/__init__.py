@@ -5,6 +5,6 @@ What its people do goes the way of the HTTP API: the same `People`, the same ans
 """
 
 from services.alerts.console.embedding import Button, Embedding
-from services.alerts.console.routes import Console, console_router
+from services.alerts.console.routes import Console, console_routers
 
-__all__ = ["Button", "Console", "Embedding", "console_router"]
+__all__ = ["Button", "Console", "Embedding", "console_routers"]

@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from contracts import action
 from contracts.vocabulary import Outcome
-from services.alerts.console.gate import Form, Signed, wants_page
 from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.http.asker import Operator
 from services.alerts.http.routes import act
@@ -21,6 +20,7 @@ from services.alerts.silences.bodies import SilenceBody, SilenceView
 from services.alerts.silences.http import end_silence, start_silence
 from services.chassis.clock import Clock
 from services.chassis.http import invalid
+from services.chassis.pages import Form, Signed, wants_page
 from services.chassis.postgres import Pool
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import quote
 
 from services.alerts.console import presence
-from services.alerts.console.sessions import Session
+from services.alerts.console.operators import has
 from services.alerts.console.sql import QUERIES
 from services.alerts.domain.alarm import Alarm
 from services.alerts.http.asker import Scope
@@ -18,6 +18,7 @@ from services.alerts.silences.store import Silence
 from services.alerts.store import QUERIES as ALERTS
 from services.alerts.store import alarm_of
 from services.chassis.http import Paging
+from services.chassis.pages import Session
 from services.chassis.postgres import Connection
 
 if TYPE_CHECKING:
@@ -103,8 +104,8 @@ async def read_board(connection: Connection, session: Session, now: datetime) ->
         cursor=f"{start['xact']}-0",
         hub=await connection.fetchval(QUERIES["hub_name"], scope.hub) if scope.hub else None,
         waiting=shown(waiting),
-        mine=[card for card in shown(taken) if session.has(card.alarm)],
-        others=[card for card in shown(taken) if not session.has(card.alarm)],
+        mine=[card for card in shown(taken) if has(session, card.alarm)],
+        others=[card for card in shown(taken) if not has(session, card.alarm)],
         technical=shown(technical),
         tests=tests,
         closed=closed,

@@ -1,4 +1,4 @@
-"""What whoever runs the console adds to it: the demo has a way in without a token, and a pendant to press."""
+"""What whoever runs the console adds to it: the demo has a pendant to press."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """`sign_in`: on the sign-in page, beside its form. `tools`: in the bar at the top of every page."""
+    """`tools`: in the bar at the top of the console."""
 
-    sign_in: Button | None = None
     tools: tuple[Button, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -11,18 +11,16 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from services.alerts.console import presence
 from services.alerts.console.board import read_board
 from services.alerts.console.embedding import Embedding
-from services.alerts.console.gate import Signed, secret_of
-from services.alerts.console.pages import page
-from services.alerts.console.sessions import Session, Sessions
+from services.alerts.console.site import SITE
 from services.alerts.console.sql import QUERIES
 from services.alerts.console.story import read_story
 from services.alerts.console.stream import Stream
-from services.alerts.console.times import iso
 from services.alerts.console.turns import Turns
 from services.alerts.http.asker import Reader, Scope
 from services.alerts.store import as_uuid
 from services.chassis.clock import Clock
 from services.chassis.http import Problem
+from services.chassis.pages import Session, Sessions, Signed, secret_of
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
 
@@ -33,7 +31,7 @@ def add_looking(
     """Whoever may read alarms may look."""
     turns = Turns()
 
-    async def show(session: Session, alarm_id: str | None) -> Response:
+    async def show(request: Request, session: Session, alarm_id: str | None) -> Response:
         async with turns.one():
             now = clock.now()
             async with borrow(pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
@@ -41,19 +39,15 @@ def add_looking(
                 story = None if alarm_id is None else await read_story(connection, alarm_id, session, now)
             if alarm_id is not None and story is None:
                 raise _not_found()
-            return page("console.html", board=board, story=story, session=session, now=now, embedding=embedding)
+            return SITE.page(request, "console.html", board=board, story=story, now=now, embedding=embedding)
 
     @router.get("/")
-    async def queue(_who: Reader, session: Signed) -> Response:
-        return await show(session, None)
+    async def queue(request: Request, _who: Reader, session: Signed) -> Response:
+        return await show(request, session, None)
 
     @router.get("/alarms/{alarm_id}")
-    async def alarm(alarm_id: str, _who: Reader, session: Signed) -> Response:
-        return await show(session, alarm_id)
-
-    @router.get("/session")
-    async def signed_in(session: Signed) -> dict[str, Any]:
-        return {"operator": session.operator, "expires_at": iso(session.expires_at)}
+    async def alarm(request: Request, alarm_id: str, _who: Reader, session: Signed) -> Response:
+        return await show(request, session, alarm_id)
 
     @router.get("/stream", response_class=StreamingResponse)
     async def follow(

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.alerts.console.sessions import Session
 from services.alerts.console.sql import QUERIES
+from services.chassis.pages import Session
 from services.chassis.postgres import Connection
 
 EXPIRES_AFTER: Final = timedelta(seconds=15)

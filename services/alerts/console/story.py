@@ -12,10 +12,10 @@ from contracts.alarm import AlarmDetail, HistoryEntry
 from contracts.alarm_event import AlarmEvent
 from services.alerts.console import presence
 from services.alerts.console.board import Card
-from services.alerts.console.sessions import Session
 from services.alerts.console.sql import QUERIES
 from services.alerts.http.asker import Scope
 from services.alerts.http.store import read_alarm
+from services.chassis.pages import Session
 from services.chassis.postgres import Connection
 
 

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.alerts.console.times import iso
 from services.alerts.http.asker import Scope
 from services.alerts.http.feed import Feed
 from services.chassis.clock import Clock
+from services.chassis.pages.times import iso
 from services.chassis.postgres import is_transient
 
 CHANNELS: Final = ("console_presence", "silence")

@@ -2,66 +2,55 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from contracts.rota import LONDON
-from services.alerts.console.gate import Gate, PageRoute
 from services.alerts.domain.kpis import Figures, Group, Month, Report
 from services.alerts.http.asker import Reader, Scope
 from services.alerts.kpis.http import MonthText, as_download, wanted
 from services.alerts.kpis.store import Months
 from services.chassis.clock import Clock
+from services.chassis.pages import Gate, Site
 
-_TEMPLATES: Final = Path(__file__).with_name("templates")
-_STYLE: Final = (_TEMPLATES / "style.css").read_text(encoding="utf-8")
-_STYLE_HASH: Final = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
-_HEADERS: Final = {
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "same-origin",
-}
+SITE: Final = Site("/console/kpis", __file__, scripts=False)
 _PRIORITIES: Final = {"1": "1, life", "2": "2, welfare"}
 _PERCENTILES: Final = {"p50": "Half within", "p90": "90 %", "p95": "95 %", "p99": "99 %", "max": "Longest"}
 
 
-def page_router(months: Months, clock: Clock, gate: Gate) -> APIRouter:
-    """The router, to be mounted beside the console's; in no API document, for it is for people."""
-    router = APIRouter(prefix="/console", include_in_schema=False, route_class=PageRoute, dependencies=[Depends(gate)])
+def page_routers(months: Months, clock: Clock, gate: Gate) -> Sequence[APIRouter]:
+    """To be mounted beside the console's; in no API document, for they are for people."""
+    router = SITE.gated(gate)
 
-    @router.get("/kpis")
+    @router.get("")
     async def kpis(
-        who: Reader, month: MonthText = None, form: Annotated[Literal["html", "csv"], Query(alias="format")] = "html"
+        request: Request,
+        who: Reader,
+        month: MonthText = None,
+        form: Annotated[Literal["html", "csv"], Query(alias="format")] = "html",
     ) -> Response:
         now = clock.now()
         report = await months.read(wanted(month, now), Scope.of(who), now)
-        return as_download(report) if form == "csv" else render(report, await months.names())
+        return as_download(report) if form == "csv" else render(request, report, await months.names())
 
-    return router
+    return SITE.static_router(), router
 
 
-def render(report: Report, names: Mapping[tuple[str, str], str]) -> HTMLResponse:
+def render(request: Request, report: Report, names: Mapping[tuple[str, str], str]) -> HTMLResponse:
     """The page; `names` are what people call councils and hubs. Whatever is put into it is text, never markup."""
-    text = _ENVIRONMENT.get_template("month.html").render(
+    return SITE.page(
+        request,
+        "month.html",
         report=report,
-        style=Markup(_STYLE),  # noqa: S704 - a file of ours
         is_last=report.month == Month.of(report.as_of),
         councils=_named(report.councils, "council", names, "Nobody knows which"),
         hubs=_named(report.hubs, "hub", names, "None was told"),
         priorities=[(_PRIORITIES.get(each.key, each.key), each.figures) for each in report.priorities],
     )
-    return HTMLResponse(text, headers=_HEADERS)
 
 
 def _named(
@@ -93,22 +82,10 @@ def moment(at: datetime) -> str:
     return f"{local.day} {local:%B %Y, %H:%M %Z}"
 
 
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "count": "{:,}".format,
-        "moment": moment,
-        "percent": percent,
-        "percentile": _PERCENTILES.__getitem__,
-        "wait": wait,
-    }
-    return environment
-
-
-_ENVIRONMENT: Final = _environment()
+SITE.environment.filters |= {
+    "count": "{:,}".format,
+    "moment": moment,
+    "percent": percent,
+    "percentile": _PERCENTILES.__getitem__,
+    "wait": wait,
+}

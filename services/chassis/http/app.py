@@ -62,6 +62,7 @@ def create_app(
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     install(app)
+    app.state.links = [link for service in services for link in service.links]
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
     app.include_router(_own(title, services, metrics))
     for service in services:

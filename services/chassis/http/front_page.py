@@ -10,6 +10,7 @@ from html import escape
 from fastapi.responses import HTMLResponse
 
 from services.chassis.http.readiness import Finding
+from services.chassis.service import Link
 
 # Contrast of text on its ground is 7:1 or more in both schemes; links are underlined, so that colour alone tells nothing;
 # a link's line is 2.75rem (44 px) high, a target for a thumb.
@@ -77,11 +78,12 @@ def front_page(
     version: str,
     services: Sequence[str],
     findings: Sequence[Finding],
-    links: Sequence[tuple[str, str]] = (),
+    links: Sequence[Link] = (),
     notes: Sequence[str] = (),
 ) -> HTMLResponse:
-    """The page, with a policy that lets a browser run and fetch nothing. `links`: paths and words of the services' own pages."""
+    """The page, with a policy that lets a browser run and fetch nothing. `links`: the services' own pages."""
     ready = not findings
+    own = [(link.path.removeprefix("/"), f"{link.name}: {link.about}") for link in links]
     reasons = "".join(f"<li>{escape(each.service)}: {escape(each.reason)}</li>\n" for each in findings)
     page = _PAGE.format(
         title=escape(title),
@@ -93,7 +95,7 @@ def front_page(
         reasons="" if ready else f"<ul>\n{reasons}</ul>",
         notes="\n".join(f"<p><strong>Note:</strong> {escape(note)}</p>" for note in notes),
         services="\n".join(f"<li>{escape(name)}</li>" for name in services),
-        links="\n".join(f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in (*links, *_LINKS)),
+        links="\n".join(f'<li><a href="{escape(path)}">{escape(text)}</a></li>' for path, text in (*own, *_LINKS)),
     )
     headers = {"Content-Security-Policy": _CONTENT_SECURITY_POLICY, "Cache-Control": "no-store"}
     return HTMLResponse(page, headers=headers)

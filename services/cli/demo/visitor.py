@@ -12,13 +12,12 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from services.alerts.console import Button, Embedding
-from services.alerts.console.gate import is_loopback, keep, same_origin, wants_page
-from services.alerts.console.sessions import Sessions
 from services.alerts.parts import ROLE
 from services.alerts.service import build as build_alerts
 from services.chassis.http import Access, Problem
+from services.chassis.pages import LASTS, Sessions, is_loopback, keep, same_origin, wants_page
 from services.chassis.postgres import open_pool
-from services.chassis.service import Runtime, Service
+from services.chassis.service import Entrance, Runtime, Service
 from services.simulator.occurrence import Occurrence
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 NAME: Final = "Visitor"
 _LEFT_TO_THEM_S: Final = 30.0
 _PRESS: Final = Occurrence(kind="personal_trigger", peripheral_id="pendant-1", location="home")
-_SIGN_IN: Final = Button("Sign in as a visitor of the demo", "/console/demo/sign-in")
+_SIGN_IN: Final = Entrance("Sign in as a visitor of the demo", "/console/demo/sign-in")
 _PENDANT: Final = Button("Press a pendant", "/console/demo/press")
 
 
@@ -45,7 +44,7 @@ class Visitor:
 
     def builds(self, builds: Sequence[Build]) -> list[Build]:
         """Those, with a console that lets the visitor in, and what answers its buttons."""
-        embedding = Embedding(sign_in=_SIGN_IN, tools=(_PENDANT,))
+        embedding = Embedding(tools=(_PENDANT,))
         alerts = partial(build_alerts, embedding=embedding)
         return [*(alerts if each is build_alerts else each for each in builds), self._build]
 
@@ -66,7 +65,7 @@ class Visitor:
         async def close() -> None:
             pool.terminate()
 
-        return Service(name="demo", routers=(self._router(sessions),), close=close)
+        return Service(name="demo", routers=(self._router(sessions),), entrances=(_SIGN_IN,), close=close)
 
     def _router(self, sessions: Sessions) -> APIRouter:
         router = APIRouter(
@@ -79,7 +78,7 @@ class Visitor:
             if opened is None:
                 raise Problem(HTTPStatus.FORBIDDEN, "The demo's own token is refused.")
             response = RedirectResponse("/console/", HTTPStatus.SEE_OTHER)
-            keep(response, request, opened[0])
+            keep(response, request, opened[0], LASTS)
             return response
 
         @router.post("/press")

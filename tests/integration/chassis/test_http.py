@@ -34,7 +34,7 @@ from services.chassis.http import (
 )
 from services.chassis.loop import Loop
 from services.chassis.postgres import open_pool
-from services.chassis.service import Service
+from services.chassis.service import Link, Service
 from services.chassis.settings import load_settings
 from tests.blackbox.api import PROBLEM, Api
 from tests.support.servers import DatabaseServer, until
@@ -335,10 +335,11 @@ async def test_the_front_page_says_what_runs_and_fetches_nothing_from_anywhere()
 
 
 async def test_pages_of_a_service_for_people_are_the_first_links_of_the_front_page() -> None:
-    async with served(Service("x", links=(("console/", "For <operators>"),))) as (nobody, _):
+    link = Link("/console/", "Console", "for <operators>", frozenset())
+    async with served(Service("x", links=(link,))) as (nobody, _):
         answer = await nobody.get("/")
         assert [link["href"] for link in Markup(answer.body).all("a")][:2] == ["console/", "docs"]
-        assert "For &lt;operators&gt;" in answer.body
+        assert "Console: for &lt;operators&gt;" in answer.body
 
 
 async def test_text_and_links_of_the_front_page_stand_out_from_their_ground() -> None:

@@ -12,7 +12,7 @@ const REGIONS = ["silences", "queue", "alarm"];
 export const events = new EventTarget();
 
 /** The headers by which the server knows a script, and tells it of errors as such. */
-export const SCRIPT = { "X-Telecare-Console": "1" };
+export const SCRIPT = { "X-Telecare-Script": "1" };
 
 const HOME = "/console/";
 let reading = null;

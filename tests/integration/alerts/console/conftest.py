@@ -13,7 +13,16 @@ from tests.integration.alerts.running import Installation, add_hub, run_alerts
 from tests.support.servers import Broker, Database
 
 PAGE = {"Accept": "text/html"}
-SCRIPT = {"X-Telecare-Console": "1", "Accept": "application/json"}
+SCRIPT = {"X-Telecare-Script": "1", "Accept": "application/json"}
+
+
+DOOR = ("/sign-in", "/sign-out", "/session")
+"""Of all pages, and so not below the console's address."""
+
+
+def address(path: str) -> str:
+    """Of a page of the console, or of the door."""
+    return path if path.startswith(DOOR) else f"/console{path}"
 
 
 class Caller:
@@ -25,13 +34,13 @@ class Caller:
         self.origin: str | None = url
 
     async def get(self, path: str, headers: dict[str, str] | None = None) -> aiohttp.ClientResponse:
-        response = await self.http.get(f"{self.url}/console{path}", headers=headers or PAGE, allow_redirects=False)
+        response = await self.http.get(f"{self.url}{address(path)}", headers=headers or PAGE, allow_redirects=False)
         await response.read()
         return response
 
     async def post(self, path: str, headers: dict[str, str] | None = None, /, **form: Any) -> aiohttp.ClientResponse:
         sent = {**(headers or SCRIPT), **({"Origin": self.origin} if self.origin else {})}
-        response = await self.http.post(f"{self.url}/console{path}", data=form, headers=sent, allow_redirects=False)
+        response = await self.http.post(f"{self.url}{address(path)}", data=form, headers=sent, allow_redirects=False)
         await response.read()
         return response
 

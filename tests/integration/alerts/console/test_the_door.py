@@ -2,7 +2,7 @@
 
 from http.cookies import SimpleCookie
 
-from services.alerts.console.attempts import FAILURES_MAX
+from services.chassis.pages.attempts import FAILURES_MAX
 from tests.integration.alerts.console.conftest import PAGE, SCRIPT, Caller, Enter, MakeCaller
 from tests.integration.alerts.running import OPS, Installation
 from tests.support.servers import until
@@ -14,7 +14,7 @@ async def test_without_a_sign_in_there_is_only_the_door(alerts: Installation, ca
     alarm_id = (await alerts.alarm(device))["alarm_id"]
     for path in ("/", f"/alarms/{alarm_id}", "/stream", "/session", "/kpis"):
         page, script = await stranger.get(path), await stranger.get(path, SCRIPT)
-        assert (page.status, page.headers["Location"].partition("?")[0]) == (303, "/console/sign-in"), path
+        assert (page.status, page.headers["Location"].partition("?")[0]) == (303, "/sign-in"), path
         assert script.status == 401, path
         assert device not in await page.text()
     for act in ("acknowledge", "release", "close", "looking", "left"):
@@ -27,10 +27,10 @@ async def test_the_cookie_is_out_of_reach_of_scripts_and_of_other_sites_and_is_s
 ) -> None:
     morag = caller()
     answer = await morag.sign_in(OPS)
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["telecare-console"]
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["telecare-session"]
     assert (cookie["httponly"], cookie["samesite"].lower(), cookie["max-age"]) == (True, "strict", str(14 * 3600))
     assert not cookie["secure"]  # this machine itself, over plain http
-    stored = await alerts.database.fetchrow("select * from alerts.console_session")
+    stored = await alerts.database.fetchrow("select * from chassis.session")
     assert stored is not None
     assert cookie.value not in repr(stored)
     assert OPS not in repr(stored)
@@ -41,13 +41,13 @@ async def test_anywhere_but_on_loopback_the_cookie_is_secure(caller: MakeCaller)
     morag = caller()
     morag.origin = "https://console.example"
     answer = await morag.post("/sign-in", {**SCRIPT, "Host": "console.example"}, token=OPS, operator="Morag")
-    cookie = SimpleCookie(answer.headers["Set-Cookie"])["__Host-telecare-console"]
+    cookie = SimpleCookie(answer.headers["Set-Cookie"])["__Host-telecare-session"]
     assert (cookie["secure"], cookie["path"]) == (True, "/")
 
 
 async def test_a_browser_that_kept_no_cookie_is_told_so(caller: MakeCaller) -> None:
     page = await caller().get("/?from=sign-in")
-    again = await caller().get(page.headers["Location"].removeprefix("/console"))
+    again = await caller().get(page.headers["Location"])
     assert "did not keep the sign-in" in await again.text()
 
 

@@ -158,7 +158,7 @@ async def test_the_stream_goes_on_exactly_where_the_page_was_read_and_ends_with_
         await until(lambda: any(meanwhile in line for line in heard))
         assert "event: tick\n" in heard
         assert not any(before in line for line in heard)
-        await alerts.database.execute("update alerts.console_session set ended_at = now()")
+        await alerts.database.execute("update chassis.session set ended_at = now()")
         await until(lambda: "event: signed_out\n" in heard, 30)
         await asyncio.wait_for(listening, 5)
 

@@ -28,7 +28,7 @@ async def installation(database: Database, broker: Broker, tmp_path: Path) -> As
 async def signed_in(installation: Installation, token: str) -> aiohttp.ClientSession:
     session = aiohttp.ClientSession(installation.api.url, cookie_jar=aiohttp.CookieJar(unsafe=True))
     async with session.post(
-        "/console/sign-in", data={"token": token, "operator": "morag"}, headers={"Origin": installation.api.url}
+        "/sign-in", data={"token": token, "operator": "morag"}, headers={"Origin": installation.api.url}
     ) as answer:
         assert answer.status == 200, await answer.text()
     return session
@@ -37,7 +37,7 @@ async def signed_in(installation: Installation, token: str) -> aiohttp.ClientSes
 async def test_nobody_reads_the_page_without_signing_in(installation: Installation) -> None:
     async with aiohttp.ClientSession(installation.api.url) as stranger:
         answer = await stranger.get(PAGE, headers={"Accept": "text/html"}, allow_redirects=False)
-        assert (answer.status, answer.headers["Location"]) == (303, "/console/sign-in?next=/console/kpis")
+        assert (answer.status, answer.headers["Location"]) == (303, "/sign-in?next=/console/kpis")
 
 
 async def test_whoever_has_signed_in_reads_the_month_and_takes_it_as_a_table(installation: Installation) -> None:

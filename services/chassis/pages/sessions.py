@@ -1,4 +1,4 @@
-"""Sessions: a token and a name at the start of a shift, a cookie until its end."""
+"""Sessions: a sign-in at the start of a shift, a cookie until its end."""
 
 from __future__ import annotations
 
@@ -10,42 +10,36 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.access import Principal
-from services.alerts.console.sql import QUERIES
-from services.alerts.domain.alarm import Alarm
 from services.chassis.clock import Clock
 from services.chassis.http import Access
 from services.chassis.http.access import token_digest
-from services.chassis.postgres import Pool
+from services.chassis.postgres import Pool, Queries
 from services.chassis.postgres.borrow import borrow
+
+QUERIES: Final = Queries.beside(__file__)
 
 LASTS: Final = timedelta(hours=14)
 """A long shift, and its handover."""
+IDLE: Final = timedelta(hours=1)
+"""Without a word from any of its pages. One that renews itself, as the hub's does, is never idle: it must not go quiet at night."""
+_SEEN_EVERY: Final = timedelta(minutes=1)
 _KEPT: Final = timedelta(days=30)
 _RANDOM_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """An operator at a screen. `who` is what the token stands for, as of now."""
+    """A person at a screen, by the name that colleagues know. `who` is what they may do, as of now."""
 
     session_id: uuid.UUID
     operator: str
     who: Principal
     expires_at: datetime
 
-    @property
-    def may_act(self) -> bool:
-        """Operators of a hub, and ops; others look."""
-        return self.who.role in {"hub", "ops"}
-
-    def has(self, alarm: Alarm) -> bool:
-        """Whether this operator has taken it. Somebody of the same name at another hub is somebody else."""
-        return (alarm.acknowledged_by, alarm.acknowledged_hub) == (self.operator, self.who.hub_id)
-
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """Kept in the database, so that any process knows them and a restart ends none."""
+    """Kept in the database, so that any process knows them and a restart ends none. `pool`: of any service."""
 
     pool: Pool
     clock: Clock
@@ -63,14 +57,17 @@ class Sessions:
             await connection.execute(QUERIES["forget_sessions"], now - _KEPT)
             expires_at = await connection.fetchval(
                 QUERIES["open_session"],
-                *(session_id, _digest(secret), token_digest(token), operator, now, now + LASTS),
+                *(session_id, digest_of(secret), token_digest(token), operator, now, now + LASTS),
             )
         return secret, Session(session_id, operator, who, expires_at)
 
     async def find(self, secret: str) -> Session | None:
-        """Whose cookie this is; None when the session has ended or its token is no longer good."""
+        """Whose cookie this is; None when the session has ended, was idle, or its token is no longer good."""
+        now = self.clock.now()
         async with borrow(self.pool) as connection:
-            row = await connection.fetchrow(QUERIES["find_session"], _digest(secret), self.clock.now())
+            row = await connection.fetchrow(QUERIES["find_session"], digest_of(secret), now, now - IDLE)
+            if row is not None and row["seen_at"] < now - _SEEN_EVERY:
+                await connection.execute(QUERIES["saw_session"], row["session_id"], now)
         if row is None:
             return None
         who = await self.access.principal_of(row["token_sha256"])
@@ -79,8 +76,9 @@ class Sessions:
     async def end(self, secret: str) -> None:
         """Signed out: the cookie is worth nothing from now on."""
         async with borrow(self.pool) as connection:
-            await connection.execute(QUERIES["end_session"], _digest(secret), self.clock.now())
+            await connection.execute(QUERIES["end_session"], digest_of(secret), self.clock.now())
 
 
-def _digest(secret: str) -> bytes:
+def digest_of(secret: str) -> bytes:
+    """What is stored of a cookie. It holds 256 random bits, so that a plain SHA-256 is enough."""
     return hashlib.sha256(secret.encode()).digest()

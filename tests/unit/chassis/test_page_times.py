@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.alerts.console.times import clock_time, day_and_time, exact, iso, span
+from services.chassis.pages.times import clock_time, day_and_time, exact, iso, span
 
 
 def at(text: str) -> datetime:

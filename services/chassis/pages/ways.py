@@ -1,0 +1,42 @@
+"""Which pages there are in this process, whom they are for, and where a sign-in may go on to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from fastapi import Request
+
+from contracts.access import Role
+from services.chassis.service import Link
+
+# A path of ours and a plain query: no scheme, no host, no `//`, no `..`, no backslash, nothing encoded in the path.
+_LOCAL: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9_.~-]*)+/?(?:\?[A-Za-z0-9_.~%=&:+-]*)?")
+
+
+def all_links(request: Request) -> Sequence[Link]:
+    """Of the services of this process, in their order."""
+    links: Sequence[Link] = request.app.state.links
+    return links
+
+
+def links_for(request: Request, role: Role) -> Sequence[Link]:
+    """Those that this role may open."""
+    return [link for link in all_links(request) if role in link.roles]
+
+
+def home_of(request: Request, role: Role | None) -> str:
+    """The first page that this role may open; the front page when there is none."""
+    return next((link.path for link in all_links(request) if role is None or role in link.roles), "/")
+
+
+def is_ours(request: Request, path: str) -> bool:
+    """Whether a sign-in may go on to `path`: to a page that the services declare or what is below one, never elsewhere."""
+    return _LOCAL.fullmatch(path) is not None and any(
+        _below(path.partition("?")[0], link.path) for link in all_links(request)
+    )
+
+
+def _below(path: str, page: str) -> bool:
+    return path == page or path.startswith(page if page.endswith("/") else f"{page}/")

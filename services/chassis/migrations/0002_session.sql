@@ -17,6 +17,7 @@ create table chassis.session (
     state_sha256             bytea unique check (length(state_sha256) = 32),       -- an answer of the provider opens one session
     refresh_token_encrypted  bytea,
     checked_at               timestamptz,                                           -- when the provider last said that this is so
+    check_at                 timestamptz,                                           -- when it is asked next; null: it can't be
     created_at               timestamptz not null,
     seen_at                  timestamptz not null,                                  -- to within a minute
     expires_at               timestamptz not null check (expires_at > created_at),
@@ -24,9 +25,11 @@ create table chassis.session (
     check ((role = 'hub') = (hub_id is not null)),
     check (case when token_sha256 is null
         then num_nulls(issuer, subject, account, role, state_sha256, checked_at) = 0
-        else num_nonnulls(issuer, subject, account, role, hub_id, councils, state_sha256, refresh_token_encrypted, checked_at) = 0 end)
+        else num_nonnulls(issuer, subject, account, role, hub_id, councils, state_sha256, refresh_token_encrypted,
+            checked_at, check_at) = 0 end),
+    check ((refresh_token_encrypted is null) = (check_at is null))
 );
 create index session_expiry on chassis.session (expires_at);
-create index session_to_check on chassis.session (checked_at) where ended_at is null and token_sha256 is null;
+create index session_to_check on chassis.session (check_at) where check_at is not null and ended_at is null;
 
 grant select, insert, update, delete on chassis.session to telecare_ingest, telecare_alerts, telecare_registry;

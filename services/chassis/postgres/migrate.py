@@ -1,6 +1,7 @@
 """Forward-only migrations: every `services/*/migrations/NNNN_name.sql`, in order of number over all owners.
 
-Each runs once, in a transaction of its own, under one advisory lock, and is recorded with its checksum.
+Each runs once, in a transaction of its own, under one advisory lock, and is recorded with its checksum. Each owner has a range of
+numbers of its own, so a new one is later than its owner's others, and may be lower than what another owner has applied already.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Migration:
     sql: str
 
     @property
+    def owner(self) -> str:
+        return self.name.partition("/")[0]
+
+    @property
     def checksum(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
@@ -63,8 +68,14 @@ def pending(all_: list[Migration], applied: dict[int, str]) -> list[Migration]:
                 f"{each.name} was changed after it was applied: migrations are forward-only, write a new one"
             )
     todo = [each for each in all_ if each.number not in applied]
-    if todo and applied and todo[0].number < max(applied):
-        raise MigrationError(f"{todo[0].name} comes before migrations already applied: give it a higher number")
+    newest = {
+        each.owner: each.number for each in all_ if each.number in applied
+    }  # in order of number: the last one stays
+    for each in todo:
+        if each.number < newest.get(each.owner, 0):
+            raise MigrationError(
+                f"{each.name} comes before migrations of {each.owner} already applied: give it a higher number"
+            )
     return todo
 
 

@@ -1,0 +1,60 @@
+"""Databases that were made by an earlier version become those of this one."""
+
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from services.chassis.postgres import migrate as migrating
+from services.chassis.postgres.migrate import Migration, MigrationError, migrate, missing, pending
+from tests.support.servers import DatabaseServer
+
+PART_2 = {1, 10, 20, 30, 31, 32}
+"""What a database knew before each service added to its own numbers."""
+
+
+@pytest.fixture
+async def empty_url(postgres_server: DatabaseServer) -> AsyncIterator[str]:
+    admin = await asyncpg.connect(postgres_server.admin_url)
+    try:
+        await admin.execute("create database telecare_of_before")
+        yield postgres_server.url_of("telecare_of_before")
+        await admin.execute("drop database telecare_of_before with (force)")
+    finally:
+        await admin.close()
+
+
+async def test_a_database_of_the_version_before_is_migrated_and_who_looked_at_what_is_forgotten(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = migrating.migrations()
+    with monkeypatch.context() as before:
+        before.setattr(migrating, "migrations", lambda: [each for each in everything if each.number in PART_2])
+        assert len(await migrate(empty_url)) == len(PART_2)
+    connection = await asyncpg.connect(empty_url)
+    try:
+        await connection.execute(
+            "insert into alerts.console_session values (gen_random_uuid(), sha256('a'), sha256('b'), 'Morag', now(), "
+            "now() + interval '1 hour', null)"
+        )
+        await connection.execute(
+            "insert into alerts.console_presence select gen_random_uuid(), session_id, operator, now() "
+            "from alerts.console_session"
+        )
+        assert await missing(empty_url)
+        assert set(await migrate(empty_url)) == {each.name for each in everything if each.number not in PART_2}
+        assert await missing(empty_url) == []
+        assert await connection.fetchval("select count(*) from alerts.console_presence") == 0
+    finally:
+        await connection.close()
+
+
+def test_a_migration_that_comes_before_its_owners_own_is_refused_and_one_before_others_is_not() -> None:
+    all_ = [
+        Migration(number, f"{owner}/{number:04}_x.sql", "")
+        for number, owner in ((1, "a"), (2, "a"), (10, "b"), (11, "b"))
+    ]
+    checksum = all_[0].checksum
+    assert [each.number for each in pending(all_, {1: checksum, 10: checksum})] == [2, 11]
+    with pytest.raises(MigrationError, match=r"a/0001_x\.sql comes before migrations of a already applied"):
+        pending(all_, {2: checksum})

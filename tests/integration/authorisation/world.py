@@ -25,6 +25,7 @@ from services.chassis.clock import DatabaseClock
 from services.chassis.http import create_app, serve
 from services.chassis.http.access import token_digest
 from services.chassis.mqtt import MqttUrl, Publisher
+from services.chassis.pages.door import build_door
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime
 from services.chassis.settings import load_settings
@@ -103,7 +104,7 @@ class World:
     async def sign_in(self, token: str) -> str:
         """The cookie of somebody who came through the door of the pages."""
         async with self.http.post(
-            f"{self.url}/console/sign-in",
+            f"{self.url}/sign-in",
             data={"token": token, "operator": "Isla"},
             headers={"Origin": self.url, "Accept": "application/json"},
             allow_redirects=False,
@@ -134,6 +135,9 @@ async def make_world(database: Database, data_dir: Path) -> AsyncIterator[World]
     mqtt_url, metrics = MqttUrl.parse("mqtt://127.0.0.1:1"), CollectorRegistry()
     runtime = Runtime(settings, DatabaseClock(), metrics, mqtt_url, Publisher(mqtt_url, "test"), "test")
     services = [await build(runtime) for build in builds(SERVICES)]
+    door = await build_door(runtime, services)
+    assert door is not None
+    services.append(door)
     app = create_app("telecare", services, metrics)
     server = await serve(app, "127.0.0.1", 0)
     # What the test makes need not be on the disk: there is a lot of it.

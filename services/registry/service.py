@@ -24,6 +24,8 @@ from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.metrics import RolloutMetrics
+from services.registry.models import http as models_http
+from services.registry.models.store import ModelStore
 from services.registry.responders import http as responders_http
 from services.registry.responders.store import ResponderStore
 from services.registry.rollout import http as rollout_http
@@ -60,6 +62,7 @@ async def build(runtime: Runtime) -> Service:
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
             devices_http.routes(devices, access, clock),
+            models_http.routes(ModelStore(pool), access, clock),
             life_http.routes(devices, DeviceLife(pool), access, clock),
             rollout_http.routes(rollout, access),
         ],

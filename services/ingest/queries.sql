@@ -3,7 +3,8 @@
 -- transaction in one round trip. Nothing comes back for a repeat, byte for byte, wherever it was first stored. The same identity
 -- with other bytes, stored before or earlier in the batch, is no repeat: it is stored and marked ($21). Without boot_id and seq
 -- there is no identity to reuse. Alerts is told in the order of arrival: ids are drawn as the ordered rows are inserted. A row of
--- liveness that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that heartbeat says the same.
+-- liveness that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that heartbeat says the same. What was
+-- stored before (rows of this statement it does not see) has come again: a device that has its receipt sends it no more.
 with arrived as (
     select * from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
         $9::timestamptz[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::boolean[],
@@ -36,6 +37,11 @@ with arrived as (
     where device_id in (
         select device_id from ingest.liveness
         where device_id = any (array(select device_id from arrived where not retained)) for update skip locked)
+), again as (
+    update ingest.alarm_event set repeats = repeats + 1, repeated_at = $24
+    where event_id in (
+        select event_id from ingest.alarm_event
+        where event_id = any (array(select event_id from arrived where not retained)) for update skip locked)
 )
 select event_id, reused from stored;
 
@@ -119,11 +125,12 @@ with taken as (
         order by event_log_id limit $2 for update skip locked
     ) returning key
 ), known as (
-    insert into ingest.liveness as l (device_id, council_id)
-    select d.device_id, d.council_id from registry.device_directory d
+    insert into ingest.liveness as l (device_id, council_id, registered)
+    select d.device_id, d.council_id, true from registry.device_directory d
     where d.device_id in (select key from taken)
     order by d.device_id
-    on conflict (device_id) do update set council_id = excluded.council_id where l.council_id <> excluded.council_id
+    on conflict (device_id) do update set council_id = excluded.council_id, registered = true
+    where l.council_id <> excluded.council_id or not l.registered
 )
 select count(*) from taken;
 

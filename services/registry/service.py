@@ -13,6 +13,8 @@ from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime, Service
 from services.registry.broker.room import broker_room
+from services.registry.commissioning import checklist_of
+from services.registry.commissioning.room import commissioning_room
 from services.registry.contacts import Contacts
 from services.registry.councils import http as councils_http
 from services.registry.councils.store import CouncilStore
@@ -24,8 +26,6 @@ from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.metrics import RolloutMetrics
-from services.registry.models import http as models_http
-from services.registry.models.store import ModelStore
 from services.registry.responders import http as responders_http
 from services.registry.responders.store import ResponderStore
 from services.registry.rollout import http as rollout_http
@@ -50,7 +50,8 @@ async def build(runtime: Runtime) -> Service:
     pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
-    devices = DeviceStore(pool)
+    devices, life = DeviceStore(pool), DeviceLife(pool, checklist_of)
+    field = commissioning_room(runtime, pool, vault, access, devices)
     rollout = RolloutStore(pool)
     metrics = RolloutMetrics(runtime.metrics, rollout)
     return Service(
@@ -61,18 +62,19 @@ async def build(runtime: Runtime) -> Service:
             responders_http.routes(ResponderStore(pool, contacts), access, clock),
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
-            devices_http.routes(devices, access, clock),
-            models_http.routes(ModelStore(pool), access, clock),
-            life_http.routes(devices, DeviceLife(pool), access, clock),
+            devices_http.routes(devices, access, clock, field.once),
+            life_http.routes(devices, life, access, clock, field.once),
+            *field.routers,
             rollout_http.routes(rollout, access),
         ],
         loops=[
             Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S),
             Loop("registry-expiry", Expiry(pool, clock).run_once, every_s=EXPIRY_EVERY_S),
             *broker.loops,
+            *field.loops,
         ],
         tasks=[broker.shards.run],
-        listens=broker.listens,
+        listens=broker.listens | field.listens,
         notes=broker.notes,
         checks=[_database_check(pool)],
         close=pool.close,

@@ -14,6 +14,7 @@ from typing import Final
 
 from contracts.device import Command, Receipt
 from contracts.ids import BootId
+from contracts.vocabulary import Network
 from services.simulator.flaws import Flaws
 from services.simulator.malformed import garble
 from services.simulator.memory import AlarmMemory, KeptAlarm
@@ -53,6 +54,7 @@ class Device:
         self.power = Power(self.timing, now)
         self._rng = rng
         self._signal_dbm = rng.randint(-105, -65)
+        self.network: Network = identity.network
         self._commands_seen: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
         self._born: list[KeptAlarm] = []
         self.boot(now)
@@ -65,6 +67,7 @@ class Device:
         self.is_connected = False
         self.boot_id = self._new_boot_id()
         self.heartbeat_interval_s = self.timing.heartbeat_interval_s
+        self._often_until: datetime | None = None
         self._seq = 0
         self._heartbeat_at = now
         self._greeted = False
@@ -90,6 +93,11 @@ class Device:
             self.boot(now)
         if was_reported:
             self.raise_alarm(Occurrence(kind="power_supply", status="restored"), now)
+
+    def move(self, *, network: Network | None = None, signal_dbm: int | None = None) -> None:
+        """Somebody pulled its network cable or put it back, or carried it to where its SIM hears so much."""
+        self.network = network or self.network
+        self._signal_dbm = self._signal_dbm if signal_dbm is None else signal_dbm
 
     def raise_alarm(self, occurrence: Occurrence, now: datetime) -> KeptAlarm | None:
         """Make an event of it, in memory before anything else. None when the box is off: it hears nothing then."""
@@ -175,6 +183,8 @@ class Device:
     def _due_heartbeat(self, now: datetime) -> Iterator[Outgoing]:
         if now < self._heartbeat_at:
             return
+        if self._often_until is not None and now >= self._often_until:
+            self.heartbeat_interval_s, self._often_until = self.timing.heartbeat_interval_s, None
         spread = self._rng.uniform(1 - _HEARTBEAT_JITTER, 1 + _HEARTBEAT_JITTER)
         self._heartbeat_at = now + timedelta(seconds=self.heartbeat_interval_s * spread)
         payload = self._heartbeat_payload(now)
@@ -188,14 +198,14 @@ class Device:
 
     def _heartbeat_payload(self, now: datetime) -> bytes:
         self._signal_dbm = min(-51, max(-115, self._signal_dbm + self._rng.randint(-2, 2)))
-        is_mobile = self.identity.network != "ethernet"
+        is_mobile = self.network not in {"ethernet", "wifi"}
         return encode(
             boot_id=self.boot_id,
             seq=self._next_seq(),
             sent_at=self._believed(now),
             battery_pct=int(self.power.level_pct(now)),
             mains=self.power.mains,
-            network=self.identity.network,
+            network=self.network,
             signal_dbm=self._signal_dbm if is_mobile else None,
             sim_operator=self.identity.sim_operator,
             cell_id=f"{self.identity.postcode_district}-1" if is_mobile else None,
@@ -223,7 +233,10 @@ class Device:
             interval_s = command.args.get("interval_s")
             if not isinstance(interval_s, int | float) or not _INTERVAL_S_MIN <= interval_s <= _INTERVAL_S_MAX:
                 return None
-            self.heartbeat_interval_s = interval_s
+            for_s = command.args.get("for_s")
+            self.heartbeat_interval_s, self._often_until = interval_s, None
+            if isinstance(for_s, int | float) and 0 < for_s <= _INTERVAL_S_MAX:
+                self._often_until = now + timedelta(seconds=for_s)
         self._heartbeat_at = now
         return command
 

@@ -19,7 +19,9 @@ from services.chassis.mqtt.url import MqttUrl
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_PUBACK_FAILURE = 0x80  # MQTT 5, 3.4.2.1: reason codes from here on are refusals
+# MQTT 5, 3.4.2.1: reason codes.
+_PUBACK_UNHEARD = 0x10  # accepted, and there are no matching subscribers
+_PUBACK_FAILURE = 0x80  # from here on they are refusals
 
 
 class Publisher:
@@ -78,8 +80,11 @@ class Publisher:
         retain: bool = False,
         expiry_s: int | None = None,
         timeout_s: float = 10.0,
-    ) -> None:
+    ) -> bool:
         """Publish, and return once the broker has said PUBACK. With `expiry_s` the broker may drop it after that.
+
+        False when the broker said that nobody has subscribed to it. Not every broker says so (Mosquitto does, rumqttd does
+        not), and a session that is subscribed may be away: True proves no more than that nobody denied it.
 
         Raises PublishFailed when not connected, when the connection ends meanwhile, or after `timeout_s` (waiting for
         a slot included); PublishRefused when the PUBACK is a refusal. ValueError for a topic that is none.
@@ -92,6 +97,8 @@ class Publisher:
         try:
             async with deadline, self._slots:
                 await client.publish(topic, payload, qos, retain, _expiry(expiry_s), timeout=math.inf)
+        except _Unheard:
+            return False
         except TimeoutError:
             lost = self._client is not client
             raise PublishFailed("connection lost" if lost else f"no PUBACK within {timeout_s:g} s") from None
@@ -99,6 +106,7 @@ class Publisher:
             raise PublishFailed(str(error)) from error
         finally:
             self._waiting.discard(deadline)
+        return True
 
     async def _connect_once(self) -> None:
         async with self._new_client(await tls_context(self._url)) as client:
@@ -154,25 +162,32 @@ class Publisher:
         self._reported = trouble
 
 
+class _Unheard(Exception):
+    """The broker took it, and knows of nobody who has subscribed to it."""
+
+
 class _Client(aiomqtt.Client):
-    """Raises PublishRefused for a PUBACK that refuses, which aiomqtt 2.5 takes for success."""
+    """Raises PublishRefused for a PUBACK that refuses, and _Unheard; aiomqtt 2.5 takes both for success."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._refusals: dict[int, str] = {}
+        self._answers: dict[int, Exception] = {}
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
-        if reason_code.value >= _PUBACK_FAILURE and mid in self._pending_publishes:
-            self._refusals[mid] = str(reason_code)
+        if mid in self._pending_publishes:
+            if reason_code.value >= _PUBACK_FAILURE:
+                self._answers[mid] = PublishRefused(str(reason_code))
+            elif reason_code.value == _PUBACK_UNHEARD:
+                self._answers[mid] = _Unheard()
         super()._on_publish(client, userdata, mid, reason_code, properties)
 
     @contextlib.contextmanager
     def _pending_call(self, mid: int, value: Any, pending_dict: dict[int, Any]) -> Iterator[None]:
         with super()._pending_call(mid, value, pending_dict):
             yield
-        refusal = self._refusals.pop(mid, None)
-        if refusal is not None:
-            raise PublishRefused(refusal)
+        answer = self._answers.pop(mid, None)
+        if answer is not None:
+            raise answer
 
 
 def _expiry(expiry_s: int | None) -> Properties | None:

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated, TypeAlias
 
 from fastapi import APIRouter, Depends, Query, Response
+from fastapi.routing import APIRoute
 
 from contracts.access import Principal
 from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug
@@ -36,8 +37,8 @@ Sought: TypeAlias = Annotated[Filter, Depends(_sought)]
 """The parameters by which devices are found, of a list or an export."""
 
 
-def routes(devices: DeviceStore, access: Access, clock: Clock) -> APIRouter:
-    router = access.router(prefix="/api/v1/devices", tags=["devices"])
+def routes(devices: DeviceStore, access: Access, clock: Clock, route_class: type[APIRoute] = APIRoute) -> APIRouter:
+    router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
 
     @router.post("", status_code=HTTPStatus.CREATED, responses={200: {"model": Device}})
     async def register(body: DeviceBody, who: Fitter, response: Response) -> Device:

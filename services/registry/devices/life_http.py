@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Final
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from contracts.access import Principal
 from contracts.fields import DeviceIdText
@@ -26,8 +27,14 @@ _LEGAL: Final = (
 )
 
 
-def routes(devices: DeviceStore, life: DeviceLife, access: Access, clock: Clock) -> APIRouter:
-    router = access.router(prefix="/api/v1/devices", tags=["devices"])
+def routes(
+    devices: DeviceStore,
+    life: DeviceLife,
+    access: Access,
+    clock: Clock,
+    route_class: type[APIRoute] = APIRoute,
+) -> APIRouter:
+    router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
     for move in MOVES:
         if move not in {"go-live", "suspend", "replace"}:
             _add_move(router, move, devices, life, clock)

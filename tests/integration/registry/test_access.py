@@ -53,16 +53,18 @@ MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("POST", "/api/v1/devices/IN/claim", None, 200, 403, 403),
     ("POST", "/api/v1/devices/IN/install", None, 200, 403, 403),
     ("POST", "/api/v1/devices/IN/commission", None, 200, 403, 403),
-    ("POST", "/api/v1/devices/IN/go-live", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/report-now", None, 202, 403, 403),
+    ("POST", "/api/v1/devices/OUT/report-now", None, 403, 403, 403),
+    ("GET", "/api/v1/devices/IN/checklist", None, 200, 200, 200),
+    ("GET", "/api/v1/devices/OUT/checklist", None, 403, 403, 200),
+    ("GET", "/api/v1/devices/NONE/checklist/stream", None, 404, 404, 404),  # of one that is there it has no end
+    ("GET", "/api/v1/heard-devices", None, 200, 403, 403),
+    ("POST", "/api/v1/devices/IN/go-live", {"override": True, "reason": "tried by hand"}, 200, 403, 403),
     ("POST", "/api/v1/devices/IN/suspend", None, 200, 403, 403),
     ("POST", "/api/v1/devices/IN/resume", None, 200, 403, 403),
     ("POST", "/api/v1/devices/IN/replace", {"device_id": "OUT"}, 403, 403, 403),
     ("POST", "/api/v1/devices/OUT/replace", {"device_id": "IN"}, 403, 403, 403),
     ("POST", "/api/v1/devices/IN/withdraw", None, 200, 403, 403),
-    ("GET", "/api/v1/models", None, 200, 200, 200),
-    ("GET", "/api/v1/models/default", None, 200, 200, 200),
-    ("PUT", "/api/v1/models/hearth-4g", {"heartbeat_interval_s": 60}, 403, 403, 403),
-    ("DELETE", "/api/v1/models/hearth-4g", None, 403, 403, 403),
     ("GET", "/api/v1/rollout", None, 200, 200, 200),
 ]
 
@@ -98,7 +100,7 @@ async def test_the_matrix_names_every_route_of_the_api(registry: Registry) -> No
 def template(path: str) -> str:
     """The route of a path of the matrix."""
     names = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}
-    names |= {"channels": "{channel_id}", "responders": "{responder_id}", "models": "{model}"}
+    names |= {"channels": "{channel_id}", "responders": "{responder_id}"}
     parts = path.split("/")
     for at in range(len(parts) - 1):
         parts[at + 1] = names.get(parts[at], parts[at + 1])

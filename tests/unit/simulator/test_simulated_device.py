@@ -223,6 +223,29 @@ def test_a_new_heartbeat_interval_counts_from_the_command_on() -> None:
     assert beats[0].expiry_s == 20
 
 
+def test_an_interval_for_a_time_ends_by_itself() -> None:
+    home = Home()
+    home.connect()
+    home.command("set_heartbeat_interval", interval_s=10, for_s=120)
+    assert 11 <= len(only(home.live(120), "heartbeat")) <= 14
+    assert 8 <= len(only(home.live(600), "heartbeat")) <= 12
+    home.command("set_heartbeat_interval", command_id="c2", interval_s=10, for_s="long")
+    assert len(only(home.live(600), "heartbeat")) > 50, "a senseless bound is none"
+
+
+def test_a_box_carried_elsewhere_tells_what_it_hears_there() -> None:
+    home = Home()
+    home.connect()
+    home.device.move(network="gsm", signal_dbm=-113)
+    home.command("report_now")
+    told = read(only(home.step(), "heartbeat")[0])
+    assert told["network"] == "gsm"
+    assert told["signal_dbm"] < -110
+    home.device.move(network="ethernet")
+    home.command("report_now", command_id="c2")
+    assert "signal_dbm" not in read(only(home.step(), "heartbeat")[0])
+
+
 def test_a_skewed_clock_shows_in_sent_at_only() -> None:
     skew = timedelta(days=-20_000)
     home = Home(flaws=Flaws(clock_skew=skew))

@@ -1,0 +1,137 @@
+"""A class of route that heeds `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import asyncpg
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+
+from contracts.access import Principal
+from services.chassis.http import Access, Problem, invalid
+from services.registry.idempotency.store import Answer, BeingAnswered, KeyStore, OtherRequest, Reserved
+
+HEADER: Final = "idempotency-key"
+_KEY: Final = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
+_CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_KEPT_HEADERS: Final = ("content-type", "location")
+_ANSWER_BYTES_MAX: Final = 64 * 1024
+# These say nothing of the request itself: the same again may be let in, or be less hurried.
+_NOT_KEPT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+
+Caller = Callable[[Request], Awaitable[bytes | None]]
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def caller_of(who: Principal, person: str = "") -> bytes:
+    """Whose keys they are: of a person at a screen, also after they had to sign in again."""
+    return hashlib.sha256(json.dumps([who.name, who.role, who.hub_id, person]).encode()).digest()
+
+
+def bearer_of(access: Access) -> Caller:
+    """By the token of a request to the API."""
+
+    async def caller(request: Request) -> bytes | None:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        who = await access.principal(token) if scheme.lower() == "bearer" and token else None
+        return None if who is None else caller_of(who)
+
+    return caller
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """`caller`: who asks, None when nobody that is known: then a key means nothing, and the route refuses by itself.
+
+    `withheld`: what of an answer must not be kept or told twice.
+    """
+
+    keys: KeyStore
+    caller: Caller
+    withheld: Callable[[bytes], bytes] = bytes
+
+    def around(self, base: type[APIRoute] = APIRoute) -> type[APIRoute]:
+        """`base`, heeding the header. Whatever `base` makes of an error comes after."""
+        once = self
+
+        class OnceRoute(base):  # type: ignore[misc, valid-type]  # a class of the caller's
+            def get_route_handler(self) -> Handle:
+                handle: Handle = super().get_route_handler()
+
+                async def handle_once(request: Request) -> Response:
+                    return await once.answer(request, handle)
+
+                return handle_once
+
+        return OnceRoute
+
+    async def answer(self, request: Request, handle: Handle) -> Response:
+        """The handler's answer, or the one that the same request had."""
+        key = request.headers.get(HEADER)
+        if key is None or request.method not in _CHANGING:
+            return await handle(request)
+        if not _KEY.fullmatch(key):
+            raise invalid(("Idempotency-Key", "1 to 128 letters, digits and _ . : -"))
+        caller = await self.caller(request)
+        if caller is None:
+            return await handle(request)
+        found = await self.keys.reserve(caller, key, await _digest(request))
+        match found:
+            case Answer():
+                headers = {**found.headers, "Idempotent-Replay": "true", "Cache-Control": "no-store"}
+                return Response(found.body, found.status, headers=headers)
+            case OtherRequest():
+                raise invalid(("Idempotency-Key", "this key was another request's; each request takes a new one"))
+            case BeingAnswered():
+                detail = "The same request is being answered; ask again in a moment."
+                raise Problem(HTTPStatus.CONFLICT, detail, headers={"Retry-After": "1"}, reason="being_answered")
+            case Reserved():
+                return await self._answer_first(request, handle, caller, key)
+
+    async def _answer_first(self, request: Request, handle: Handle, caller: bytes, key: str) -> Response:
+        try:
+            response = await handle(request)
+        except Problem as problem:
+            if problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or problem.status_code in _NOT_KEPT:
+                await self.keys.release(caller, key)
+            else:
+                await self._keep(caller, key, problem.response())
+            raise
+        except RequestValidationError:
+            await self.keys.release(caller, key)
+            raise
+        except Exception:
+            # It may have been done, and may not: what is done twice here is done once, so the same again is tried again. With the
+            # database away the key can't be released either; it is taken over in a minute.
+            with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                await self.keys.release(caller, key)
+            raise
+        if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and response.status_code not in _NOT_KEPT:
+            await self._keep(caller, key, response)
+        else:
+            await self.keys.release(caller, key)
+        return response
+
+    async def _keep(self, caller: bytes, key: str, response: Response) -> None:
+        body = getattr(response, "body", None)
+        if body is None or len(body) > _ANSWER_BYTES_MAX:  # a stream
+            await self.keys.release(caller, key)
+            return
+        headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+        await self.keys.keep(caller, key, Answer(response.status_code, headers, self.withheld(bytes(body))))
+
+
+async def _digest(request: Request) -> bytes:
+    of = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    of.update(await request.body())
+    return of.digest()

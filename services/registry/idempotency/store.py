@@ -1,0 +1,86 @@
+"""Keys and their answers in the database, the answers encrypted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, TypeAlias
+
+from services.chassis.clock import Clock
+from services.chassis.postgres import Pool, Queries
+from services.chassis.postgres.borrow import borrow
+from services.chassis.secrets import Vault
+
+_QUERIES = Queries.beside(__file__)
+
+KEPT: Final = timedelta(days=7)
+ABANDONED_AFTER: Final = timedelta(minutes=1)
+"""Longer than any request takes: whoever was answering it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """It is the caller's to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeingAnswered:
+    """The same request is under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRequest:
+    """The key was another request's."""
+
+
+Found: TypeAlias = Reserved | BeingAnswered | OtherRequest | Answer
+
+
+@dataclass(frozen=True, slots=True)
+class KeyStore:
+    pool: Pool
+    clock: Clock
+    vault: Vault
+
+    async def reserve(self, caller: bytes, key: str, sha256: bytes) -> Found:
+        """Whose it is to answer, or how it was answered."""
+        now = self.clock.now()
+        async with borrow(self.pool) as connection:
+            if await connection.fetchval(_QUERIES["reserve"], caller, key, sha256, now):
+                return Reserved()
+            row = await connection.fetchrow(_QUERIES["find"], caller, key)
+            if row is None:  # released just now
+                return BeingAnswered()
+            if row["sha256"] != sha256:
+                return OtherRequest()
+            if row["status"] is None:
+                taken = await connection.fetchval(_QUERIES["take_over"], caller, key, now, now - ABANDONED_AFTER)
+                return Reserved() if taken else BeingAnswered()
+        return Answer(row["status"], row["headers"], self.vault.decrypt(row["answer"]))
+
+    async def keep(self, caller: bytes, key: str, answer: Answer) -> None:
+        """What the same request is answered from now on."""
+        sealed = self.vault.encrypt(answer.body)
+        async with borrow(self.pool) as connection:
+            await connection.execute(
+                _QUERIES["answer"], caller, key, self.clock.now(), answer.status, dict(answer.headers), sealed
+            )
+
+    async def release(self, caller: bytes, key: str) -> None:
+        """Nothing came of it."""
+        async with borrow(self.pool) as connection:
+            await connection.execute(_QUERIES["release"], caller, key)
+
+    async def forget(self) -> int:
+        """For a loop: what is older than a week."""
+        async with borrow(self.pool) as connection:
+            await connection.execute(_QUERIES["forget"], self.clock.now() - KEPT)
+        return 0

@@ -1,1 +1,0 @@
-"""Models of devices: what each promises, by which its devices are judged."""

@@ -26,6 +26,8 @@ from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.metrics import RolloutMetrics
+from services.registry.models import http as models_http
+from services.registry.models.store import ModelStore
 from services.registry.responders import http as responders_http
 from services.registry.responders.store import ResponderStore
 from services.registry.rollout import http as rollout_http
@@ -62,6 +64,7 @@ async def build(runtime: Runtime) -> Service:
             responders_http.routes(ResponderStore(pool, contacts), access, clock),
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
+            models_http.routes(ModelStore(pool), access, clock),
             devices_http.routes(devices, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
             *field.routers,

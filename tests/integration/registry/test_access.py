@@ -65,6 +65,10 @@ MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("POST", "/api/v1/devices/IN/replace", {"device_id": "OUT"}, 403, 403, 403),
     ("POST", "/api/v1/devices/OUT/replace", {"device_id": "IN"}, 403, 403, 403),
     ("POST", "/api/v1/devices/IN/withdraw", None, 200, 403, 403),
+    ("GET", "/api/v1/models", None, 200, 200, 200),
+    ("GET", "/api/v1/models/default", None, 200, 200, 200),
+    ("PUT", "/api/v1/models/hearth-4g", {"heartbeat_interval_s": 60}, 403, 403, 403),
+    ("DELETE", "/api/v1/models/hearth-4g", None, 403, 403, 403),
     ("GET", "/api/v1/rollout", None, 200, 200, 200),
 ]
 
@@ -100,7 +104,7 @@ async def test_the_matrix_names_every_route_of_the_api(registry: Registry) -> No
 def template(path: str) -> str:
     """The route of a path of the matrix."""
     names = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}
-    names |= {"channels": "{channel_id}", "responders": "{responder_id}"}
+    names |= {"channels": "{channel_id}", "responders": "{responder_id}", "models": "{model}"}
     parts = path.split("/")
     for at in range(len(parts) - 1):
         parts[at + 1] = names.get(parts[at], parts[at + 1])

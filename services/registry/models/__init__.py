@@ -1,0 +1,1 @@
+"""Models of devices: what each promises, by which its devices are judged."""

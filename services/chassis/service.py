@@ -48,10 +48,11 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Entrance:
-    """Another way in, as a button on the sign-in page: posted to `path`, with the page to go on to as `next`."""
+    """Another way in, as a button on the sign-in page: to `path`, with the page to go on to as `next`; posted, or a link."""
 
     label: str
     path: str
+    posts: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -11,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.ids import SLUG_LENGTH_MAX, SLUG_PATTERN
+from services.chassis.oidc.grants import Grant
 
 # A path may follow, for an installation behind a proxy; no space and no quote, so that it can stand in any text.
 _PUBLIC_URL_PATTERN = r"^https?://[^\s/?#\"'<>]+(?:/[^\s?#\"'<>]*)?$"
@@ -45,11 +47,26 @@ class Settings(BaseSettings):
     notify_url: str | None = None
     notify_template_id: UUID | None = None
     notify_callback_token: SecretStr | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_role_map: Annotated[dict[str, Grant], NoDecode] = Field(default_factory=dict)
+    oidc_role_claims: Annotated[tuple[str, ...], NoDecode] = ("roles", "groups")
+    oidc_scope: str = "openid profile email offline_access"
+    oidc_prompt: Literal["select_account", "login", "none"] = (
+        "select_account"  # none: whoever is signed in there comes in
+    )
+    oidc_name: Annotated[str, Field(min_length=1, max_length=64)] = "your organisation"  # "Sign in with …"
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("webhook_allow_cidrs", mode="before")
+    @field_validator("oidc_role_map", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        return json.loads(value) if isinstance(value, str) else value
+
+    @field_validator("webhook_allow_cidrs", "oidc_role_claims", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

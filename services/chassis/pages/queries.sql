@@ -6,7 +6,7 @@ returning expires_at;
 
 -- name: find_session
 -- Of a cookie; none when it has expired, was idle since $3, or was signed out.
-select session_id, token_sha256, operator, seen_at, expires_at from chassis.session
+select session_id, token_sha256, operator, account, role, hub_id, councils, seen_at, expires_at from chassis.session
 where sha256 = $1 and expires_at > $2 and seen_at > $3 and ended_at is null;
 
 -- name: saw_session

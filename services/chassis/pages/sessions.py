@@ -7,14 +7,18 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from contracts.access import Principal
+from contracts.ids import CouncilId, HubId
 from services.chassis.clock import Clock
 from services.chassis.http import Access
 from services.chassis.http.access import token_digest
 from services.chassis.postgres import Pool, Queries
 from services.chassis.postgres.borrow import borrow
+
+if TYPE_CHECKING:
+    from asyncpg import Record
 
 QUERIES: Final = Queries.beside(__file__)
 
@@ -70,13 +74,28 @@ class Sessions:
                 await connection.execute(QUERIES["saw_session"], row["session_id"], now)
         if row is None:
             return None
-        who = await self.access.principal_of(row["token_sha256"])
+        # Signed in with a token: what that stands for now. Through a provider: what it said last.
+        who = await self.access.principal_of(row["token_sha256"]) if row["token_sha256"] else principal_of(row)
         return Session(row["session_id"], row["operator"], who, row["expires_at"]) if who else None
 
     async def end(self, secret: str) -> None:
         """Signed out: the cookie is worth nothing from now on."""
+        await self.end_digest(digest_of(secret))
+
+    async def end_digest(self, digest: bytes) -> None:
+        """As `end`, of a cookie that only its digest is kept of."""
         async with borrow(self.pool) as connection:
-            await connection.execute(QUERIES["end_session"], digest_of(secret), self.clock.now())
+            await connection.execute(QUERIES["end_session"], digest, self.clock.now())
+
+
+def principal_of(row: Record) -> Principal:
+    """Of a session that an identity provider vouches for."""
+    return Principal(
+        name=row["account"],
+        role=row["role"],
+        hub_id=None if row["hub_id"] is None else HubId(row["hub_id"]),
+        councils=None if row["councils"] is None else frozenset(map(CouncilId, row["councils"])),
+    )
 
 
 def digest_of(secret: str) -> bytes:

@@ -69,7 +69,7 @@ class Installation:
         return self.api.by(token)
 
 
-def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> Settings:
+def settings_for(database_url: str, mqtt_url: str, data_dir: Path, **others: Any) -> Settings:
     return Settings(
         database_url=SecretStr(database_url),
         mqtt_url=SecretStr(mqtt_url),
@@ -78,13 +78,14 @@ def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> Settings:
         secret_key=SecretStr(SECRET_KEY),
         webhook_allow_cidrs="127.0.0.0/8",
         data_dir=data_dir,
+        **others,
     )
 
 
 @asynccontextmanager
-async def run_alerts(database: Database, broker: Broker, data_dir: Path) -> AsyncIterator[Installation]:
-    """Start it, and stop it again."""
-    settings = settings_for(database.url, broker.url, data_dir)
+async def run_alerts(database: Database, broker: Broker, data_dir: Path, **others: Any) -> AsyncIterator[Installation]:
+    """Start it, and stop it again. `others`: further settings."""
+    settings = settings_for(database.url, broker.url, data_dir, **others)
     connection = await asyncpg.connect(database.url)
     try:
         async with running(settings, [build]) as process, aiohttp.ClientSession() as http:

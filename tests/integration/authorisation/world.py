@@ -130,6 +130,10 @@ async def make_world(database: Database, data_dir: Path) -> AsyncIterator[World]
         mqtt_url="mqtt://127.0.0.1:1",
         secret_key=_KEY,
         notify_callback_token=_NOTIFY_TOKEN,
+        oidc_issuer="http://127.0.0.1:1",
+        oidc_client_id="telecare",
+        oidc_client_secret="of tests",
+        oidc_role_map='{"a group": {"role": "viewer"}}',
         data_dir=data_dir,
     )
     mqtt_url, metrics = MqttUrl.parse("mqtt://127.0.0.1:1"), CollectorRegistry()

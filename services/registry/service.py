@@ -53,7 +53,7 @@ async def build(runtime: Runtime) -> Service:
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
     devices, life = DeviceStore(pool), DeviceLife(pool, checklist_of)
-    field = commissioning_room(runtime, pool, vault, access, devices)
+    field = commissioning_room(runtime, pool, vault, access, devices, life, broker.claims)
     rollout = RolloutStore(pool)
     metrics = RolloutMetrics(runtime.metrics, rollout)
     return Service(
@@ -79,6 +79,7 @@ async def build(runtime: Runtime) -> Service:
         tasks=[broker.shards.run],
         listens=broker.listens | field.listens,
         notes=broker.notes,
+        links=[*field.links],
         checks=[_database_check(pool)],
         close=pool.close,
     )

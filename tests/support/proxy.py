@@ -22,6 +22,7 @@ class TcpProxy:
         )
         self.delay_s = 0.0
         self.accepted = 0  # connections so far
+        self.down_bytes = 0  # to clients, so far
         self._refusing = False
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -94,8 +95,8 @@ class TcpProxy:
         self._writers.add(upstream_writer)
         try:
             pumps = [
-                asyncio.ensure_future(self._pump(reader, upstream_writer)),
-                asyncio.ensure_future(self._pump(upstream_reader, writer)),
+                asyncio.ensure_future(self._pump(reader, upstream_writer, down=False)),
+                asyncio.ensure_future(self._pump(upstream_reader, writer, down=True)),
             ]
             try:
                 await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -106,9 +107,10 @@ class TcpProxy:
         finally:
             self._abort(upstream_writer)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, down: bool) -> None:
         with suppress(OSError):
             while chunk := await reader.read(_CHUNK_BYTES):
+                self.down_bytes += len(chunk) if down else 0
                 await self._hold_back()
                 writer.write(chunk)
                 await writer.drain()

@@ -51,14 +51,10 @@ def bearer_of(access: Access) -> Caller:
 
 @dataclass(frozen=True, slots=True)
 class Idempotency:
-    """`caller`: who asks, None when nobody that is known: then a key means nothing, and the route refuses by itself.
-
-    `withheld`: what of an answer must not be kept or told twice.
-    """
+    """`caller`: who asks, None when nobody that is known: then a key means nothing, and the route refuses by itself."""
 
     keys: KeyStore
     caller: Caller
-    withheld: Callable[[bytes], bytes] = bytes
 
     def around(self, base: type[APIRoute] = APIRoute) -> type[APIRoute]:
         """`base`, heeding the header. Whatever `base` makes of an error comes after."""
@@ -124,11 +120,23 @@ class Idempotency:
 
     async def _keep(self, caller: bytes, key: str, response: Response) -> None:
         body = getattr(response, "body", None)
-        if body is None or len(body) > _ANSWER_BYTES_MAX:  # a stream
+        is_page = response.headers.get("content-type", "").startswith("text/html")
+        if body is None or is_page or len(body) > _ANSWER_BYTES_MAX:  # none: a stream
             await self.keys.release(caller, key)
             return
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        await self.keys.keep(caller, key, Answer(response.status_code, headers, self.withheld(bytes(body))))
+        await self.keys.keep(caller, key, Answer(response.status_code, headers, _without_claim(bytes(body))))
+
+
+def _without_claim(body: bytes) -> bytes:
+    """A claim is shown once, and is kept nowhere: whose answer was lost claims again."""
+    if b'"claim"' not in body:
+        return body
+    answer = json.loads(body)
+    if not isinstance(answer, dict) or not answer.get("claim"):
+        return body
+    problem = "The claim was told in the first answer, and is told once: claim the device again for a new one."
+    return json.dumps(answer | {"claim": None, "claim_problem": problem}).encode()
 
 
 async def _digest(request: Request) -> bytes:

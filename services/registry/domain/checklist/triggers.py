@@ -38,7 +38,10 @@ _NAMES: Final = {
 def name_of(trigger: Trigger) -> str:
     """As an engineer calls it."""
     name = _NAMES.get(trigger.kind, trigger.kind.replace("_", " "))
-    return f"{name} {trigger.peripheral_id}" if trigger.peripheral_id else name
+    which = trigger.peripheral_id
+    if which is None:
+        return name
+    return which if which.startswith(name) else f"{name} {which}"
 
 
 def tried(trigger: Trigger, evidence: Evidence, now: datetime) -> Item:

@@ -1,0 +1,415 @@
+"""An engineer in a hallway, with a phone and a box that does its part; or does not."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Route, expect
+
+from services.simulator.commissioning import Commissioning
+from tests.blackbox.hub import Misbehaviour
+from tests.browser.engineers import Phone
+from tests.scenarios.field import MODEL, PENDANT, SMOKE, Field
+from tests.support.servers import Broker, Database, TcpProxy, until
+
+BOX: Final = "TC-000901"
+SERIAL: Final = "SN-TC-000901"
+PENDANT_ITEM: Final = "trigger:personal_trigger:pendant-1"
+VISIT: Final = Commissioning(triggers=[PENDANT, SMOKE], paths=["ethernet", "lte"], pause_s=1.6)
+FIRST_LOAD_BYTES_MAX: Final = 60_000
+
+Engineer = Callable[..., Awaitable[Phone]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def field(fresh_database: Database, broker: Broker, tmp_path: Path) -> AsyncIterator[Field]:
+    async with Field.open(fresh_database, broker, tmp_path) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def engineer(field: Field, browser: Browser) -> AsyncIterator[Engineer]:
+    """`await engineer()`: Ewan, of Glasgow, with a phone, not signed in yet. No page's script may throw."""
+    phones: list[Phone] = []
+    async with AsyncExitStack() as stack:
+        _, token = await field.engineer("glasgow-city")
+
+        async def comes(*, url: str | None = None, name: str = "Ewan", **context: Any) -> Phone:
+            phone = await Phone.carried(browser, url or field.process.url, name, token, **context)
+            stack.push_async_callback(phone.close)
+            phones.append(phone)
+            return phone
+
+        yield comes
+    assert [error for phone in phones for error in phone.errors] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def network(field: Field) -> AsyncIterator[TcpProxy]:
+    """The one bar of signal in the hallway: `url=network.url`, then `network.cut()`."""
+    proxy = TcpProxy(field.process.url)
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+async def test_a_box_is_registered_from_its_label_proved_and_put_live(field: Field, engineer: Engineer) -> None:
+    box = await field.box(BOX)
+    ewan = await engineer()
+    await ewan.come_in(f"/engineer/s/{SERIAL}")
+    await expect(ewan.page.get_by_text(f"Nobody has registered {SERIAL} yet.")).to_be_visible()
+    await ewan.page.get_by_label("Device id").fill(BOX)
+    await ewan.page.get_by_label("Model").fill(MODEL)
+    await ewan.press("Register this box")
+    await ewan.page.wait_for_url(f"**/engineer/d/{BOX}")
+    await ewan.stage_is("On the register")
+    await ewan.press("Claim this box")
+    await expect(ewan.page.locator("#claim-code")).to_have_text(re.compile(r"^[A-Z2-7-]{20,}$"))
+    await ewan.press("I have entered it")
+    await ewan.stage_is("Claimed")
+    await ewan.press("It is fitted")
+    await ewan.stage_is("Fitted")
+    await ewan.press("Begin commissioning")
+    await ewan.stage_is("Being commissioned")
+    await ewan.check_is("first_heartbeat", "passed")
+    await expect(ewan.page.get_by_role("button", name="Go live", exact=True)).to_have_count(0)
+    await VISIT.try_out(box)
+    await ewan.press_when_all_is_done()
+    await ewan.stage_is("Live")
+    history = await field.database.fetch("select actor, change from registry.device_change order by device_change_id")
+    assert {row["actor"] for row in history} == {"Ewan"}
+    assert await field.database.fetchval("select overridden_at is null from registry.device")
+
+
+async def test_a_weak_signal_fails_with_advice_and_passes_when_the_box_is_moved(
+    field: Field, engineer: Engineer
+) -> None:
+    box = await field.box(BOX, signal_dbm=-112)
+    await field.commissioning(BOX)
+    ewan = await engineer()
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await ewan.check_is("signal", "failed")
+    await expect(ewan.check("signal")).to_contain_text("Move the box")
+    assert await ewan.faults() == []
+    box.device.move(signal_dbm=-70)
+    await ewan.check_is("signal", "passed")
+
+
+async def test_a_trigger_whose_alarm_reaches_no_hub_is_not_believed_and_takes_a_reason(
+    field: Field, engineer: Engineer
+) -> None:
+    field.hub.break_down("clyde-arc", Misbehaviour.RESET)
+    box = await field.box(BOX)
+    await field.commissioning(BOX)
+    ewan = await engineer()
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await VISIT.try_out(box)
+    await expect(ewan.check(PENDANT_ITEM)).to_contain_text("on its way to the hub")
+    await ewan.page.get_by_text("Go live though not everything was proved").click()
+    assert await ewan.faults() == []
+    await ewan.page.get_by_label("Why").fill("The hub's line is down; they ring us tomorrow.")
+    await ewan.check_is("steady_heartbeats", "passed")
+    await expect(ewan.page.get_by_label("Why")).to_have_value("The hub's line is down; they ring us tomorrow.")
+    await ewan.press("Go live on my word")
+    await ewan.stage_is("Live")
+    await expect(ewan.page.locator("#step")).to_contain_text("Not proved:")
+    row = await field.database.fetchrow("select override_reason, override_missing from registry.device")
+    assert row is not None
+    assert row["override_reason"].startswith("The hub's line")
+    assert "Test: smoke detector" in row["override_missing"]
+
+
+async def test_what_was_pressed_without_a_line_is_kept_over_a_reload_and_sent_in_order(
+    field: Field, engineer: Engineer, network: TcpProxy
+) -> None:
+    await field.registered(BOX)
+    ewan = await engineer(url=network.url)
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await ewan.worker_is_ready()
+    network.cut()
+    await ewan.press("Claim this box")
+    await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await expect(ewan.page.locator("#line")).to_contain_text("No line. What you see is from")
+    assert await ewan.faults() == []
+    await ewan.page.reload()
+    await expect(ewan.page.get_by_role("heading", name="No line")).to_be_visible(timeout=20_000)
+    await expect(ewan.outbox).to_contain_text(f"Claim this box: {BOX}")
+    await ewan.page.get_by_label("Serial").fill("SN-2")
+    await ewan.page.get_by_label("Device id").fill("TC-2")
+    await ewan.page.get_by_label("Model").fill(MODEL)
+    await ewan.page.get_by_label("Council").fill("glasgow-city")
+    await ewan.press("Keep it, and send it later")
+    await expect(ewan.outbox.locator("li")).to_have_count(2)
+    assert await ewan.faults() == []
+    network.restore()
+    await ewan.stage_is("Claimed", 30_000)
+    await expect(ewan.outbox).to_be_hidden()
+    stages = await field.database.fetch("select device_id, stage from registry.device order by device_id")
+    assert [tuple(row) for row in stages] == [("TC-000901", "claimed"), ("TC-2", "registered")]
+
+
+async def test_a_tab_that_was_closed_without_a_line_forgets_nothing(
+    field: Field, engineer: Engineer, network: TcpProxy
+) -> None:
+    await field.registered(BOX)
+    await field.move(BOX, "claim")
+    ewan = await engineer(url=network.url)
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    network.cut()
+    await ewan.press("It is fitted")
+    await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await ewan.page.close()
+    network.restore()
+    ewan.page = await ewan.context.new_page()
+    await ewan.page.goto(f"{network.url}/engineer/")
+    stage = "select stage from registry.device"
+
+    async def fitted() -> bool:
+        return bool(await field.database.fetchval(stage) == "installed")
+
+    await until(fitted, 20, what="the box to be fitted")
+
+
+async def test_a_go_live_that_could_not_be_sent_is_not_sent_later_behind_anybodys_back(
+    field: Field, engineer: Engineer, network: TcpProxy
+) -> None:
+    box = await field.box(BOX)
+    await field.commissioning(BOX)
+    ewan = await engineer(url=network.url)
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await VISIT.try_out(box)
+    await ewan.all_is_done()
+    network.cut()
+    await ewan.press("Go live")
+    await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await ewan.page.evaluate("() => { const real = Date.now; Date.now = () => real() + 300_000; }")
+    network.restore()
+    await expect(ewan.outbox).to_contain_text("Is it still right?", timeout=30_000)
+    assert await field.database.fetchval("select stage from registry.device") == "commissioning"
+    assert await ewan.faults() == []
+    await ewan.press("Send it now")
+    await ewan.stage_is("Live", 20_000)
+
+
+async def test_what_the_service_refuses_is_shown_kept_and_can_be_corrected(field: Field, engineer: Engineer) -> None:
+    await field.registered(BOX)
+    ewan = await engineer()
+    await ewan.come_in("/engineer/new?device_id=TC-7&council=glasgow-city")
+    await expect(ewan.page.get_by_label("Council")).to_have_value("glasgow-city")
+    await ewan.page.get_by_label("Serial").fill(SERIAL)
+    await ewan.page.get_by_label("Model").fill(MODEL)
+    await ewan.press("Register this box")
+    await expect(ewan.outbox).to_contain_text("another device has this serial")
+    assert await ewan.faults() == []
+    await ewan.press("Correct it")
+    await expect(ewan.page.get_by_label("Serial")).to_have_value(SERIAL)
+    await ewan.page.get_by_label("Serial").fill("SN-7")
+    await ewan.press("Register this box")
+    await ewan.page.wait_for_url("**/engineer/d/TC-7")
+
+
+async def test_a_box_that_was_heard_is_one_tap_from_its_registration(field: Field, engineer: Engineer) -> None:
+    await field.box(BOX)
+    await field.box("TC-000902", "fife")
+    ewan = await engineer()
+    await ewan.come_in()
+    heard = ewan.page.locator("#heard")
+    await expect(heard).to_contain_text(BOX, timeout=20_000)
+    await expect(heard).not_to_contain_text("TC-000902")
+    assert await ewan.faults() == []
+    await heard.get_by_role("link").click()
+    await expect(ewan.page.get_by_label("Device id")).to_have_value(BOX)
+    await expect(ewan.page.get_by_label("Council")).to_have_value("glasgow-city")
+
+
+async def test_without_a_stream_the_list_is_read_again_every_few_seconds(field: Field, engineer: Engineer) -> None:
+    ewan = await engineer()
+
+    async def no_stream(route: Route) -> None:
+        await route.abort()
+
+    await ewan.page.route("**/stream", no_stream)
+    await field.box(BOX)
+    await field.commissioning(BOX)
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await ewan.check_is("steady_heartbeats", "passed")
+    await expect(ewan.page.locator("#line")).to_be_hidden()
+
+
+async def test_a_sign_in_that_ended_loses_nothing(field: Field, engineer: Engineer) -> None:
+    await field.registered(BOX)
+    ewan = await engineer()
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await ewan.context.clear_cookies()
+    await ewan.press("Claim this box")
+    await expect(ewan.page.locator("#line")).to_contain_text("Your sign-in has ended.")
+    await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await ewan.page.get_by_role("link", name="Sign in again").click()
+    await ewan.page.get_by_label("Your name").fill("Ewan")
+    await ewan.page.get_by_label("Access token").fill(ewan.token)
+    await ewan.press("Sign in")
+    await ewan.stage_is("Claimed")
+    await expect(ewan.page.locator("#claim-code")).not_to_have_text("")
+
+
+async def test_another_engineer_on_the_same_phone_does_not_send_what_is_not_theirs(
+    field: Field, engineer: Engineer, network: TcpProxy
+) -> None:
+    await field.registered(BOX)
+    ewan = await engineer(url=network.url)
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    network.cut()
+    await ewan.press("Claim this box")
+    await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await ewan.page.close()
+    network.restore()
+    await ewan.context.clear_cookies()
+    ewan.page, ewan.name = await ewan.context.new_page(), "Mairi"
+    await ewan.come_in(f"/engineer/d/{BOX}")
+    await expect(ewan.outbox).to_contain_text("1 of somebody else who used this phone")
+    await ewan.stage_is("On the register")
+
+
+async def test_the_first_load_is_small(field: Field, engineer: Engineer, network: TcpProxy) -> None:
+    """All bytes that come over the wire, uncompressed, heads and the beginning of the stream too.
+
+    Page, styles, scripts, icon, the service worker and what it keeps for when there is no line.
+    """
+    await field.box(BOX)
+    await field.commissioning(BOX)
+    at_the_desk = await engineer()
+    await at_the_desk.come_in(f"/engineer/s/{SERIAL}")
+    ewan = await engineer(url=network.url)
+    await ewan.context.add_cookies(await at_the_desk.context.cookies())  # type: ignore[arg-type]
+    asked: set[str] = set()
+    ewan.context.on("request", lambda request: asked.add(request.url.rpartition("/")[2]))
+    await ewan.page.goto(f"{network.url}/engineer/d/{BOX}")
+    await ewan.check_is("first_heartbeat", "passed")
+    await ewan.worker_is_ready()
+    assert {
+        "site.css",
+        "engineer.css",
+        "engineer.js",
+        "outbox.js",
+        "line.js",
+        "say.js",
+        "worker.js",
+        "offline",
+    } <= asked
+    print(f"first load: {network.down_bytes} bytes over the wire")
+    assert 20_000 < network.down_bytes <= FIRST_LOAD_BYTES_MAX
+
+
+async def test_without_scripts_a_box_is_registered_and_commissioned_by_forms(field: Field, engineer: Engineer) -> None:
+    await field.box(BOX)
+    ewan = await engineer(java_script_enabled=False)
+    await ewan.come_in()
+    await ewan.page.get_by_label("Serial or device id").fill(SERIAL)
+    await ewan.press("Find the box")
+    await ewan.page.get_by_label("Device id").fill("not an id")
+    await ewan.page.get_by_label("Model").fill(MODEL)
+    await ewan.page.locator("#new-form").evaluate("(form) => { form.noValidate = true; }")
+    await ewan.press("Register this box")
+    await expect(ewan.page.locator(".trouble")).to_contain_text("device_id")
+    await expect(ewan.page.get_by_label("Serial")).to_have_value(SERIAL)
+    await ewan.page.get_by_label("Device id").fill(BOX)
+    await ewan.press("Register this box")
+    await ewan.press("Claim this box")
+    await expect(ewan.page.get_by_role("heading", name="Claim code of")).to_be_visible()
+    await ewan.page.get_by_role("link", name="I have entered it").click()
+    await ewan.press("It is fitted")
+    await ewan.press("Begin commissioning")
+    await ewan.stage_is("Being commissioned")
+    await expect(ewan.check("first_heartbeat")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 1200])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_everybody_can_use_every_page_and_state(
+    field: Field, engineer: Engineer, width: int, scheme: str
+) -> None:
+    box = await field.box(BOX, signal_dbm=-112)
+    await field.box("TC-000903")
+    await field.registered("TC-000904")
+    ewan = await engineer(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, is_mobile=width < 500, reduced_motion="reduce"
+    )
+    await ewan.come_in()
+    await expect(ewan.page.locator("#heard")).to_contain_text("TC-000903", timeout=20_000)
+
+    async def sound(where: str) -> None:
+        assert await ewan.faults() == [], where
+        if shots := os.environ.get("TELECARE_TEST_SHOTS"):  # to be looked at by people
+            await ewan.page.screenshot(path=Path(shots) / f"{width}-{scheme}-{where}.png", full_page=True)
+
+    await sound("start")
+    await ewan.page.goto(f"{ewan.url}/engineer/new")
+    await ewan.page.get_by_text("More, if you have it").click()
+    await sound("new")
+    await ewan.open_box("TC-000904")
+    await sound("registered")
+    await ewan.press("Claim this box")
+    await expect(ewan.page.locator("#claim-code")).not_to_have_text("")
+    await sound("claim")
+    await field.commissioning(BOX)
+    await ewan.open_box(BOX)
+    await ewan.check_is("signal", "failed")
+    box.raise_alarm(PENDANT)
+    await ewan.page.get_by_text("Go live though not everything was proved").click()
+    await ewan.page.get_by_text("The box needs a new claim code").click()
+    await ewan.page.locator("#history summary").click()
+    await sound("commissioning")
+    await field.ops.post(f"/api/v1/devices/{BOX}/go-live", {"override": True, "reason": "the aerial comes on Monday"})
+    await ewan.stage_is("Live")
+    await sound("live")
+    await ewan.page.goto(f"{ewan.url}/engineer/labels?devices={BOX},TC-000904,TC-none")
+    await sound("labels")
+    await ewan.page.goto(f"{ewan.url}/engineer/offline")
+    await sound("offline")
+    await ewan.page.goto(f"{ewan.url}/engineer/d/TC-none")
+    await sound("none")
+
+
+async def test_a_box_is_taken_through_its_stages_by_keyboard_alone(field: Field, engineer: Engineer) -> None:
+    ewan = await engineer(viewport={"width": 1200, "height": 800}, is_mobile=False, has_touch=False)
+    await ewan.come_in()
+    keys = ewan.page.keyboard
+
+    async def tab_to(words: str) -> None:
+        focused = "() => (document.activeElement.labels?.[0] ?? document.activeElement).textContent.trim()"
+        for _ in range(30):
+            await keys.press("Tab")
+            if (await ewan.page.evaluate(focused)).startswith(words):
+                return
+        raise AssertionError(f"the keyboard never comes to {words!r}")
+
+    await tab_to("Serial or device id")
+    await keys.type("SN-9")
+    await keys.press("Enter")
+    await ewan.page.wait_for_url("**/engineer/new**")
+    await tab_to("Device id")
+    await keys.type("TC-9")
+    await tab_to("Model")
+    await keys.type(MODEL)
+    await tab_to("Register this box")
+    await keys.press("Enter")
+    await ewan.page.wait_for_url("**/engineer/d/TC-9")
+    await tab_to("Claim this box")
+    await keys.press("Enter")
+    await expect(ewan.page.locator("#claim-title")).to_be_focused()
+    await tab_to("I have entered it")
+    await keys.press("Enter")
+    await ewan.stage_is("Claimed")
+    await tab_to("It is fitted")
+    await keys.press("Enter")
+    await ewan.stage_is("Fitted")
+    await tab_to("Begin commissioning")
+    await keys.press("Enter")
+    await ewan.stage_is("Being commissioned")

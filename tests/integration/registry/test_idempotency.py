@@ -1,0 +1,119 @@
+"""A phone in a hallway sends everything twice, for it never knows whether the first was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from tests.blackbox.api import Answer, Api
+from tests.integration.registry.running import GLASGOW, Registry, fields, refused
+
+DEVICES = "/api/v1/devices"
+
+
+async def send(api: Api, path: str, body: object = None, key: str | None = "a-key-of-this-phone") -> Answer:
+    headers = api.headers | ({"Idempotency-Key": key} if key else {})
+    async with api.session.post(api.url + path, json=body, headers=headers) as response:
+        return Answer(response.status, await response.json(content_type=None), response.headers.copy())
+
+
+async def test_the_same_request_again_has_the_same_answer_and_does_nothing(registry: Registry) -> None:
+    first = await send(registry.ops, DEVICES, GLASGOW)
+    registry.clock.advance(3600)
+    again = await send(registry.ops, DEVICES, GLASGOW)
+    assert (first.status, again.status) == (201, 201)
+    assert again.headers["Idempotent-Replay"] == "true"
+    assert again.headers["Location"] == first.headers["Location"]
+    assert without_claim(again.body) == without_claim(first.body)
+    assert len(await registry.rows("select from registry.device_change")) == 1
+
+
+def without_claim(body: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if not name.startswith("claim")}
+
+
+async def test_another_request_under_the_same_key_is_refused_and_not_done(registry: Registry) -> None:
+    await send(registry.ops, DEVICES, GLASGOW)
+    other = GLASGOW | {"device_id": "TC-2", "serial": "SN-2"}
+    assert fields(refused(await send(registry.ops, DEVICES, other), 422)) == {"Idempotency-Key"}
+    assert fields(refused(await send(registry.ops, f"{DEVICES}/TC-000123/claim"), 422)) == {"Idempotency-Key"}
+    assert len(await registry.rows("select from registry.device")) == 1
+
+
+async def test_a_refusal_is_told_again_as_it_was(registry: Registry) -> None:
+    await registry.register("TC-1")
+    first = refused(await send(registry.ops, f"{DEVICES}/TC-1/resume"), 409)
+    again = await send(registry.ops, f"{DEVICES}/TC-1/resume")
+    assert refused(again, 409) == first
+    assert again.headers["Idempotent-Replay"] == "true"
+
+
+async def test_a_key_is_its_senders_own(registry: Registry) -> None:
+    await registry.register("TC-1")
+    glasgow = await registry.caller("engineer", "Ewan", councils=["glasgow-city"])
+    mairi = await registry.caller("engineer", "Mairi", councils=["glasgow-city"])
+    await send(glasgow, f"{DEVICES}/TC-1/claim")
+    assert "Idempotent-Replay" not in (await send(mairi, f"{DEVICES}/TC-1/claim")).headers
+
+
+async def test_who_may_not_is_not_answered_from_what_another_was_told(registry: Registry) -> None:
+    await send(registry.ops, DEVICES, GLASGOW)
+    refused(await send(registry.ops.by(None), DEVICES, GLASGOW), 401)
+    refused(await send(registry.ops.by("wrong"), DEVICES, GLASGOW), 401)
+    viewer = await registry.caller("viewer")
+    refused(await send(viewer, DEVICES, GLASGOW), 403)
+
+
+async def test_two_at_once_do_it_once(registry: Registry) -> None:
+    await registry.register("TC-1")
+    told = await asyncio.gather(*(send(registry.ops, f"{DEVICES}/TC-1/claim") for _ in range(8)))
+    assert {each.status for each in told} <= {200, 409}
+    assert sum(each.status == 200 and "Idempotent-Replay" not in each.headers for each in told) == 1
+    assert all(each.body.get("reason") == "being_answered" for each in told if each.status == 409)
+    assert len(await registry.rows("select from registry.device_change where change = 'claimed'")) == 1
+
+
+async def test_a_request_whose_process_was_killed_is_done_by_the_next_after_a_minute(registry: Registry) -> None:
+    await registry.register("TC-1")
+    await send(registry.ops, f"{DEVICES}/TC-1/claim")
+    await registry.execute(
+        "update registry.idempotency_key set answered_at = null, status = null, headers = null, answer = null"
+    )
+    assert (await send(registry.ops, f"{DEVICES}/TC-1/claim")).body["reason"] == "being_answered"
+    registry.clock.advance(61)
+    answer = await send(registry.ops, f"{DEVICES}/TC-1/claim")
+    assert (answer.status, answer.body["stage"]) == (200, "claimed")
+
+
+async def test_a_body_that_cannot_be_read_uses_no_key_up(registry: Registry) -> None:
+    assert (await send(registry.ops, DEVICES, {"device_id": 1})).status == 422
+    assert (await send(registry.ops, DEVICES, GLASGOW)).status == 201
+
+
+async def test_a_key_of_another_shape_is_refused(registry: Registry) -> None:
+    assert fields(refused(await send(registry.ops, DEVICES, GLASGOW, key="two words"), 422)) == {"Idempotency-Key"}
+    assert fields(refused(await send(registry.ops, DEVICES, GLASGOW, key="x" * 129), 422)) == {"Idempotency-Key"}
+
+
+async def test_what_was_answered_is_kept_for_a_week_and_can_be_read_by_nobody_else(registry: Registry) -> None:
+    await send(registry.ops, DEVICES, GLASGOW | {"installation_ref": "INST-4711"})
+    (row,) = await registry.rows("select answer, headers::text as headers from registry.idempotency_key")
+    assert b"INST-4711" not in row["answer"]
+    forget = next(loop for loop in registry.service.loops if loop.name == "idempotency-forgets")
+    registry.clock.advance(6 * 24 * 3600)
+    await forget.run_once()
+    assert len(await registry.rows("select from registry.idempotency_key")) == 1
+    registry.clock.advance(2 * 24 * 3600)
+    await forget.run_once()
+    assert await registry.rows("select from registry.idempotency_key") == []
+
+
+async def test_a_claim_is_not_told_twice_by_a_replay(registry: Registry) -> None:
+    """Whatever route answers with one: it is shown once, and is in no table."""
+    from services.registry.idempotency.route import _without_claim
+
+    told = json.loads(_without_claim(json.dumps({"device_id": "TC-1", "claim": {"code": "ABCDE"}}).encode()))
+    assert told["claim"] is None
+    assert "once" in told["claim_problem"]
+    assert _without_claim(b'{"device_id": "TC-1"}') == b'{"device_id": "TC-1"}'

@@ -25,6 +25,7 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.http import create_app, serve
+from services.chassis.http.rates import Rates
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl, Publisher
 from services.chassis.pages.door import build_door
@@ -104,7 +105,8 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
             start(await build(runtime))
         if door := await build_door(runtime, started):
             start(door)
-        app = create_app(title="telecare", services=started, metrics=runtime.metrics)
+        rates = Rates(settings.requests_per_s)
+        app = create_app(title="telecare", services=started, metrics=runtime.metrics, rates=rates)
         server = await _serve(app, settings)
         stack.push_async_callback(server.stop)
         tasks = _Tasks(failed)
@@ -166,7 +168,8 @@ async def until_signal(*others: asyncio.Future[None]) -> None:
 
 async def _serve(app: FastAPI, settings: Settings) -> HttpServer:
     try:
-        return await serve(app, settings.http_host, settings.http_port)
+        proxies = [str(each) for each in settings.trusted_proxies]
+        return await serve(app, settings.http_host, settings.http_port, proxies)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise

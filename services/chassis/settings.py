@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     mqtt_admin_url: SecretStr | None = None  # who keeps the broker's register of users; without it nobody does
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()  # whose X-Forwarded-For is believed
+    requests_per_s: Annotated[float, Field(ge=0)] = 200.0  # by one token or session; 0: no limit
     bootstrap_token: SecretStr | None = None
     secret_key: SecretStr | None = None
     fallback_hub: Annotated[str, Field(pattern=SLUG_PATTERN, max_length=SLUG_LENGTH_MAX)] | None = None
@@ -66,7 +68,7 @@ class Settings(BaseSettings):
     def _read(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("webhook_allow_cidrs", "oidc_role_claims", mode="before")
+    @field_validator("webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -80,11 +81,19 @@ class Seeder:
             await self._call("POST", f"/api/v1/devices/{device.device_id}/go-live", {"reason": "simulated device"})
 
     async def _call(self, method: str, path: str, body: dict[str, Any]) -> None:
+        """Done; as soon as the service takes it, if it says that it has been asked for too much."""
+        while (wait_s := await self._ask(method, path, body)) is not None:  # noqa: ASYNC110 - it says how long
+            await asyncio.sleep(wait_s)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any]) -> float | None:
         try:
             async with self._http.request(method, path, json=body) as response:
+                if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    return float(response.headers.get("Retry-After", "1"))
                 if response.status >= 300:
                     detail = (await response.text())[:_DETAIL_CHARS_MAX]
                     raise SeedFailed(f"{method} {path} was answered {response.status}: {detail}")
+                return None
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SeedFailed(f"{method} {path} could not be asked: {type(error).__name__}: {error}") from error
 

@@ -16,6 +16,7 @@ from contracts.access import Principal, Role
 from services.chassis.clock import Clock
 from services.chassis.http.lookups import Holder, Lookups
 from services.chassis.http.problems import Problem
+from services.chassis.http.rates import address_of, rates_of
 from services.chassis.postgres import Pool
 from services.chassis.settings import Settings
 
@@ -103,7 +104,9 @@ class Access:
             raise _unauthorised("A bearer token is needed: Authorization: Bearer …", "Bearer")
         principal = await self.principal(credentials.credentials)
         if principal is None:
+            rates_of(request).stranger(address_of(request.scope))
             raise _unauthorised("This token is unknown, expired or revoked.", 'Bearer error="invalid_token"')
+        rates_of(request).known(request, token_digest(credentials.credentials))
         request.state.principal = principal
 
 

@@ -17,6 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from services.chassis.http.front_page import front_page
 from services.chassis.http.limits import BODY_BYTES_MAX, BodyLimit
 from services.chassis.http.problems import MEDIA_TYPE, install
+from services.chassis.http.rates import Rates, StrangersLimit
 from services.chassis.http.readiness import Readiness
 from services.chassis.service import Service
 
@@ -50,7 +51,12 @@ _PROBLEM_SCHEMA = {
 
 
 def create_app(
-    title: str, services: Sequence[Service], metrics: CollectorRegistry, *, body_bytes_max: int = BODY_BYTES_MAX
+    title: str,
+    services: Sequence[Service],
+    metrics: CollectorRegistry,
+    *,
+    body_bytes_max: int = BODY_BYTES_MAX,
+    rates: Rates | None = None,
 ) -> FastAPI:
     """Mount the routers of `services` beside `/`, `/healthz`, `/readyz`, `/metrics` and `/docs`, which need no token."""
     app: FastAPI = FastAPIOffline(
@@ -63,6 +69,8 @@ def create_app(
     )
     install(app)
     app.state.links = [link for service in services for link in service.links]
+    app.state.rates = rates or Rates()
+    app.add_middleware(StrangersLimit, rates=app.state.rates)
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
     app.include_router(_own(title, services, metrics))
     for service in services:

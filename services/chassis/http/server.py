@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -48,8 +48,10 @@ class HttpServer:
         await self._task
 
 
-async def serve(app: FastAPI, host: str, port: int) -> HttpServer:
+async def serve(app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> HttpServer:
     """Serve `app`, and return once it answers. Port 0 takes any free one.
+
+    Of `trusted_proxies` (addresses and networks) it is believed for whom they ask, and that it was by https; of nobody else.
 
     Raises OSError (errno EADDRINUSE when the port is taken) with the address in its message.
     """
@@ -62,7 +64,8 @@ async def serve(app: FastAPI, host: str, port: int) -> HttpServer:
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=",".join(trusted_proxies),
         headers=_HEADERS,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )

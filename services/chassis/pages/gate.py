@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from fastapi import Depends, Request
 
 from services.chassis.http import Problem, invalid
+from services.chassis.http.rates import address_of, rates_of
 from services.chassis.pages.cookie import secret_of
 from services.chassis.pages.sessions import Session, Sessions
 
@@ -39,7 +40,10 @@ class Gate:
         secret = secret_of(request)
         session = await self._sessions.find(secret) if secret else None
         if session is None:
+            if secret:
+                rates_of(request).stranger(address_of(request.scope))
             raise Problem(HTTPStatus.UNAUTHORIZED, "You are not signed in, or your sign-in has ended.")
+        rates_of(request).known(request, session.session_id)
         request.state.session = session
         request.state.principal = session.who  # so that routes may say which roles they take, as those of the API do
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, StringConstraints, ValidationError
 
 from contracts import action
 from services.chassis.http import Problem, invalid
+from services.chassis.http.rates import address_of, network_of
 from services.chassis.pages.attempts import Attempts
 from services.chassis.pages.cookie import forget, keep, secret_of
 from services.chassis.pages.gate import Form, Gate, Signed, wants_page
@@ -102,7 +103,7 @@ async def _let_in(
         raise invalid((field, say[field])) from None
     opened = await sessions.open(given.token, given.operator)
     if opened is None:
-        raise _refused(attempts, request.client.host if request.client else "")
+        raise _refused(attempts, network_of(address_of(request.scope)))
     _log.info("signed_in", operator=given.operator, role=opened[1].who.role, hub_id=opened[1].who.hub_id)
     return opened
 

@@ -24,6 +24,7 @@ from contracts.access import Role
 from services.chassis.clock import DatabaseClock
 from services.chassis.http import create_app, serve
 from services.chassis.http.access import token_digest
+from services.chassis.http.rates import Rates
 from services.chassis.mqtt import MqttUrl, Publisher
 from services.chassis.pages.door import build_door
 from services.chassis.secrets import Vault
@@ -142,7 +143,7 @@ async def make_world(database: Database, data_dir: Path) -> AsyncIterator[World]
     door = await build_door(runtime, services)
     assert door is not None
     services.append(door)
-    app = create_app("telecare", services, metrics)
+    app = create_app("telecare", services, metrics, rates=Rates(0))  # everything is asked, by everybody, in no time
     server = await serve(app, "127.0.0.1", 0)
     # What the test makes need not be on the disk: there is a lot of it.
     connection = await asyncpg.connect(database.url, server_settings={"synchronous_commit": "off"})

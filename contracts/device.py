@@ -87,7 +87,10 @@ class Receipt(Payload):
 
 
 class Command(Payload):
-    """Asks a device to do something, until `expires_at`."""
+    """Asks a device to do something, until `expires_at`.
+
+    `set_heartbeat_interval` takes `interval_s` and, if it shall end by itself, `for_s`: after that the usual one holds again.
+    """
 
     command_id: str
     name: CommandName

@@ -61,6 +61,19 @@ async def test_a_box_that_shows_all_that_its_model_promises_goes_live(field: Fie
     await field.move(BOX, "go-live")
 
 
+async def test_a_box_that_is_live_on_a_word_needs_it_no_more_once_it_was_proved(field: Field) -> None:
+    box = await field.box(BOX)
+    await field.commissioning(BOX)
+    word = {"override": True, "reason": "the hub's line is down today"}
+    live = await field.post(f"/api/v1/devices/{BOX}/go-live", word)
+    assert (live.status, live.body["overridden_by"]) == (200, "bootstrap")
+    await VISIT.try_out(box)
+    await field.item(BOX, PENDANT_ITEM, "passed", 60)
+    await field.item(BOX, "trigger:smoke", "passed", 60)
+    proved = await field.post(f"/api/v1/devices/{BOX}/go-live")
+    assert (proved.status, proved.body["overridden_by"]) == (200, None)
+
+
 async def test_a_test_that_reaches_no_hub_keeps_a_box_from_going_live(field: Field) -> None:
     field.hub.break_down("clyde-arc", Misbehaviour.RESET)
     box = await field.box(BOX)
@@ -104,7 +117,9 @@ async def test_a_box_is_told_to_report_often_and_afterwards_as_usual(field: Fiel
     sent = await field.database.fetch(commands)
     assert [row["name"] for row in sent] == ["set_heartbeat_interval", "report_now"]
     assert json.loads(sent[0]["args"])["for_s"] > 1700
-    await field.post(f"/api/v1/devices/{BOX}/withdraw", {"reason": "the wrong home"})
+    word = {"override": True, "reason": "tried by hand"}
+    assert (await field.post(f"/api/v1/devices/{BOX}/go-live", word)).status == 200
+    await until(lambda: box.device.heartbeat_interval_s == 60, 20, what="the box to report as usual again")
     assert await field.database.fetchval("select ended_at is not null from registry.commissioning")
 
 

@@ -10,13 +10,20 @@ left join ingest.device_liveness l using (device_id)
 where s.device_id = $1;
 
 -- name: beats
--- Since $2, newest first, by the device's clock within a day: those are found by index, whatever came in years. One whose clock is
--- further off is told so by the checklist.
-select boot_id, seq, received_at, mains, signal_dbm, network
-from ingest.device_heartbeat
-where device_id = $1 and at between $2::timestamptz - interval '1 day' and $3::timestamptz + interval '1 day' and received_at >= $2
-order by at desc
-limit 1000;
+-- Since $2, by the device's clock within a day: those are found by index, whatever came in years. (One whose clock is further off is
+-- told so by the checklist.) The last ones, and of what may lie days back, in a commissioning that takes long, what proves
+-- something: on the battery, each network, the last signals.
+with since as materialized (
+    select boot_id, seq, received_at, mains, signal_dbm, network, at
+    from ingest.device_heartbeat
+    where device_id = $1 and at between $2::timestamptz - interval '1 day' and $3::timestamptz + interval '1 day' and received_at >= $2
+)
+select boot_id, seq, received_at, mains, signal_dbm, network from (
+    (select * from since order by at desc limit 200)
+    union (select * from since where mains is false order by at desc limit 20)
+    union (select * from since where signal_dbm is not null order by at desc limit 10)
+    union (select distinct on (network) * from since order by network, at desc)
+) telling;
 
 -- name: events
 -- From an hour before $2 on: an alarm of before may lie between two heartbeats of now. `hub` is its name.

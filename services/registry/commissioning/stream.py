@@ -18,6 +18,7 @@ TICK_S: Final = 5.0
 LASTS_S: Final = 15 * 60.0
 """Then the client connects again, by itself, and is asked again who it is."""
 _LOOK_EVERY_S: Final = 1.0
+_LOOK_SELDOM_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -39,29 +40,32 @@ class Stream:
         told = asyncio.Event()
         self._followers.add(told)
         ends_at = time.monotonic() + LASTS_S
-        spoke_at, gist = time.monotonic(), ""
+        spoke_at = asked_at = time.monotonic()
+        gist = ""
         try:
             yield "retry: 1000\n\n"
             while time.monotonic() < ends_at:
                 told.clear()
+                stays = True
                 try:
                     view = await look()
+                    if may_stay is not None and time.monotonic() - asked_at >= TICK_S:
+                        asked_at, stays = time.monotonic(), await may_stay()
                 except Exception as error:
                     if not is_transient(error):
                         raise
                     return  # and the client comes again
-                if view is None:
+                if not stays:
+                    yield "event: signed_out\ndata: {}\n\n"
+                if view is None or not stays:
                     return
                 if view.gist != gist:
                     gist, spoke_at = view.gist, time.monotonic()
                     yield f"event: checklist\ndata: {view.model_dump_json()}\n\n"
                 elif time.monotonic() - spoke_at >= TICK_S:
-                    if may_stay is not None and not await may_stay():
-                        yield "event: signed_out\ndata: {}\n\n"
-                        return
                     spoke_at = time.monotonic()
                     yield f"event: tick\ndata: {json.dumps({'now': self.clock.now().isoformat()})}\n\n"
-                await _either(told, _LOOK_EVERY_S)
+                await _either(told, _LOOK_EVERY_S if view.stage == "commissioning" else _LOOK_SELDOM_S)
         finally:
             self._followers.discard(told)
 

@@ -86,7 +86,8 @@ def add_looking(router: APIRouter, on: Looking) -> None:
     @router.get("/d/{device_id}")
     async def device(request: Request, device_id: DeviceIdText, who: Fitter) -> Response:
         found = await visible(on.devices, device_id, who)
-        shown = found.stage == "commissioning"
+        # Also of one that is live on somebody's word: until it was proved, it is looked at.
+        shown = found.stage == "commissioning" or found.overridden_at is not None
         return SITE.page(
             request,
             "device.html",

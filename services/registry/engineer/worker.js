@@ -1,5 +1,5 @@
 // So that the pages open without a line: an empty page of nobody, and the files. No page of a box is ever kept.
-const WAIT_MS = 8000;
+const WAIT_MS = 20_000; // one bar of signal is a line
 
 addEventListener("install", (event) => {
   event.waitUntil(caches.open(VERSION).then((cache) => cache.addAll([SHELL, ...ASSETS])).then(() => skipWaiting()));

@@ -52,3 +52,23 @@ async def test_an_alarm_touches_its_device_by_index(crowded: "asyncpg.Connection
     told = await plan(crowded, "store_alarms", *_columns([arrival]), NOW)
     assert "liveness_pkey" in told
     assert "Seq Scan on liveness" not in told
+
+
+async def test_an_alarm_that_comes_again_is_found_by_index_among_all_that_ever_came(
+    crowded: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    await crowded.execute(
+        "insert into ingest.alarm_event "
+        "(event_id, identity, payload_sha256, topic, device_id, received_at, kind, status, test, qos) "
+        "select gen_random_uuid(), sha256(convert_to(n::text, 'UTF8')), sha256('x'), 't', 'TC-' || n, $1, 'fall', "
+        "'activated', false, 1 from generate_series(1, 50000) n",
+        NOW,
+    )
+    await crowded.execute("analyze ingest.alarm_event")
+    arrivals = [
+        Arrival(decode_alarm(f"telecare/v1/devices/fife/TC-{n}/alarm", b"", NOW), qos=1, retained=False)
+        for n in range(200)
+    ]
+    told = await plan(crowded, "store_alarms", *_columns(arrivals), NOW)
+    assert "alarm_event_pkey" in told
+    assert "Seq Scan on alarm_event" not in told

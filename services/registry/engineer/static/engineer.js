@@ -5,7 +5,7 @@ import * as line from "./line.js";
 import * as outbox from "./outbox.js";
 import { clock, say } from "./say.js";
 
-const READ_TIMEOUT_MS = 8000;
+const READ_TIMEOUT_MS = 15_000;
 const page = document.getElementById("page").dataset;
 const regions = () => document.querySelectorAll("[data-region]");
 const shown = new Map([...regions()].map((each) => [each.id, each.innerHTML]));
@@ -78,6 +78,8 @@ function look() {
   return reading;
 }
 
+const claimShown = () => !document.getElementById("claim").hidden;
+
 function showClaim(body) {
   if (!("claim" in body)) return;
   if (!body.claim) {
@@ -105,14 +107,15 @@ document.addEventListener("submit", async (event) => {
 outbox.events.addEventListener("sent", ({ detail: { entry, body } }) => {
   say(`${entry.name}: done.`);
   showClaim(body);
-  const away = entry.url === "/engineer/register" && page.kind !== "device" && page.kind !== "offline";
+  // A code is shown this once: nothing takes the page away from under it.
+  const away = entry.url === "/engineer/register" && page.kind === "new" && claimShown() === false;
   if (away) location.href = `/engineer/d/${encodeURIComponent(body.device_id)}`;
-  else look();
+  else if (page.kind !== "offline") look();
 });
 outbox.events.addEventListener("refused", ({ detail: { entry } }) => {
   say(`${entry.name}: not done.`);
   document.getElementById("outbox").scrollIntoView({ block: "nearest" });
-  look();
+  if (page.kind !== "offline") look();
 });
 outbox.events.addEventListener("signed-out", line.signedOut);
 outbox.events.addEventListener("stuck", () => { if (page.kind !== "offline") line.lost(); say("No line. It is kept, and sent when there is one."); });
@@ -120,6 +123,7 @@ document.getElementById("claim-done").addEventListener("click", () => {
   document.getElementById("claim").hidden = true;
   document.getElementById("claim-code").textContent = "";
   document.getElementById("main").focus();
+  if (page.kind === "offline") comeBack();
 });
 for (const each of document.querySelectorAll(".out")) each.addEventListener("submit", () => localStorage.removeItem("engineer-who"));
 
@@ -133,7 +137,7 @@ async function comeBack() {
     const answer = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(READ_TIMEOUT_MS) });
     if (!answer.ok) return;
     await outbox.flush();
-    location.reload();
+    if (!claimShown()) location.reload();
   } catch { /* not yet */ }
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -23,6 +23,8 @@ from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.metrics import Metrics
 from services.alerts.people import Forbidden, People
 from services.alerts.store import QUERIES
+from services.chassis.audit import AuditLog, Entry
+from services.chassis.audit.entry import is_id
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit
 from services.chassis.mqtt import Message, Publisher, PublishFailed, Session
@@ -48,6 +50,7 @@ class HubActions:
     alarms: Alarms
     metrics: Metrics
     publisher: Publisher
+    audit: AuditLog | None = None
 
     async def work(self, session: Session, progress: Progress) -> None:
         """Until the session ends it."""
@@ -100,7 +103,26 @@ class HubActions:
                     QUERIES["keep_hub_action"], hub, id_, digest, result.result, result.detail, now
                 )
             after_commit()
+        if not isinstance(action, Received):
+            self._audit(hub, action, result)
         return result
+
+    def _audit(self, hub: HubId, action: Acknowledge | Release | Close, result: ActionResult) -> None:
+        """As soon as it can be: no acknowledgement waits for it, and the alarm's own history has it already."""
+        if self.audit is not None:
+            entry = Entry(
+                via="mqtt",
+                who=hub,
+                operator=action.operator,
+                role="hub",
+                hub_id=hub,
+                action=f"mqtt {action.action}",
+                subject_kind="alarm",
+                subject=action.alarm_id if is_id(action.alarm_id) else "(no id)",
+                outcome="done" if result.result == "accepted" else "refused",
+                detail={"result": result.result},
+            )
+            self.audit.later(replace(entry, request_id=action.action_id) if is_id(action.action_id) else entry)
 
     async def _do(
         self, connection: Connection, hub: HubId, action: HubAction, now: datetime

@@ -141,7 +141,7 @@ async def assemble(runtime: Runtime) -> Parts:
         sending=sending,
         gauges=Gauges(pool, clock, metrics, fallback),
         feed=Feed(reading),
-        hub_actions=HubActions(pool, clock, alarms, metrics, runtime.publisher),
+        hub_actions=HubActions(pool, clock, alarms, metrics, runtime.publisher, runtime.audit),
         ways=ways,
         alarms=alarms,
         prober=Prober(pool, clock, look),

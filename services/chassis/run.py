@@ -23,6 +23,7 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
 
+from services.chassis.audit import AuditLog
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.http import create_app, serve
 from services.chassis.http.rates import Rates
@@ -45,6 +46,7 @@ Build = Callable[[Runtime], Awaitable[Service]]
 
 _log = structlog.get_logger(__name__)
 
+_SERVICES = ("registry", "alerts", "ingest")
 _CLOCK_EVERY_S = 30.0
 _STOP_TIMEOUT_S = 10.0
 _GC_YOUNG_MAX = 20_000  # objects; Python's 700 are a tenth of one batch of heartbeats
@@ -71,13 +73,15 @@ def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     ProcessCollector(registry=metrics)
     PlatformCollector(registry=metrics)
     instance = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+    clock = clock or DatabaseClock()
     return Runtime(
         settings=settings,
-        clock=clock or DatabaseClock(),
+        clock=clock,
         metrics=metrics,
         mqtt_url=mqtt_url,
         publisher=Publisher(mqtt_url, f"telecare-out-{instance}"[:64]),
         instance=instance,
+        audit=AuditLog(clock, metrics),
     )
 
 
@@ -106,13 +110,16 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         if door := await build_door(runtime, started):
             start(door)
         rates = Rates(settings.requests_per_s)
-        app = create_app(title="telecare", services=started, metrics=runtime.metrics, rates=rates)
+        audit = await _audit(runtime, started)
+        stack.push_async_callback(audit.close)
+        app = create_app(title="telecare", services=started, metrics=runtime.metrics, audit=audit, rates=rates)
         server = await _serve(app, settings)
         stack.push_async_callback(server.stop)
         tasks = _Tasks(failed)
         stack.push_async_callback(tasks.stop)
         tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
+        tasks.start("audit", audit.loop.run())
         if isinstance(runtime.clock, DatabaseClock):
             tasks.start("clock", _clock_loop(runtime.database_url, runtime.clock).run())
         listens = _merge_listens(started)
@@ -126,6 +133,14 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         _log.info("started", services=[service.name for service in started], url=server.url)
         yield Process(runtime, started, server.url, failed)
         _log.info("stopping")
+
+
+async def _audit(runtime: Runtime, services: Sequence[Service]) -> AuditLog:
+    """The audit log of this process, written as one of the services in it: each may add to it."""
+    audit = runtime.audit or AuditLog(runtime.clock, runtime.metrics)
+    role = next((f"telecare_{each.name}" for each in services if each.name in _SERVICES), f"telecare_{_SERVICES[0]}")
+    await audit.open(runtime.database_url, role)
+    return audit
 
 
 async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:

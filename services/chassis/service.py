@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from contracts.access import Role
+    from services.chassis.audit import AuditLog
     from services.chassis.clock import Clock
     from services.chassis.loop import Loop
     from services.chassis.mqtt import MqttUrl, Publisher
@@ -27,6 +28,7 @@ class Runtime:
     mqtt_url: MqttUrl
     publisher: Publisher  # for everything that goes out by MQTT
     instance: str  # unique per process: who holds a lease
+    audit: AuditLog | None = None  # some tests have none
 
     @property
     def database_url(self) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, BinaryIO, Final, Self
 
 import aiohttp
 
 from services.chassis.settings import SettingsError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
+_DOWNLOAD: Final = aiohttp.ClientTimeout(total=None, sock_read=60)
 _PAGE: Final = 500
 
 
@@ -51,6 +52,22 @@ class Api:
             raise ApiError(
                 f"{self._url} could not be asked ({type(error).__name__}): is `telecare up` running there?"
             ) from None
+
+    async def download(self, path: str, file: BinaryIO, **query: str | int | None) -> int:
+        """What is answered, as it comes, into `file`; returns how many bytes. Raises ApiError."""
+        sought = {name: str(value) for name, value in query.items() if value is not None}
+        written = 0
+        try:
+            async with self._http.get(path, params=sought, timeout=_DOWNLOAD) as response:
+                if response.status >= 400:
+                    raise ApiError(_explain(response.status, await response.json(content_type=None)))
+                async for some in response.content.iter_any():
+                    written += file.write(some)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiError(
+                f"{self._url} broke off ({type(error).__name__}) after {written:,} bytes: ask again"
+            ) from None
+        return written
 
     async def every(self, path: str, **query: str | None) -> list[dict[str, Any]]:
         """All items of a list, page by page."""

@@ -16,6 +16,7 @@ from services.chassis.embedded.process import ServerDidNotStartError
 from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
+from services.cli.audit import audit_app
 from services.cli.registry import council_app, device_app, hub_app, responder_app, token_app
 from services.cli.trouble import explain
 
@@ -36,6 +37,7 @@ app.add_typer(hub_app, name="hub")
 app.add_typer(council_app, name="council")
 app.add_typer(responder_app, name="responder")
 app.add_typer(device_app, name="device")
+app.add_typer(audit_app, name="audit")
 
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]
 For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]

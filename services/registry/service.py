@@ -12,6 +12,8 @@ from services.chassis.postgres import Pool, Queries, open_pool
 from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime, Service
+from services.registry.audit import http as audit_http
+from services.registry.audit.store import AuditReader
 from services.registry.broker.room import broker_room
 from services.registry.commissioning import checklist_of
 from services.registry.commissioning.room import commissioning_room
@@ -69,6 +71,7 @@ async def build(runtime: Runtime) -> Service:
             life_http.routes(devices, life, access, clock, field.once),
             *field.routers,
             rollout_http.routes(rollout, access),
+            audit_http.routes(AuditReader(pool), access),
         ],
         loops=[
             Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S),

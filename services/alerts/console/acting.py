@@ -18,6 +18,7 @@ from services.alerts.http.routes import act
 from services.alerts.people import People
 from services.alerts.silences.bodies import SilenceBody, SilenceView
 from services.alerts.silences.http import end_silence, start_silence
+from services.chassis.audit import never_waits
 from services.chassis.clock import Clock
 from services.chassis.http import invalid
 from services.chassis.pages import Form, Signed, wants_page
@@ -62,14 +63,17 @@ def add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> N
         return JSONResponse({"alarm_id": view.alarm_id, "state": view.state, "acknowledged_by": view.acknowledged_by})
 
     @router.post("/alarms/{alarm_id}/acknowledge")
+    @never_waits
     async def acknowledge(request: Request, alarm_id: str, who: Operator, session: Signed) -> Response:
         return await do(request, alarm_id, Acknowledge(session.operator), who)
 
     @router.post("/alarms/{alarm_id}/release")
+    @never_waits
     async def release(request: Request, alarm_id: str, who: Operator, session: Signed) -> Response:
         return await do(request, alarm_id, Release(session.operator), who)
 
     @router.post("/alarms/{alarm_id}/close")
+    @never_waits
     async def close(request: Request, alarm_id: str, who: Operator, session: Signed, form: Form) -> Response:
         try:
             closing = Closing.model_validate(form)
@@ -109,5 +113,6 @@ def add_silencing(router: APIRouter, pool: Pool, clock: Clock) -> None:
         return done(request, await start_silence(pool, clock, body, who))
 
     @router.post("/silences/{silence_id}/end")
+    @never_waits
     async def end(request: Request, silence_id: uuid.UUID, who: Operator, session: Signed) -> Response:
         return done(request, await end_silence(pool, clock, silence_id, session.operator, who))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
@@ -18,11 +18,14 @@ from services.alerts.console.stream import Stream
 from services.alerts.console.turns import Turns
 from services.alerts.http.asker import Reader, Scope
 from services.alerts.store import as_uuid
+from services.chassis.audit import never_waits, reads_people, unaudited
 from services.chassis.clock import Clock
 from services.chassis.http import Problem
 from services.chassis.pages import Session, Sessions, Signed, secret_of
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
+
+_PRESENCE: Final = "said every few seconds by a page that is open; nothing of the alarm changes"
 
 
 def add_looking(
@@ -42,14 +45,20 @@ def add_looking(
             return SITE.page(request, "console.html", board=board, story=story, now=now, embedding=embedding)
 
     @router.get("/")
+    @reads_people
+    @never_waits
     async def queue(request: Request, _who: Reader, session: Signed) -> Response:
         return await show(request, session, None)
 
     @router.get("/alarms/{alarm_id}")
+    @reads_people
+    @never_waits
     async def alarm(request: Request, alarm_id: str, _who: Reader, session: Signed) -> Response:
         return await show(request, session, alarm_id)
 
     @router.get("/stream", response_class=StreamingResponse)
+    @reads_people
+    @never_waits
     async def follow(
         request: Request,
         who: Reader,
@@ -72,6 +81,7 @@ def add_presence(router: APIRouter, pool: Pool, clock: Clock) -> None:
     """Who looks at what, said by the pages themselves."""
 
     @router.post("/alarms/{alarm_id}/looking")
+    @unaudited(_PRESENCE)
     async def looking(alarm_id: str, who: Reader, session: Signed) -> Response:
         """Said every few seconds while the alarm is before the operator's eyes."""
         id_ = as_uuid(alarm_id)
@@ -82,6 +92,7 @@ def add_presence(router: APIRouter, pool: Pool, clock: Clock) -> None:
         return JSONResponse({"others": others})
 
     @router.post("/alarms/{alarm_id}/left")
+    @unaudited(_PRESENCE)
     async def left(alarm_id: str, session: Signed) -> Response:
         id_ = as_uuid(alarm_id)
         if id_ is not None:

@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import BaseModel, SecretStr
 
 from services.alerts.channels.sms.receipts import hasten
+from services.chassis.audit import unaudited
 from services.chassis.clock import Clock
 from services.chassis.http import Problem
 from services.chassis.postgres import Pool
@@ -40,6 +41,7 @@ def notify_routes(pool: Pool, clock: Clock, token: SecretStr | None) -> APIRoute
     router = APIRouter(prefix="/api/v1/notify", tags=["notify"], dependencies=[Depends(authenticate)])
 
     @router.post("/receipts", status_code=HTTPStatus.NO_CONTENT)
+    @unaudited("a provider says that it knows more: what that is, is asked of it")
     async def take(receipt: NotifyReceipt) -> None:
         """A text's status has changed. What it is now is asked of Notify itself; an id that is none of ours is no error."""
         async with borrow(pool) as connection:

@@ -22,6 +22,7 @@ from services.alerts.http.feed import Feed
 from services.alerts.http.store import AlarmFilter, list_alarms, read_alarm
 from services.alerts.people import Forbidden, People
 from services.alerts.store import as_uuid
+from services.chassis.audit import never_waits, reads_people
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page, Problem, invalid
 from services.chassis.postgres import Pool
@@ -53,6 +54,8 @@ def routes(reading: Pool, acting: Pool, clock: Clock, alarms: Alarms, feed: Feed
 
 def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
     @router.get("")
+    @reads_people
+    @never_waits
     async def get_alarms(who: Reader, paging: NewestFirst, wanted: Annotated[_Wanted, Query()]) -> Page[AlarmView]:
         """Alarms, newest first; of all states unless asked."""
         if paging.after_id is not None and as_uuid(paging.after_id) is None:
@@ -62,6 +65,8 @@ def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
         return paging.page(views, key=lambda view: (view.received_at, view.alarm_id))
 
     @router.get("/stream", response_class=StreamingResponse)
+    @reads_people
+    @never_waits
     async def stream(
         who: Reader, last_event_id: Annotated[str | None, Header(max_length=64)] = None
     ) -> StreamingResponse:
@@ -73,6 +78,8 @@ def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
         return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     @router.get("/{alarm_id}")
+    @reads_people
+    @never_waits
     async def get_alarm(alarm_id: str, who: Reader) -> AlarmDetail:
         """One alarm, with its history."""
         async with borrow(pool) as connection:
@@ -84,16 +91,19 @@ def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
 
 def _add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> None:
     @router.post("/{alarm_id}/acknowledge")
+    @never_waits
     async def acknowledge(alarm_id: str, body: OperatorBody, who: Operator) -> AlarmView:
         """Take it. The same operator may say so again; 409 names another who has it."""
         return await act(pool, clock, people, alarm_id, Acknowledge(body.operator), who)
 
     @router.post("/{alarm_id}/release")
+    @never_waits
     async def release(alarm_id: str, body: OperatorBody, who: Operator) -> AlarmView:
         """Give it back: it is open, and escalates, again."""
         return await act(pool, clock, people, alarm_id, Release(body.operator), who)
 
     @router.post("/{alarm_id}/close")
+    @never_waits
     async def close(alarm_id: str, body: CloseBody, who: Operator) -> AlarmView:
         """It is dealt with, and this is what came of it."""
         return await act(pool, clock, people, alarm_id, Close(body.operator, body.outcome, body.note), who)

@@ -16,6 +16,7 @@ from services.alerts.silences import store
 from services.alerts.silences.bodies import EndBody, SilenceBody, SilenceView
 from services.alerts.silences.store import Silence
 from services.alerts.store import as_uuid
+from services.chassis.audit import never_waits
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page, Problem, invalid
 from services.chassis.postgres import Connection, Pool
@@ -51,6 +52,7 @@ def routes(reading: Pool, acting: Pool, access: Access, clock: Clock) -> APIRout
         return await start_silence(acting, clock, body, who)
 
     @router.post("/{silence_id}/end")
+    @never_waits
     async def end(silence_id: uuid.UUID, body: EndBody, who: Operator) -> SilenceView:
         """End it before its time: what it held back is told now. 409 when it is over already."""
         return await end_silence(acting, clock, silence_id, body.operator, who)

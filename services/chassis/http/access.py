@@ -13,6 +13,7 @@ from fastapi import APIRouter, Depends, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from contracts.access import Principal, Role
+from services.chassis.audit.requests import admitted
 from services.chassis.clock import Clock
 from services.chassis.http.lookups import Holder, Lookups
 from services.chassis.http.problems import Problem
@@ -108,6 +109,7 @@ class Access:
             raise _unauthorised("This token is unknown, expired or revoked.", 'Bearer error="invalid_token"')
         rates_of(request).known(request, token_digest(credentials.credentials))
         request.state.principal = principal
+        await admitted(request)
 
 
 def _unauthorised(detail: str, challenge: str) -> Problem:

@@ -14,6 +14,9 @@ from fastapi_offline import FastAPIOffline
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
+from services.chassis.audit import AuditLog
+from services.chassis.audit.requests import Looks
+from services.chassis.http.correlation import Correlation
 from services.chassis.http.front_page import front_page
 from services.chassis.http.limits import BODY_BYTES_MAX, BodyLimit
 from services.chassis.http.problems import MEDIA_TYPE, install
@@ -55,10 +58,14 @@ def create_app(
     services: Sequence[Service],
     metrics: CollectorRegistry,
     *,
+    audit: AuditLog | None = None,
     body_bytes_max: int = BODY_BYTES_MAX,
     rates: Rates | None = None,
 ) -> FastAPI:
-    """Mount the routers of `services` beside `/`, `/healthz`, `/readyz`, `/metrics` and `/docs`, which need no token."""
+    """Mount the routers of `services` beside `/`, `/healthz`, `/readyz`, `/metrics` and `/docs`, which need no token.
+
+    Without `audit`, as in some tests, nothing is written down.
+    """
     app: FastAPI = FastAPIOffline(
         title=title,
         version=VERSION,
@@ -71,7 +78,9 @@ def create_app(
     app.state.links = [link for service in services for link in service.links]
     app.state.rates = rates or Rates()
     app.add_middleware(StrangersLimit, rates=app.state.rates)
+    app.state.audit, app.state.looks = audit, Looks()
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
+    app.add_middleware(Correlation)
     app.include_router(_own(title, services, metrics))
     for service in services:
         for router in service.routers:

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from services.chassis.audit.requests import Unaudited
 from services.chassis.postgres import is_transient
 
 MEDIA_TYPE = "application/problem+json"
@@ -69,6 +70,7 @@ def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(Unaudited, _unaudited)
     for passing in (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
         app.add_exception_handler(passing, _database)
     app.add_exception_handler(Exception, _bug)
@@ -107,6 +109,15 @@ async def _database(_request: Request, error: Exception) -> JSONResponse:
     return database_away().response()
 
 
-async def _bug(_request: Request, _error: Exception) -> JSONResponse:
+async def _unaudited(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "This could not be written into the audit log, so it was not done; try again."
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": str(RETRY_AFTER_S)}).response()
+
+
+async def _bug(request: Request, _error: Exception) -> JSONResponse:
     # Logged with its traceback by the server, to which it is raised again after this answer.
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong here; it has been logged.").response()
+    # With its id, for this answer is given outside of what adds it to all others.
+    id_ = getattr(request.state, "request_id", None)
+    headers = {"X-Request-ID": id_} if id_ else None
+    detail = "Something went wrong here; it has been logged."
+    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail, headers=headers).response()

@@ -9,6 +9,7 @@ from typing import TypeAlias
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from services.chassis.audit.requests import passed_the_door
 from services.chassis.http import Problem
 from services.chassis.oidc.attempt import Attempt, forget_attempt
 from services.chassis.oidc.config import CALLBACK
@@ -47,8 +48,10 @@ def add_oidc(router: APIRouter, flow: Flow, sessions: Sessions, tell: Tell) -> N
         try:
             secret, session = await flow.finish(request, attempt)
         except Problem as problem:
+            passed_the_door(request, "sign in by the identity provider", None, None)
             response = tell(request, str(problem.detail), HTTPStatus(problem.status_code))
         else:
+            passed_the_door(request, "sign in by the identity provider", session.who, session.operator)
             if attempt is not None and attempt.before is not None:
                 await sessions.end_digest(bytes.fromhex(attempt.before))
             path = onward(request, attempt.onward if attempt else "", session.who.role)

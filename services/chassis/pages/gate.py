@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import Depends, Request
 
+from services.chassis.audit.requests import admitted
 from services.chassis.http import Problem, invalid
 from services.chassis.http.rates import address_of, rates_of
 from services.chassis.pages.cookie import secret_of
@@ -46,6 +47,7 @@ class Gate:
         rates_of(request).known(request, session.session_id)
         request.state.session = session
         request.state.principal = session.who  # so that routes may say which roles they take, as those of the API do
+        await admitted(request)
 
 
 async def same_origin(request: Request) -> None:

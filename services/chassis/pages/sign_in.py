@@ -12,6 +12,8 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, StringConstraints, ValidationError
 
 from contracts import action
+from services.chassis.audit import unaudited
+from services.chassis.audit.requests import passed_the_door
 from services.chassis.http import Problem, invalid
 from services.chassis.http.rates import address_of, network_of
 from services.chassis.pages.attempts import Attempts
@@ -55,6 +57,7 @@ def add_sign_in(router: APIRouter, sessions: Sessions, door: Shows) -> None:
         return door.show(request, _NO_COOKIE if no_cookie else None)
 
     @router.post("/sign-in")
+    @unaudited("it writes its own row, once it knows who came in")
     async def sign_in(request: Request, form: Form) -> Response:
         """From the door: to the page that was asked for. From a page that is open already (a script): it stays."""
         try:
@@ -74,10 +77,11 @@ def add_sign_in(router: APIRouter, sessions: Sessions, door: Shows) -> None:
         return response
 
     @router.post("/sign-out")
+    @unaudited("it writes its own row")
     async def sign_out(request: Request) -> Response:
         secret = secret_of(request)
         if secret is not None:
-            await sessions.end(secret)
+            await _see_out(request, secret, sessions)
         response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
         forget(response, request)
         return response
@@ -92,6 +96,13 @@ def _told(session: Session) -> Mapping[str, Any]:
     return {"operator": session.operator, "expires_at": iso(session.expires_at)}
 
 
+async def _see_out(request: Request, secret: str, sessions: Sessions) -> None:
+    session = await sessions.find(secret)
+    await sessions.end(secret)
+    if session is not None:
+        passed_the_door(request, "sign out", session.who, session.operator)
+
+
 async def _let_in(
     request: Request, form: dict[str, str], sessions: Sessions, attempts: Attempts
 ) -> tuple[str, Session]:
@@ -103,7 +114,11 @@ async def _let_in(
         raise invalid((field, say[field])) from None
     opened = await sessions.open(given.token, given.operator)
     if opened is None:
-        raise _refused(attempts, network_of(address_of(request.scope)))
+        refused = _refused(attempts, network_of(address_of(request.scope)))
+        if refused.status_code == HTTPStatus.FORBIDDEN:  # not each of a flood
+            passed_the_door(request, "sign in", None, given.operator)
+        raise refused
+    passed_the_door(request, "sign in", opened[1].who, given.operator)
     _log.info("signed_in", operator=given.operator, role=opened[1].who.role, hub_id=opened[1].who.hub_id)
     return opened
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
+import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -62,3 +65,11 @@ def show_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         )
     # In a pipe nothing has a width, and a row is a line.
     Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH).print(table)
+
+
+def whoever_is_here() -> str:
+    """Who is at this terminal, for the audit log: what goes straight into the database bears no token's name."""
+    try:
+        return f"{getpass.getuser()} at {socket.gethostname()}"[:200]
+    except (OSError, KeyError):  # a user id without a name
+        return f"user {os.getuid()} at {socket.gethostname()}"[:200]

@@ -11,7 +11,7 @@ import typer
 
 from contracts.access import Role
 from services.chassis.settings import SettingsError, load_settings
-from services.cli.registry.terminal import show_table
+from services.cli.registry.terminal import show_table, whoever_is_here
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
 
@@ -41,6 +41,7 @@ def create_token(
             councils=council or None,
             now=now,
             expires_at=now + timedelta(days=days) if days else None,
+            by=whoever_is_here(),
         )
 
     typer.echo(_in_database(work))
@@ -74,7 +75,7 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Its name or its id."
     """Revoke a token: refused everywhere within seconds."""
     from services.registry.tokens import revoke_token as revoke
 
-    count = _in_database(lambda connection: revoke(connection, token, now=datetime.now(UTC)))
+    count = _in_database(lambda connection: revoke(connection, token, now=datetime.now(UTC), by=whoever_is_here()))
     if not count:
         raise SettingsError(f"there is no valid token {token!r}: `telecare token list` shows all")
     typer.echo(f"revoked {count}")

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from contracts.access import Principal
 from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug
+from services.chassis.audit import reads_people
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page
 from services.registry.devices.bodies import DeviceBody, DeviceDetail, PatchBody
@@ -58,6 +59,7 @@ def routes(devices: DeviceStore, access: Access, clock: Clock, route_class: type
         return registered.device
 
     @router.get("")
+    @reads_people
     async def list_devices(who: Anyone, paging: NewestFirst, sought: Sought) -> Page[Device]:
         """The devices that the caller may see, in every stage unless asked, newest first."""
         filter_ = await within(devices, who, sought)
@@ -65,6 +67,7 @@ def routes(devices: DeviceStore, access: Access, clock: Clock, route_class: type
         return paging.page(rows, key=lambda device: (device.registered_at, device.device_id))
 
     @router.get("/{device_id}")
+    @reads_people
     async def get_device(device_id: DeviceIdText, who: Anyone) -> DeviceDetail:
         """A device, whose place it took, and its history, newest first."""
         device = await visible(devices, device_id, who)

@@ -13,6 +13,7 @@ from fastapi.responses import RedirectResponse, Response, StreamingResponse
 
 from contracts.access import Principal
 from contracts.fields import STORABLE_PATTERN, DeviceIdText
+from services.chassis.audit import reads_people
 from services.chassis.clock import Clock
 from services.chassis.pages import Sessions, secret_of
 from services.registry.commissioning.http import STREAM_HEADERS
@@ -84,6 +85,7 @@ def add_looking(router: APIRouter, on: Looking) -> None:
         )
 
     @router.get("/d/{device_id}")
+    @reads_people
     async def device(request: Request, device_id: DeviceIdText, who: Fitter) -> Response:
         found = await visible(on.devices, device_id, who)
         # Also of one that is live on somebody's word: until it was proved, it is looked at.

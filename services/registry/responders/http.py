@@ -10,6 +10,7 @@ import structlog
 from fastapi import APIRouter, Response
 
 from contracts.fields import Slug
+from services.chassis.audit import reads_people
 from services.chassis.clock import Clock
 from services.chassis.http import Access, ById, Page, Problem, invalid
 from services.registry.councils.found import found_council
@@ -35,6 +36,7 @@ def routes(responders: ResponderStore, access: Access, clock: Clock) -> APIRoute
     router = access.router(prefix="/api/v1/councils/{council_id}/responders", tags=["responders"])
 
     @router.get("")
+    @reads_people
     async def list_responders(council_id: Slug, _who: Ops, paging: ById) -> Page[Responder]:
         """A council's responders, in their order."""
         found = _accepted(await responders.of(council_id), council_id)

@@ -19,7 +19,8 @@ from registry.access_token order by created_at desc, access_token_id;
 -- name: revoke_tokens
 -- By id or by name; of several of one name, all that still stand.
 update registry.access_token set revoked_at = $2
-where revoked_at is null and (access_token_id::text = $1 or name = $1);
+where revoked_at is null and (access_token_id::text = $1 or name = $1)
+returning name;
 
 -- name: unknown_councils
 select wanted.council_id from unnest($1::text[]) as wanted(council_id)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from contracts.access import Role
+from services.chassis.audit import Entry, record
 from services.chassis.http.access import token_digest
 from services.chassis.postgres import Connection, Queries
 
@@ -48,6 +50,7 @@ async def create_token(
     hub_id: str | None = None,
     councils: Sequence[str] | None = None,
     expires_at: datetime | None = None,
+    by: str = "command line",
 ) -> str:
     """Make a token and return it: the only time that it can be seen.
 
@@ -66,6 +69,8 @@ async def create_token(
             )
         insert = _QUERIES["insert_token"]
         await connection.execute(insert, uuid4(), name, token_digest(token), role, hub_id, given, now, expires_at)
+        rights = {"role": role, "hub_id": hub_id, "councils": given and given[:32]}
+        await record(connection, _audited("token create", name, by, rights), now)
     return token
 
 
@@ -74,10 +79,18 @@ async def list_tokens(connection: Connection) -> list[Token]:
     return [Token(**row) for row in await connection.fetch(_QUERIES["tokens"])]
 
 
-async def revoke_token(connection: Connection, token: str, *, now: datetime) -> int:
+async def revoke_token(connection: Connection, token: str, *, now: datetime, by: str = "command line") -> int:
     """Revoke by id or name, and return how many. It is refused everywhere within 5 s, the time for which it is remembered."""
-    status: str = await connection.execute(_QUERIES["revoke_tokens"], token, now)
-    return int(status.rpartition(" ")[2])
+    async with connection.transaction():
+        rows = await connection.fetch(_QUERIES["revoke_tokens"], token, now)
+        for row in rows:
+            await record(connection, _audited("token revoke", row["name"], by), now)
+    return len(rows)
+
+
+def _audited(action: str, name: str, by: str, rights: Mapping[str, Any] | None = None) -> Entry:
+    """In the transaction of the fact: no token is made or revoked unseen."""
+    return Entry("command line", by, action, "done", subject_kind="token", subject=name, detail=rights)
 
 
 async def _refuse_misfit(

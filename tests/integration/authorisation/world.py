@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
 from contracts.access import Role
+from services.chassis.audit import AuditLog
 from services.chassis.clock import DatabaseClock
 from services.chassis.http import create_app, serve
 from services.chassis.http.access import token_digest
@@ -87,6 +88,7 @@ class World:
     url: str
     http: aiohttp.ClientSession
     database: asyncpg.Connection[asyncpg.Record]
+    audit: AuditLog
     tokens: dict[Role, str] = field(default_factory=dict)
     cookies: dict[Role, str] = field(default_factory=dict)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -138,21 +140,26 @@ async def make_world(database: Database, data_dir: Path) -> AsyncIterator[World]
         data_dir=data_dir,
     )
     mqtt_url, metrics = MqttUrl.parse("mqtt://127.0.0.1:1"), CollectorRegistry()
-    runtime = Runtime(settings, DatabaseClock(), metrics, mqtt_url, Publisher(mqtt_url, "test"), "test")
+    clock = DatabaseClock()
+    audit = AuditLog(clock, metrics)
+    await audit.open(database.url, "telecare_registry")
+    runtime = Runtime(settings, clock, metrics, mqtt_url, Publisher(mqtt_url, "test"), "test", audit)
     services = [await build(runtime) for build in builds(SERVICES)]
     door = await build_door(runtime, services)
     assert door is not None
     services.append(door)
-    app = create_app("telecare", services, metrics, rates=Rates(0))  # everything is asked, by everybody, in no time
+    # No limit: everything is asked, by everybody, in no time.
+    app = create_app("telecare", services, metrics, audit=audit, rates=Rates(0))
     server = await serve(app, "127.0.0.1", 0)
     # What the test makes need not be on the disk: there is a lot of it.
     connection = await asyncpg.connect(database.url, server_settings={"synchronous_commit": "off"})
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-            yield World(app, server.url, http, connection)
+            yield World(app, server.url, http, connection, audit)
     finally:
         await connection.close()
         await server.stop()
+        await audit.close()
         for service in services:
             if service.close is not None:
                 await service.close()

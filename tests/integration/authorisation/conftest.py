@@ -1,0 +1,16 @@
+"""The whole service, and who may ask it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.authorisation.world import World, make_world, populate
+from tests.support.servers import Database
+
+
+@pytest.fixture
+async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
+    async with make_world(database, tmp_path) as made:
+        await populate(made)
+        yield made

@@ -18,7 +18,7 @@ HUB = {"name": "Clyde ARC", "channels": [{"kind": "mqtt"}]}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 NEW = GLASGOW | {"device_id": "NEW", "serial": "NEW"}
 
-# Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
+# Stories of the registry; every route in every role is in tests/integration/authorisation. Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
 MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("GET", "/api/v1/councils", None, 200, 200, 200),
     ("GET", "/api/v1/councils/fife", None, 200, 200, 200),
@@ -92,23 +92,6 @@ async def test_every_route_answers_each_role_as_it_may(registry: Registry, subte
                 answer = await caller.send(method, path, body)
                 assert answer.status == expected, answer
                 assert expected < 400 or answer.body["status"] == expected
-
-
-async def test_the_matrix_names_every_route_of_the_api(registry: Registry) -> None:
-    document = (await registry.ops.by(None).get("/openapi.json")).body
-    routes = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
-    named = {(method, template(path)) for method, path, *_ in MATRIX}
-    assert named == routes
-
-
-def template(path: str) -> str:
-    """The route of a path of the matrix."""
-    names = {"councils": "{council_id}", "hubs": "{hub_id}", "devices": "{device_id}"}
-    names |= {"channels": "{channel_id}", "responders": "{responder_id}", "models": "{model}"}
-    parts = path.split("/")
-    for at in range(len(parts) - 1):
-        parts[at + 1] = names.get(parts[at], parts[at + 1])
-    return "/".join(parts)
 
 
 async def test_no_route_answers_without_a_token_or_with_a_wrong_one(

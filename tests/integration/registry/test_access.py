@@ -18,7 +18,8 @@ HUB = {"name": "Clyde ARC", "channels": [{"kind": "mqtt"}]}
 NOBODY = "00000000-0000-4000-8000-000000000000"
 NEW = GLASGOW | {"device_id": "NEW", "serial": "NEW"}
 
-# Stories of the registry; every route in every role is in tests/integration/authorisation. Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
+# Stories of the registry (every route in every role: tests/integration/authorisation).
+# Route, body, and what an engineer of Glasgow, the hub of Glasgow, and a viewer are answered. Ops may do everything.
 MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("GET", "/api/v1/councils", None, 200, 200, 200),
     ("GET", "/api/v1/councils/fife", None, 200, 200, 200),

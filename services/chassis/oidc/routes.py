@@ -48,7 +48,8 @@ def add_oidc(router: APIRouter, flow: Flow, sessions: Sessions, tell: Tell) -> N
         try:
             secret, session = await flow.finish(request, attempt)
         except Problem as problem:
-            passed_the_door(request, "sign in by the identity provider", None, None)
+            if attempt is not None:  # begun here: who makes up the way back fills no log
+                passed_the_door(request, "sign in by the identity provider", None, None)
             response = tell(request, str(problem.detail), HTTPStatus(problem.status_code))
         else:
             passed_the_door(request, "sign in by the identity provider", session.who, session.operator)

@@ -26,8 +26,8 @@ async def ask(
     things = {**(about or await world.fresh(side)), **entry.values}
     unknown = [name for name in entry.names if name not in things]
     assert not unknown, f"{entry.path}: {unknown} must be made in world.py (fresh), one's own and another's"
-    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: things[match[1]], entry.path)
     fill: Callable[[str], str] = lambda text: re.sub(r"<(\w+)>", lambda match: things[match[1]], text)  # noqa: E731
+    path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda match: fill(things[match[1]]), entry.path)
     sent = {"Origin": world.url, "Accept": "application/json"} if entry.is_page else {}
     body: str | None = None
     if entry.json is not None:

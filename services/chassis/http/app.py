@@ -76,6 +76,7 @@ def create_app(
     )
     install(app)
     app.state.links = [link for service in services for link in service.links]
+    app.state.ways_in = [each for service in services for each in service.entrances if not each.posts]
     app.state.rates = rates or Rates()
     app.add_middleware(StrangersLimit, rates=app.state.rates)
     app.state.audit, app.state.looks = audit, Looks()

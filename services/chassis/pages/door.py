@@ -46,9 +46,11 @@ async def build_door(runtime: Runtime, services: Sequence[Service]) -> Service |
     sessions = Sessions(pool, runtime.clock, Access(pool, runtime.settings, runtime.clock))
     door = Door(tuple(entrance for service in services for entrance in service.entrances))
     router = APIRouter(include_in_schema=False, route_class=PageRoute, dependencies=[Depends(same_origin)])
-    loops = []
+    loops: list[Loop] = []
+    own: tuple[Entrance, ...] = ()
     if config is not None:
-        door = Door((Entrance(f"Sign in with {config.name}", "/sign-in/oidc", posts=False), *door.entrances))
+        own = (Entrance(f"Sign in with {config.name}", "/sign-in/oidc", posts=False),)
+        door = Door((*own, *door.entrances))
         provider = Provider(config.issuer, config.client, runtime.clock)
         closing.push_async_callback(provider.close)
         people = PersonSessions(pool, Vault.from_settings(runtime.settings), config.issuer)
@@ -56,7 +58,8 @@ async def build_door(runtime: Runtime, services: Sequence[Service]) -> Service |
         recheck = Recheck(provider, people, config, runtime.clock)
         loops.append(Loop("session-recheck", recheck.run_once, every_s=EVERY_S))
     add_sign_in(router, sessions, door)
-    return Service(name="sign-in", routers=(COMMON.static_router(), router), loops=loops, close=closing.aclose)
+    routers = (COMMON.static_router(), router)
+    return Service(name="sign-in", routers=routers, loops=loops, entrances=own, close=closing.aclose)
 
 
 @dataclass(frozen=True, slots=True)

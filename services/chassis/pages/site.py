@@ -77,6 +77,7 @@ class Site:
             "links": links_for(request, session.who.role) if session else [],
             "home": home_of(request, session.who.role if session else None),
             "path": request.url.path,
+            "ways_in": getattr(request.app.state, "ways_in", ()),
         }
         text = self.environment.get_template(template).render(known | values)
         return HTMLResponse(text, status, headers=self._headers)

@@ -14,6 +14,7 @@ from services.chassis.settings import Settings
 from services.cli.doctor.broker import examine_broker
 from services.cli.doctor.database import examine_database
 from services.cli.doctor.finding import Finding
+from services.cli.doctor.identity import examine_identity
 from services.cli.doctor.installation import examine_installation
 from services.cli.doctor.messages import examine_messages
 
@@ -24,7 +25,7 @@ async def examine(settings: Settings) -> int:
     """Print the findings; return the exit code: 1 if something is wrong, else 0."""
     console = Console(highlight=False, soft_wrap=True)
     levels: Counter[str] = Counter()
-    for check in (examine_database, examine_broker, examine_installation, examine_messages):
+    for check in (examine_database, examine_broker, examine_installation, examine_messages, examine_identity):
         for finding in await check(settings):
             _show(console, finding)
             levels[finding.level] += 1

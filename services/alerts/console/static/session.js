@@ -42,7 +42,22 @@ function signedOut() {
   ask();
 }
 
+/** Whoever comes back from another tab may have signed in there. */
+async function cameBack() {
+  if (!dialog().open) return;
+  try {
+    const answer = await fetch("/session", { headers: { ...page.SCRIPT, Accept: "application/json" } });
+    if (answer.ok) {
+      const told = await answer.json();
+      if (Date.parse(told.expires_at) - clock.now() > WARN_MS) signedIn(told);
+    }
+  } catch {
+    // No connection: the line says so.
+  }
+}
+
 export function begin() {
+  addEventListener("focus", cameBack);
   document.getElementById("renew").addEventListener("click", ask);
   document.getElementById("later").addEventListener("click", () => dialog().close());
   act.events.addEventListener("signed-in", (event) => signedIn(event.detail));

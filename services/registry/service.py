@@ -27,6 +27,7 @@ from services.registry.devices.store import DeviceStore
 from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
+from services.registry.identity import http as identity_http
 from services.registry.metrics import RolloutMetrics
 from services.registry.models import http as models_http
 from services.registry.models.store import ModelStore
@@ -67,8 +68,9 @@ async def build(runtime: Runtime) -> Service:
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
             models_http.routes(ModelStore(pool), access, clock),
-            devices_http.routes(devices, access, clock, field.once),
+            devices_http.routes(devices, broker.claims, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
+            identity_http.routes(broker.claims, devices, life, access, clock, field.once),
             *field.routers,
             rollout_http.routes(rollout, access),
             audit_http.routes(AuditReader(pool), access),

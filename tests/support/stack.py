@@ -135,7 +135,9 @@ class RealPostgres(PostgresCluster):
 class RealBroker:
     """Mosquitto with the shipped settings, on a port of loopback. It keeps its sessions over `kill` and `start`."""
 
-    def __init__(self) -> None:
+    def __init__(self, register: str | None = None) -> None:
+        """`register`: the first dynamic-security.json; without one everybody is let in."""
+        self._first_register = register
         self._server: GuardedProcess | None = None
         self._directory: Path | None = None
         self.port = self.port_v311 = 0
@@ -192,10 +194,35 @@ class RealBroker:
         shipped = self.directory / "conf.d"
         shipped.mkdir()
         shutil.copy(DEPLOY / "mosquitto" / "telecare.conf", shipped)
+        if self._first_register is not None:
+            self._secure(shipped, self._first_register)
         (self.directory / "mosquitto.conf").write_text(
             f"persistence_location {STACK.inside(self.directory)}/\n"
             f"listener {self.port} {LOOPBACK}\n"
-            "allow_anonymous true\n"
+            f"{'allow_anonymous true' if self._first_register is None else ''}\n"
             "log_dest stderr\n"
             f"include_dir {STACK.inside(shipped)}\n"
         )
+
+    @property
+    def register(self) -> Path:
+        """The file in which it keeps its users."""
+        return self.directory / "dynamic-security" / "dynamic-security.json"
+
+    def write_register(self, text: str) -> None:
+        """As an operator puts it there."""
+        self.register.write_text(text)
+        self.register.chmod(0o600)
+        if (account := STACK.account("mosquitto")) is not None:
+            os.chown(self.register, *account)
+
+    def _secure(self, shipped: Path, register: str) -> None:
+        """The shipped drop-in, with the register where this broker's files are."""
+        home = self.register.parent
+        home.mkdir(mode=0o700)
+        if (account := STACK.account("mosquitto")) is not None:
+            os.chown(home, *account)
+        self.write_register(register)
+        text = (DEPLOY / "mosquitto" / "users.conf").read_text()
+        text = text.replace("/var/lib/mosquitto/dynamic-security", STACK.inside(home))
+        (shipped / "users.conf").write_text(text)

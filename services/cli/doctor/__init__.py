@@ -17,6 +17,7 @@ from services.cli.doctor.finding import Finding
 from services.cli.doctor.identity import examine_identity
 from services.cli.doctor.installation import examine_installation
 from services.cli.doctor.messages import examine_messages
+from services.cli.doctor.register import examine_register
 
 _SIGNS = {"good": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
 
@@ -25,7 +26,15 @@ async def examine(settings: Settings) -> int:
     """Print the findings; return the exit code: 1 if something is wrong, else 0."""
     console = Console(highlight=False, soft_wrap=True)
     levels: Counter[str] = Counter()
-    for check in (examine_database, examine_broker, examine_installation, examine_messages, examine_identity):
+    looks = (
+        examine_database,
+        examine_broker,
+        examine_register,
+        examine_installation,
+        examine_messages,
+        examine_identity,
+    )
+    for check in looks:
         for finding in await check(settings):
             _show(console, finding)
             levels[finding.level] += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,6 +42,28 @@ def register_device(
     }
     device = ask(lambda api: api.call("POST", "/api/v1/devices", body))
     typer.echo(f"{device['device_id']} is {device['stage']}")
+    _show_claim(device)
+
+
+@device_app.command("claim")
+def claim_device(
+    device_id: str,
+    minutes: Annotated[int, typer.Option(min=1, max=10080, help="How long it shall be good.")] = 60,
+    reason: Annotated[str | None, typer.Option()] = None,
+) -> None:
+    """Claim a device, or claim it again: prints a new one-time code, and the one before is void."""
+    body = {"reason": reason, "lives_s": minutes * 60}
+    device = ask(lambda api: api.call("POST", f"/api/v1/devices/{segment(device_id)}/claim", body))
+    typer.echo(f"{device_id} is {device['stage']}")
+    _show_claim(device)
+
+
+def _show_claim(device: dict[str, Any]) -> None:
+    """To be given to the unit now: nobody can show it again."""
+    if claim := device.get("claim"):
+        typer.echo(f"claim, until {claim['expires_at']}: {claim['code']}   (as {claim['username']})")
+    elif problem := device.get("claim_problem"):
+        typer.echo(f"no claim: {problem}")
 
 
 @device_app.command("move")

@@ -133,6 +133,7 @@ class Control:
             for each in self._waiting.values():
                 if not each.done():
                     each.set_exception(BrokerAway(f"{type(error).__name__}: {error}"))
+                    each.exception()  # retrieved: whoever asked may have given up on it already
 
 
 def _client(url: MqttUrl, tls: Any) -> aiomqtt.Client:

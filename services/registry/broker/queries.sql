@@ -55,3 +55,11 @@ select case
         else 'told'
     end as state, kind, count(*)::integer as count
 from registry.broker_user group by 1, 2;
+
+-- name: not_in_order
+-- For people: those whom somebody has to see to, or who have not come for their password yet.
+select username, case when missing_since is not null then 'missing' else 'awaited' end as state,
+    coalesce(missing_since, made_at) as since
+from registry.broker_user
+where missing_since is not null or (kind = 'device' and applied_secret_id is distinct from secret_id)
+order by since limit 200;

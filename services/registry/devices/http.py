@@ -19,6 +19,8 @@ from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Differs, Filter, NewDevice
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import Stage
+from services.registry.identity.claims import Claims
+from services.registry.identity.http import ClaimedDevice
 from services.registry.roles import Anyone, Fitter
 
 Text: TypeAlias = Annotated[
@@ -38,13 +40,16 @@ Sought: TypeAlias = Annotated[Filter, Depends(_sought)]
 """The parameters by which devices are found, of a list or an export."""
 
 
-def routes(devices: DeviceStore, access: Access, clock: Clock, route_class: type[APIRoute] = APIRoute) -> APIRouter:
+def routes(
+    devices: DeviceStore, claims: Claims, access: Access, clock: Clock, route_class: type[APIRoute] = APIRoute
+) -> APIRouter:
     router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
 
     @router.post("", status_code=HTTPStatus.CREATED, responses={200: {"model": Device}})
-    async def register(body: DeviceBody, who: Fitter, response: Response) -> Device:
+    async def register(body: DeviceBody, who: Fitter, response: Response) -> ClaimedDevice | Device:
         """Register a device. 200 when it is registered exactly so already, 409 when it is registered otherwise.
 
+        One that is new, and there, is answered with its claim, which is shown this once.
         `"stage": "ordered"` notes one that is still to come; registered once more without it, it has come.
         """
         refuse_outside(who.councils, body.council_id)
@@ -56,7 +61,11 @@ def routes(devices: DeviceStore, access: Access, clock: Clock, route_class: type
         response.headers["Location"] = f"/api/v1/devices/{body.device_id}"
         if not registered.created:
             response.status_code = HTTPStatus.OK
-        return registered.device
+        if not registered.created or body.stage == "ordered":
+            return registered.device
+        return ClaimedDevice.of(
+            registered.device, await claims.issue(body.device_id, actor=who.name, now=clock.now(), first=True)
+        )
 
     @router.get("")
     @reads_people

@@ -36,7 +36,7 @@ def routes(
 ) -> APIRouter:
     router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
     for move in MOVES:
-        if move not in {"go-live", "suspend", "replace"}:
+        if move not in {"claim", "go-live", "suspend", "replace"}:  # a claim: `registry.identity`
             _add_move(router, move, devices, life, clock)
 
     async def moved(device_id: str, move: Move, who: Principal, body: MoveBody | None) -> Device:

@@ -58,9 +58,12 @@ class Claims:
         self._key = key
 
     async def issue(
-        self, device_id: str, *, actor: str, now: datetime, lives: timedelta = claims.LIVES
+        self, device_id: str, *, actor: str, now: datetime, lives: timedelta = claims.LIVES, first: bool = False
     ) -> IssuedClaim | NotIssued | None:
-        """A new claim for the device; one before it is void. None when there is no such device."""
+        """A new claim for the device; one before it is void. None when there is no such device.
+
+        `first`: it goes with the registration, and needs no line of history beside that.
+        """
         async with borrow(self._pool) as connection, connection.transaction():
             device = await connection.fetchrow(QUERIES["device_to_claim"], device_id)
             if device is None:
@@ -78,9 +81,9 @@ class Claims:
                 QUERIES["insert_claim"], claim_id, device_id, serial, claims.code_sha256(code), now, actor, expires_at
             )
             await connection.execute(QUERIES["put_claim_user"], serial, claim_id, expires_at, now, actor)
-            await _record(
-                connection, device_id, now, actor, "claim_issued", after={"expires_at": expires_at.isoformat()}
-            )
+            if not first:
+                after = {"expires_at": expires_at.isoformat()}
+                await _record(connection, device_id, now, actor, "claim_issued", after=after)
         return IssuedClaim(code, serial, expires_at)
 
     async def exchange(self, serial: str, asked: ProvisioningRequest, now: datetime) -> Exchanged | NoExchange:

@@ -27,6 +27,7 @@ LANE: Final = "provisioning"
 RECEIVE_MAX: Final = 64
 _BATCH_MAX: Final = 16
 _RETRY_S: Final = 0.5
+_CONNECTS_S: Final = 5.0
 _PATIENCE_S: Final = 10.0
 """For a broker that will not be told: then the others come first, and the unit asks again."""
 
@@ -108,12 +109,13 @@ class Provisioning:
         )
 
     async def _publish(self, serial: str, answer: Answer) -> None:
-        """An answer that does not arrive is asked for again."""
+        """An answer that does not arrive is asked for again. Of our two connections one may come back before the other."""
+        topic, payload = provisioning_topic(serial, "response"), answer.model_dump_json().encode()
         try:
-            await self.publisher.publish(
-                provisioning_topic(serial, "response"), answer.model_dump_json().encode(), qos=1
-            )
-        except PublishFailed as error:
+            async with asyncio.timeout(_CONNECTS_S):
+                await self.publisher.wait_connected()
+            await self.publisher.publish(topic, payload, qos=1)
+        except (PublishFailed, TimeoutError) as error:
             _log.warning("provisioning_answer_not_published", reason=type(error).__name__)
 
 

@@ -15,7 +15,7 @@ async def test_a_device_is_registered_once_and_the_same_again_is_the_same(regist
     assert first.body["stage"] == "registered"
     registry.clock.advance(60)
     again = await registry.ops.post("/api/v1/devices", GLASGOW | {"postcode_district": "G12", "sim_operator": "23410"})
-    assert (again.status, again.body) == (200, first.body)
+    assert (again.status, again.body) == (200, without_claim(first.body))
     assert len(await registry.rows("select from registry.device_change")) == 1
 
 
@@ -44,6 +44,11 @@ async def test_a_serial_belongs_to_one_device(registry: Registry) -> None:
     assert fields(problem) == {"serial"}
     await registry.register("TC-2")
     assert fields(refused(await registry.ops.patch("/api/v1/devices/TC-2", {"serial": "SN-123"}), 409)) == {"serial"}
+
+
+def without_claim(body: dict[str, Any]) -> dict[str, Any]:
+    """A claim is shown once: the same again, asked for again, comes without it or with another."""
+    return {name: value for name, value in body.items() if not name.startswith("claim")}
 
 
 WRONG: list[tuple[str, object, str]] = [
@@ -210,7 +215,7 @@ async def test_a_move_repeated_over_a_poor_line_changes_nothing(registry: Regist
     first = await registry.ops.post("/api/v1/devices/TC-1/claim")
     registry.clock.advance(60)
     again = await registry.ops.post("/api/v1/devices/TC-1/claim")
-    assert (again.status, again.body) == (200, first.body)
+    assert (again.status, without_claim(again.body)) == (200, without_claim(first.body))
     assert len(await registry.rows("select from registry.device_change where change = 'claimed'")) == 1
 
 

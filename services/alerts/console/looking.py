@@ -69,7 +69,7 @@ def add_looking(
         secret = secret_of(request)
 
         async def still_signed_in() -> bool:
-            return secret is not None and await sessions.find(secret) is not None
+            return await sessions.stands(secret, who)
 
         events = stream.follow(Scope.of(who), last_event_id or after, still_signed_in)
         return StreamingResponse(

@@ -78,6 +78,11 @@ class Sessions:
         who = await self.access.principal_of(row["token_sha256"]) if row["token_sha256"] else principal_of(row)
         return Session(row["session_id"], row["operator"], who, row["expires_at"]) if who else None
 
+    async def stands(self, secret: str | None, who: Principal) -> bool:
+        """Whether it is still signed in, as what it was: for a stream, which goes on for long, and shows what `who` may see."""
+        session = await self.find(secret) if secret else None
+        return session is not None and session.who == who
+
     async def end(self, secret: str) -> None:
         """Signed out: the cookie is worth nothing from now on."""
         await self.end_digest(digest_of(secret))

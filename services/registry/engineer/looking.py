@@ -107,7 +107,7 @@ def add_looking(router: APIRouter, on: Looking) -> None:
         secret = secret_of(request)
 
         async def signed_in() -> bool:
-            return secret is not None and await on.sessions.find(secret) is not None
+            return await on.sessions.stands(secret, who)
 
         text = on.stream.follow(lambda: on.view(device_id), signed_in)
         return StreamingResponse(text, media_type="text/event-stream", headers=STREAM_HEADERS)

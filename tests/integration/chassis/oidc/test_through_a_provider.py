@@ -194,6 +194,21 @@ async def test_a_role_that_was_taken_away_is_gone_when_the_provider_is_asked_aga
     assert await morag.session() is None
 
 
+async def test_a_stream_does_not_go_on_showing_what_a_role_of_before_could_see(
+    person: MakePerson, canaille: IdentityProvider, recheck: Recheck, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.alerts.console.stream._CHECK_S", 0.1)
+    morag = person()
+    await morag.sign_in_as("morag")
+    async with morag.http.get(f"{morag.url}/console/stream", headers=SCRIPT) as stream:
+        assert stream.status == 200
+        await stream.content.readline()
+        await canaille.person("morag", "Morag Campbell", "telecare-fitters-fife")
+        await recheck()
+        assert b"event: signed_out" in await stream.content.read()
+    assert await morag.session() is not None
+
+
 async def test_whom_the_provider_has_shut_out_is_shut_out_here(
     person: MakePerson, canaille: IdentityProvider, recheck: Recheck
 ) -> None:

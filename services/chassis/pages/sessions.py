@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import uuid
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +31,9 @@ IDLE: Final = timedelta(hours=1)
 _SEEN_EVERY: Final = timedelta(minutes=1)
 _KEPT: Final = timedelta(days=30)
 _RANDOM_BYTES: Final = 32
+_NEWCOMERS_MAX: Final = 2
+"""Connections that cookies may take which nobody has seen yet: a flood of made-up ones takes none from alarms."""
+_LATELY_MAX: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,11 @@ class Sessions:
     pool: Pool
     clock: Clock
     access: Access
+    # No proof of anything: cookies that were good lately, which wait for nobody else's.
+    _lately: OrderedDict[bytes, None] = field(default_factory=OrderedDict, init=False, repr=False, compare=False)
+    _newcomers: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(_NEWCOMERS_MAX), init=False, repr=False, compare=False
+    )
 
     async def open(self, token: str, operator: str) -> tuple[str, Session] | None:
         """The cookie's secret, shown this once, and the session; None for a token that is none."""
@@ -67,16 +77,29 @@ class Sessions:
 
     async def find(self, secret: str) -> Session | None:
         """Whose cookie this is; None when the session has ended, was idle, or its token is no longer good."""
-        now = self.clock.now()
-        async with borrow(self.pool) as connection:
-            row = await connection.fetchrow(QUERIES["find_session"], digest_of(secret), now, now - IDLE)
-            if row is not None and row["seen_at"] < now - _SEEN_EVERY:
-                await connection.execute(QUERIES["saw_session"], row["session_id"], now)
+        digest = digest_of(secret)
+        if digest in self._lately:
+            row = await self._look_up(digest)
+        else:
+            async with self._newcomers:
+                row = await self._look_up(digest)
         if row is None:
+            self._lately.pop(digest, None)
             return None
+        self._lately[digest] = None
+        while len(self._lately) > _LATELY_MAX:
+            self._lately.popitem(last=False)
         # Signed in with a token: what that stands for now. Through a provider: what it said last.
         who = await self.access.principal_of(row["token_sha256"]) if row["token_sha256"] else principal_of(row)
         return Session(row["session_id"], row["operator"], who, row["expires_at"]) if who else None
+
+    async def _look_up(self, digest: bytes) -> Record | None:
+        now = self.clock.now()
+        async with borrow(self.pool) as connection:
+            row = await connection.fetchrow(QUERIES["find_session"], digest, now, now - IDLE)
+            if row is not None and row["seen_at"] < now - _SEEN_EVERY:
+                await connection.execute(QUERIES["saw_session"], row["session_id"], now)
+        return row
 
     async def stands(self, secret: str | None, who: Principal) -> bool:
         """Whether it is still signed in, as what it was: for a stream, which goes on for long, and shows what `who` may see."""

@@ -1,0 +1,46 @@
+"""Cookies that nobody was given: a flood of them takes few connections, and from nobody who is signed in."""
+
+import asyncio
+
+import asyncpg
+
+from services.chassis.clock import DatabaseClock
+from services.chassis.http import Access
+from services.chassis.pages import Sessions
+from services.chassis.postgres import open_pool
+from services.chassis.settings import load_settings
+from tests.support.servers import Database, until
+
+TOKEN = "bootstrap-token-of-this-test"
+
+
+async def test_made_up_cookies_hold_two_connections_and_whoever_is_signed_in_passes_them(database: Database) -> None:
+    settings = load_settings(database_url=database.url, mqtt_url="mqtt://", bootstrap_token=TOKEN)
+    pool = await open_pool(database.url, role="telecare_alerts", name="sessions", size=8)
+    sessions = Sessions(pool, DatabaseClock(), Access(pool, settings, DatabaseClock()))
+    opened = await sessions.open(TOKEN, "Morag")
+    assert opened is not None
+    assert await sessions.find(opened[0]) is not None
+    connection, watching = [
+        await asyncpg.connect(database.url) for _ in range(2)
+    ]  # a transaction sees no activity but the first
+    try:
+        waiting = (
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        async with connection.transaction():
+            await connection.execute("lock table chassis.session in access exclusive mode")
+            flood = [asyncio.create_task(sessions.find(f"made-up-{number}")) for number in range(500)]
+
+            async def are_waiting(count: int) -> bool:
+                return bool(await watching.fetchval(waiting) == count)
+
+            await until(lambda: are_waiting(2), what="two made-up cookies to be looked up")
+            hers = asyncio.create_task(sessions.find(opened[0]))
+            await until(lambda: are_waiting(3), what="hers, though five hundred came before")
+        assert set(await asyncio.gather(*flood)) == {None}
+        assert await hers is not None
+    finally:
+        await connection.close()
+        await watching.close()
+        await pool.close()

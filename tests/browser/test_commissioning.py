@@ -381,6 +381,26 @@ async def test_everybody_can_use_every_page_and_state(
     await sound("none")
 
 
+async def test_a_sheet_of_labels_holds_21_and_none_of_another_council(field: Field, engineer: Engineer) -> None:
+    ids = [f"TC-{number:06d}" for number in range(1, 23)]
+    for device_id in ids:
+        await field.registered(device_id)
+    await field.registered("TC-foreign", council="fife")
+    ewan = await engineer()
+    await ewan.come_in(f"/engineer/labels?devices={','.join(ids)},TC-foreign")
+    await expect(ewan.page.locator(".label svg")).to_have_count(22)
+    await expect(ewan.page.locator(".sheet").first.locator(".label")).to_have_count(21)
+    await expect(ewan.page.get_by_text("1 of the boxes asked for is not on the register")).to_be_visible()
+    await expect(ewan.page.get_by_text("TC-foreign")).to_have_count(0)
+    pages = len(re.findall(rb"/Type\s*/Page\b", await ewan.page.pdf(prefer_css_page_size=True)))
+    assert pages == 2
+    await ewan.page.emulate_media(media="print")
+    await ewan.page.set_viewport_size({"width": 739, "height": 1008})  # A4 without its margins, at 96 dots an inch
+    right = await ewan.page.locator(".label").nth(2).bounding_box()
+    assert right is not None
+    assert right["x"] + right["width"] <= 739
+
+
 async def test_a_box_is_taken_through_its_stages_by_keyboard_alone(field: Field, engineer: Engineer) -> None:
     ewan = await engineer(viewport={"width": 1200, "height": 800}, is_mobile=False, has_touch=False)
     await ewan.come_in()

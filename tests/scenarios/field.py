@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
-import asyncpg
 
 from contracts.ids import CouncilId, DeviceId
 from contracts.vocabulary import Network
 from services.alerts.service import build as build_alerts
+from services.chassis.postgres import Connection
+from services.chassis.postgres.pool import connect
 from services.chassis.run import Process, running
 from services.ingest.service import build as build_ingest
 from services.registry.service import build as build_registry
@@ -41,7 +41,7 @@ values ($1, 1, 3, 10, -105, $2, $3, now(), 'test')
 class Field:
     """`Field.open(…)` is its only maker."""
 
-    def __init__(self, process: Process, broker: Broker, database: asyncpg.Connection[Any], ops: Api) -> None:
+    def __init__(self, process: Process, broker: Broker, database: Connection, ops: Api) -> None:
         self.process = process
         self.broker = broker
         self.database = database
@@ -53,7 +53,7 @@ class Field:
     @asynccontextmanager
     async def open(cls, database: Database, broker: Broker, data_dir: Path) -> AsyncIterator[Field]:
         settings = settings_for(database.url, broker.url, data_dir)
-        connection = await asyncpg.connect(database.url)
+        connection = await connect(database.url, name="test")
         try:
             async with (
                 running(settings, [build_registry, build_ingest, build_alerts]) as process,
@@ -84,7 +84,7 @@ class Field:
         """What the model of the boxes here promises."""
         demands = [{"kind": each.kind, "peripheral_id": each.peripheral_id} for each in triggers or (PENDANT, SMOKE)]
         await self.database.execute("delete from registry.device_model where model = $1", MODEL)
-        await self.database.execute(_QUICK, MODEL, list(paths), json.dumps(demands))
+        await self.database.execute(_QUICK, MODEL, list(paths), demands)
 
     async def _listens(self) -> bool:
         return bool(await self.database.fetchval("select bool_and(session_at is not null) from chassis.shard"))

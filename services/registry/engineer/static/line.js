@@ -6,6 +6,7 @@ import { banner, clock } from "./say.js";
 const SILENT_AFTER_MS = 12_000; // the server says something every 5 s
 const RETRY_MS = [500, 2000, 5000, 10_000];
 const POLL_MS = 5000;
+const POLL_SELDOM_MS = 10_000; // where nothing is waited for: each look costs a few kB of a poor line
 
 let source = null;
 let heard = 0;
@@ -61,7 +62,7 @@ function open(url) {
 export function begin(url, read) {
   look = read;
   if (url) open(url);
-  setInterval(() => { if (!live() && !document.hidden) look(); }, POLL_MS);
+  setInterval(() => { if (!live() && !document.hidden) look(); }, url ? POLL_MS : POLL_SELDOM_MS);
   addEventListener("offline", lost);
   addEventListener("online", () => { if (url) open(url); look(); });
   document.addEventListener("visibilitychange", () => {

@@ -39,13 +39,15 @@ class Runtime:
 class Link:
     """A page for people: on the front page with all its words, and by its name in the header of every page, for its `roles`.
 
-    `path` as `/console/`: whoever signs in may come back to whatever is below it.
+    `path` as `/console/`: whoever signs in may come back to whatever is below it. `home_of`: roles that begin here, unless they
+    asked for another page.
     """
 
     path: str
     name: str
     about: str
     roles: frozenset[Role]
+    home_of: frozenset[Role] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

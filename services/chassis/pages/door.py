@@ -23,7 +23,7 @@ from services.chassis.pages.gate import same_origin
 from services.chassis.pages.sessions import Sessions
 from services.chassis.pages.sign_in import add_sign_in
 from services.chassis.pages.site import COMMON, PageRoute
-from services.chassis.pages.ways import home_of, is_ours
+from services.chassis.pages.ways import is_ours
 from services.chassis.postgres import open_pool
 from services.chassis.secrets import Vault
 from services.chassis.service import Entrance, Runtime, Service
@@ -88,6 +88,6 @@ class Door:
             status,
             trouble=trouble,
             operator=given.get("operator", ""),
-            next=wanted if is_ours(request, wanted) else home_of(request, None),
+            next=wanted if is_ours(request, wanted) else "",
             entrances=self.entrances,
         )

@@ -29,8 +29,9 @@ def links_for(request: Request, role: Role) -> Sequence[Link]:
 
 
 def home_of(request: Request, role: Role | None) -> str:
-    """The first page that this role may open; the front page when there is none."""
-    return next((link.path for link in all_links(request) if role is None or role in link.roles), "/")
+    """Where this role begins, else the first page that it may open; the front page when there is none."""
+    may = [link for link in all_links(request) if role is None or role in link.roles]
+    return next((link.path for link in may if role in link.home_of), may[0].path if may else "/")
 
 
 def is_ours(request: Request, path: str) -> bool:

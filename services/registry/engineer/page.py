@@ -18,7 +18,13 @@ from services.registry.engineer.looking import Looking, add_looking
 from services.registry.engineer.site import SITE
 from services.registry.idempotency import Caller, Idempotency, KeyStore, caller_of
 
-LINK: Final = Link("/engineer/", "Fitting", "register, commission and put a box live", frozenset({"ops", "engineer"}))
+LINK: Final = Link(
+    "/engineer/",
+    "Fitting",
+    "register, commission and put a box live",
+    frozenset({"ops", "engineer"}),
+    frozenset({"engineer"}),
+)
 _WORKER: Final = Path(__file__).with_name("worker.js").read_text(encoding="utf-8")
 
 

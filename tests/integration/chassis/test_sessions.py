@@ -1,15 +1,23 @@
-"""Cookies that nobody was given: a flood of them takes few connections, and from nobody who is signed in."""
+"""Sessions: where they begin, and that cookies which nobody was given take nothing from whoever is signed in."""
 
 import asyncio
+from pathlib import Path
 
+import aiohttp
 import asyncpg
 
+from services.alerts import service as alerts_service
 from services.chassis.clock import DatabaseClock
 from services.chassis.http import Access
 from services.chassis.pages import Sessions
 from services.chassis.postgres import open_pool
+from services.chassis.run import running
 from services.chassis.settings import load_settings
-from tests.support.servers import Database, until
+from services.registry import service as registry_service
+from tests.blackbox.api import Api
+from tests.integration.alerts.console.conftest import PAGE
+from tests.integration.alerts.running import OPS, Installation, settings_for
+from tests.support.servers import Broker, Database, until
 
 TOKEN = "bootstrap-token-of-this-test"
 
@@ -44,3 +52,27 @@ async def test_made_up_cookies_hold_two_connections_and_whoever_is_signed_in_pas
         await connection.close()
         await watching.close()
         await pool.close()
+
+
+async def test_whoever_asked_for_no_page_begins_where_their_work_is(
+    database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    settings = settings_for(database.url, broker.url, tmp_path)
+    connection = await asyncpg.connect(database.url)
+    builds = [alerts_service.build, registry_service.build]
+    try:
+        async with running(settings, builds) as process, aiohttp.ClientSession() as http:
+            installation = Installation(process, connection, Api(http, process.url, OPS))
+            for role, home in (("engineer", "/engineer/"), ("ops", "/console/"), ("viewer", "/console/")):
+                token = (await installation.token(role)).token
+                page = await (await http.get(f"{process.url}/sign-in", headers=PAGE)).text()
+                asked = page.partition('name="next" value="')[2].partition('"')[0]
+                answer = await http.post(
+                    f"{process.url}/sign-in",
+                    data={"token": token, "operator": "Ewan", "next": asked},
+                    headers=PAGE | {"Origin": process.url},
+                    allow_redirects=False,
+                )
+                assert (answer.status, answer.headers["Location"]) == (303, f"{home}?from=sign-in"), role
+    finally:
+        await connection.close()

@@ -40,6 +40,8 @@ async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         max_inactive_connection_lifetime=300,
+        # asyncpg forgets a statement after five minutes, used or not: an alarm would wait for all of its to be planned again.
+        max_cached_statement_lifetime=0,
         init=_init,
         reset=_leave,
         server_settings={

@@ -73,6 +73,13 @@ cross join lateral (
 ) a
 limit 1;
 
+-- name: any_due
+-- Whether `due_alarm` may find one.
+select exists (
+    select from generate_series(1, 5) as p (priority)
+    cross join lateral (
+        select from alerts.alarm where priority = p.priority and wake_at <= $1 and state <> 'closed' limit 1) a) as any_due;
+
 -- name: wake_from_the_future
 -- The clock was put back, by failover to a host with another time: whoever was to be looked at, or told, by the old one is now.
 -- Reads all that are open, or unsent, and so is asked once. No hub is tried again later than in two minutes. How many alarms.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,7 +65,8 @@ class Alarms:
             if others_due:
                 self.send(())
             self._measure(alarm, decision)
-            _say(decision, event, told, now)
+            # A line of the log costs as much as a round trip: the deliveries are on their way meanwhile.
+            asyncio.get_running_loop().call_soon(_say, decision, event, told, now)
 
         return decision, after_commit
 

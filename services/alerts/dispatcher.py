@@ -25,7 +25,7 @@ from services.alerts.store import QUERIES, Due
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit
 from services.chassis.postgres import Connection, Pool, is_transient
-from services.chassis.postgres.borrow import borrow
+from services.chassis.postgres.borrow import Line, borrow
 
 _log = structlog.get_logger(__name__)
 
@@ -50,17 +50,21 @@ class Dispatcher:
     poke: Callable[[], None] = nothing  # runs `run_once` again soon
     _sends: dict[asyncio.Task[None], str] = field(default_factory=dict, init=False)  # and its way
     _held_back: bool = field(default=False, init=False)
-    _new: set[asyncio.Task[None]] = field(default_factory=set, init=False)  # leasing what was only just written
+    _line: Line = field(init=False)  # kept: an alarm waits for no connection to be prepared
+    _new: list[Due] = field(default_factory=list, init=False)  # only just written, to be leased
+    _leasing: asyncio.Task[None] | None = field(default=None, init=False)  # those
     _reserved: Counter[str] = field(default_factory=Counter, init=False)  # for those, by way
+
+    def __post_init__(self) -> None:
+        self._line = Line(self.pool)
 
     def send(self, due: Sequence[Due]) -> None:
         """These were only just written: send what fits now, without looking for what is due. Anything else is looked for."""
         fits = self._fitting(due)
         if fits:
             self._reserved.update(way for _, way in fits)
-            task = asyncio.create_task(self._send_new(fits), name="send-new")
-            self._new.add(task)
-            task.add_done_callback(self._new.discard)
+            self._new += fits
+            self._lease_soon()
         if len(fits) < len(due) or not due:
             self.poke()
 
@@ -77,10 +81,32 @@ class Dispatcher:
         """How much is under way, by way."""
         return Counter(self._sends.values()) + self._reserved
 
-    async def _send_new(self, due: Sequence[Due]) -> None:
+    def _lease_soon(self) -> None:
+        if self._leasing is None:
+            self._leasing = asyncio.create_task(self._lease_all(), name="lease-new")
+
+    async def _lease_all(self) -> None:
+        """What is new, all at once, and again what came meanwhile. With nothing left to do, make ready for the next."""
         try:
-            async with borrow(self.pool) as connection:
-                rows = await connection.fetch(QUERIES["lease_new"], self.clock.now(), [id_ for id_, _ in due])
+            while True:
+                while self._new:
+                    due, self._new = self._new, []
+                    await self._lease_new(due)
+                await self._make_ready()
+                if not self._new:
+                    return
+        finally:
+            self._leasing = None
+
+    async def _make_ready(self) -> None:
+        try:
+            await self._line.rehearse(lambda connection: connection.fetch(QUERIES["lease_new"], self.clock.now(), []))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next lease meets it too
+            _log.debug("lease_not_rehearsed", error=type(error).__name__)
+
+    async def _lease_new(self, due: Sequence[Due]) -> None:
+        try:
+            rows = await self._line.fetch(QUERIES["lease_new"], self.clock.now(), [id_ for id_, _ in due])
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop meets it too, and says it
             _log.debug("new_deliveries_not_leased", error=type(error).__name__)
             self.poke()
@@ -109,19 +135,23 @@ class Dispatcher:
     async def send_due(self) -> int:
         """For a loop: as `run_once`, and nought unless there was more than could be leased at once."""
         started = await self.run_once()
+        self._lease_soon()
         return started if started == _LEASED_AT_ONCE_MAX else 0
 
     async def settled(self) -> None:
         """Return when nothing is being sent or recorded."""
-        while self._sends or self._new:
-            await asyncio.wait([*self._sends, *self._new])
+        while tasks := self._tasks():
+            await asyncio.wait(tasks)
 
     async def close(self) -> None:
         """Stop sending; what is under way is sent again when its lease ends."""
-        tasks = [*self._sends, *self._new]
+        tasks = self._tasks()
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [*self._sends, *([self._leasing] if self._leasing else [])]
 
     def _start(self, parcel: Parcel) -> None:
         task = asyncio.create_task(self._send(parcel), name=f"send-{parcel.delivery_id}")

@@ -134,7 +134,11 @@ async def assemble(runtime: Runtime) -> Parts:
         reading=reading,
         auditing=auditing,
         metrics=metrics,
-        consumer=Consumer(STREAM, intake.handle, intake.handle_poison, pool, clock, gives_way=waker.has_urgent_work),
+        consumer=Consumer(
+            *(STREAM, intake.handle, intake.handle_poison, pool, clock),
+            gives_way=waker.has_urgent_work,
+            rehearse=intake.rehearse,
+        ),
         verifications=Consumer(verification.STREAM, codes.handle, codes.handle_poison, pool, clock, claimers=1),
         waker=waker,
         dispatcher=dispatcher,

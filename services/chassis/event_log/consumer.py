@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from math import inf
 from typing import TypeAlias
 
@@ -21,8 +22,11 @@ from services.chassis.postgres.borrow import Line, borrow
 POLL_EVERY_S = 1.0  # LISTEN dies silently; and a row put off becomes due without a word
 _SLOW_S = 0.02
 _URGENT, _ANY = 2, 5  # life and welfare; whatever there is
-_PLAN_EACH_CLAIM = "set plan_cache_mode = force_custom_plan"  # see the query `take_rows`
+_PLAN_EACH_CLAIM = "set plan_cache_mode = force_custom_plan"  # see the query `take_rows`,
+_KEEP_PLANS = "set local plan_cache_mode = auto"  # which does this for what comes after it
 
+Rehearse: TypeAlias = Callable[[Connection, datetime], Awaitable[object]]
+"""Does to the database, in a transaction that is undone, what `handle` will do to it: for its caches and ours."""
 _Transaction: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
@@ -45,7 +49,9 @@ class Consumer:
     gives_way: Callable[[], bool] = lambda: (
         False
     )  # to who has urgent work: meanwhile only one claimer takes what is not
+    rehearse: Rehearse | None = None
     _loops: list[Loop] = field(default_factory=list, init=False)
+    _told: bool = field(default=False, init=False)  # and nobody has looked since
     _busy: set[int] = field(default_factory=set, init=False)
     _any_at_s: float = field(
         default=-inf, init=False
@@ -60,6 +66,7 @@ class Consumer:
         """There may be rows: wake one idle claimer, which wakes the next when there is more than it can do at once."""
         if stream not in {"", self.stream}:
             return
+        self._told = True
         idle = [loop for number, loop in enumerate(self._loops) if number not in self._busy]
         for loop in idle[:1] or self._loops:  # all busy: whoever is about to rest looks again first
             loop.poke()
@@ -74,19 +81,35 @@ class Consumer:
 
         async def run_once() -> int:
             nonlocal worked
-            before = worked
+            before, worked = worked, 0
             self._busy.add(number)
             slow = asyncio.get_running_loop().call_later(_SLOW_S, self.poke)
             try:
-                worked = await self._run_once(line.transaction, self._urgency_max())
+                urgency_max = self._urgency_max()
+                if await self._worth_a_claim(line, urgency_max):
+                    worked = await self._run_once(line.transaction, urgency_max)
                 if worked and before:  # a second key in a row: there may be more than one can do
                     self.poke()
+                if not worked:
+                    await line.rehearse(self._rehearse)
                 return worked
             finally:
                 slow.cancel()
                 self._busy.discard(number)
 
         return Loop(f"{self.stream}-claimer-{number}", run_once, every_s=POLL_EVERY_S)
+
+    async def _worth_a_claim(self, line: Line, urgency_max: int) -> bool:
+        """Told of rows: at once. Else one cheap look: a claim is three round trips, in the way of the alarm before."""
+        told, self._told = self._told, False
+        if told:
+            return True
+        return bool((await line.fetch(QUERIES["any_row"], self.stream, urgency_max))[0]["any_row"])
+
+    async def _rehearse(self, connection: Connection) -> None:
+        if self.rehearse is not None:
+            await connection.execute(_KEEP_PLANS)
+            await self.rehearse(connection, self.clock.now())
 
     def _urgency_max(self) -> int:
         now_s = time.monotonic()

@@ -45,6 +45,10 @@ select chosen.key, t.event_log_id, t.urgency, t.body::text as body, t.created_at
 from chosen left join taken t using (key)
 order by t.event_log_id;
 
+-- name: any_row
+-- Whether a claim may find something: without locks, so what another is at right now counts too.
+select coalesce((select urgency <= $2 from chassis.event_log where stream = $1 order by urgency limit 1), false) as any_row;
+
 -- name: rows_of_key
 -- As take_rows, and they stay in the log: each is deleted, or put off, by itself.
 with chosen as materialized (

@@ -31,13 +31,14 @@ analyze;
 
 
 HOT = {
-    "event log": (LOG_QUERIES, ("take_rows", "rows_of_key")),
+    "event log": (LOG_QUERIES, ("any_row", "take_rows", "rows_of_key")),
     "alerts": (
         QUERIES,
         (
             *(
                 "facts",
                 "circumstances",
+                "any_due",
                 "due_alarm",
                 "lease",
                 "lease_new",

@@ -28,13 +28,11 @@ from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
 from services.registry.identity import http as identity_http
-from services.registry.metrics import RolloutMetrics
 from services.registry.models import http as models_http
 from services.registry.models.store import ModelStore
 from services.registry.responders import http as responders_http
 from services.registry.responders.store import ResponderStore
-from services.registry.rollout import http as rollout_http
-from services.registry.rollout.store import RolloutStore
+from services.registry.rollout.room import rollout_room
 from services.registry.routing import http as routing_http
 from services.registry.routing.store import RoutingStore
 from services.registry.verification import http as verification_http
@@ -43,7 +41,6 @@ from services.registry.verification.store import VerificationStore
 _QUERIES = Queries.beside(__file__)
 
 ROLE = "telecare_registry"
-METRICS_EVERY_S = 10.0
 EXPIRY_EVERY_S = 600.0
 
 
@@ -57,8 +54,7 @@ async def build(runtime: Runtime) -> Service:
     broker = broker_room(runtime, pool, vault)
     devices, life = DeviceStore(pool), DeviceLife(pool, checklist_of)
     field = commissioning_room(runtime, pool, vault, access, devices, life, broker.claims)
-    rollout = RolloutStore(pool)
-    metrics = RolloutMetrics(runtime.metrics, rollout)
+    rollout = rollout_room(runtime, pool, access)
     return Service(
         name="registry",
         routers=[
@@ -72,11 +68,11 @@ async def build(runtime: Runtime) -> Service:
             life_http.routes(devices, life, access, clock, field.once),
             identity_http.routes(broker.claims, devices, life, access, clock, field.once),
             *field.routers,
-            rollout_http.routes(rollout, access),
+            *rollout.routers,
             audit_http.routes(AuditReader(pool), access),
         ],
         loops=[
-            Loop("registry-metrics", metrics.refresh, every_s=METRICS_EVERY_S),
+            *rollout.loops,
             Loop("registry-expiry", Expiry(pool, clock).run_once, every_s=EXPIRY_EVERY_S),
             *broker.loops,
             *field.loops,

@@ -20,6 +20,22 @@ _log = structlog.get_logger(__name__)
 # PostgreSQL's integer; no council has more users than that.
 Count: TypeAlias = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Day: TypeAlias = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
+Source: TypeAlias = Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN)]
+
+
+class SourceBody(BaseModel):
+    """Where one figure comes from, and of which day it is."""
+
+    source: Source | None = None
+    as_of: Day | None = None
+
+
+class SourcesBody(BaseModel):
+    """Of figures that come from elsewhere, or are of another day, than `source` and `as_of` say of all."""
+
+    telecare_users: SourceBody | None = None
+    analogue_units: SourceBody | None = None
+    target: Annotated[SourceBody | None, Field(description="Of `target` and `target_date`.")] = None
 
 
 class CouncilBody(BaseModel):
@@ -31,6 +47,12 @@ class CouncilBody(BaseModel):
     target_date: Day | None = None
     source: Annotated[str, Field(max_length=500, pattern=STORABLE_PATTERN)] | None = None
     as_of: Day | None = None
+    sources: SourcesBody = SourcesBody()
+
+    def facts(self) -> Facts:
+        """As they are kept."""
+        sources = self.sources.model_dump(mode="json", exclude_none=True)
+        return Facts(**self.model_dump(exclude={"sources"}), sources=sources)
 
 
 def routes(councils: CouncilStore, access: Access) -> APIRouter:
@@ -50,7 +72,7 @@ def routes(councils: CouncilStore, access: Access) -> APIRouter:
     @router.put("/{council_id}")
     async def put_council(council_id: Slug, body: CouncilBody, who: Ops) -> Council:
         """Replace what a council tells of itself: a field left out is unknown again."""
-        council = found_council(await councils.put(council_id, Facts(**body.model_dump())), council_id)
+        council = found_council(await councils.put(council_id, body.facts()), council_id)
         _log.info("council_changed", council_id=council_id, by=who.name)
         return council
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from services.chassis.postgres import Connection, Pool, Queries
@@ -21,6 +22,8 @@ class Facts:
     target_date: date | None = None
     source: str | None = None
     as_of: date | None = None
+    # Of a figure that comes from elsewhere, or is of another day, than the others: {"telecare_users": {"source": …, "as_of": …}}
+    sources: Mapping[str, Mapping[str, str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Council:
     target_date: date | None
     source: str | None
     as_of: date | None
+    sources: dict[str, dict[str, str | None]]
     hubs: list[str]
 
 
@@ -64,6 +68,7 @@ class CouncilStore:
                 facts.target_date,
                 facts.source,
                 facts.as_of,
+                facts.sources,
             )
             return await _get(connection, council_id)
 

@@ -1,14 +1,35 @@
--- name: stages
--- The register itself, over the index on (council_id, stage) alone.
-select council_id, stage, count(*) as devices from registry.device group by council_id, stage;
-
 -- name: councils
-select council_id, name, telecare_users, analogue_units, target, target_date, source, as_of, sources
-from registry.council order by council_id;
-
--- name: counted
--- What the weeks come to: a few rows a week, however many devices there are.
-select council_id, stage, sum(entered - "left")::integer as devices from registry.rollout_week group by council_id, stage;
+-- Everything that is counted of each council, in one statement and so of one moment: what the register has, by stage, over the
+-- index on (council_id, stage) alone; what the weeks come to; open faults of registered devices, by the device's stage.
+select c.council_id, c.name, c.telecare_users, c.analogue_units, c.target, c.target_date, c.source, c.as_of, c.sources,
+    coalesce(s.stages, '{}') as stages, coalesce(w.counted, '{}') as counted, coalesce(f.faults, '{}') as faults,
+    coalesce(o.overridden, 0) as overridden, coalesce(n.silent, 0) as silent,
+    coalesce(n.analogue_replaced, 0) as analogue_replaced, n.counted_at
+from registry.council c
+left join (
+    select council_id, jsonb_object_agg(stage, devices) as stages
+    from (select council_id, stage, count(*) as devices from registry.device group by council_id, stage) as stage
+    group by council_id
+) as s using (council_id)
+left join (
+    select council_id, jsonb_object_agg(stage, devices) as counted
+    from (select council_id, stage, sum(entered - "left") as devices from registry.rollout_week group by council_id, stage) as week
+    group by council_id
+) as w using (council_id)
+left join (
+    select council_id, jsonb_object_agg(stage, jsonb_build_array(unprotected, degraded)) as faults
+    from (select d.council_id, d.stage, count(*) filter (where priority = 3) as unprotected,
+              count(*) filter (where priority = 4) as degraded
+          from alerts.open_fault a join registry.device d using (device_id)
+          group by d.council_id, d.stage) as fault
+    group by council_id
+) as f using (council_id)
+left join (
+    select council_id, count(*) as overridden from registry.device
+    where overridden_at is not null and stage in ('live', 'suspended') group by council_id
+) as o using (council_id)
+left join registry.rollout_now n using (council_id)
+order by c.council_id;
 
 -- name: not_counted_yet
 -- Bounded: after an upgrade it may be all history.

@@ -71,6 +71,9 @@ MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("PUT", "/api/v1/models/hearth-4g", {"heartbeat_interval_s": 60}, 403, 403, 403),
     ("DELETE", "/api/v1/models/hearth-4g", None, 403, 403, 403),
     ("GET", "/api/v1/rollout", None, 200, 200, 200),
+    ("GET", "/api/v1/rollout/history", None, 200, 200, 200),
+    ("GET", "/api/v1/rollout/target", None, 200, 200, 200),
+    ("PUT", "/api/v1/rollout/target", {"target": 1}, 403, 403, 403),
 ]
 
 

@@ -15,8 +15,8 @@ left join (
     from ingest.device_liveness l
     join registry.rollout_device d using (device_id)
     join registry.device_expectation e using (device_id)
-    where l.last_heard_at < $1 - make_interval(secs => (select min(silent_after_s) from registry.device_model))
-        and d.stage = 'live' and d.heard and l.last_heard_at < $1 - make_interval(secs => e.silent_after_s)
+    where l.last_heard_at < $1::timestamptz - make_interval(secs => (select min(silent_after_s) from registry.device_model))
+        and d.stage = 'live' and d.heard and l.last_heard_at < $1::timestamptz - make_interval(secs => e.silent_after_s)
     group by d.council_id
 ) as s using (council_id)
 left join (

@@ -25,6 +25,7 @@ async def test_scotlands_32_councils_are_there(registry: Registry) -> None:
         "target_date": None,
         "source": None,
         "as_of": None,
+        "sources": {},
         "hubs": [],
     }
     first = await registry.ops.get("/api/v1/councils", limit=20)

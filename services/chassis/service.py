@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -72,6 +72,8 @@ class Service:
     checks: Sequence[Callable[[], Awaitable[str | None]]] = ()
     # Each returns None, or in a sentence what whoever looks after the installation should know: for the front page.
     notes: Sequence[Callable[[], str | None]] = ()
+    # Paths whose bodies may be longer than others, and how long, in bytes.
+    bodies: Mapping[str, int] = field(default_factory=dict)
     # Called for each NOTIFY on a channel.
     listens: dict[str, Callable[[str], None]] = field(default_factory=dict)
     # Pages for people; where there is one, the process has a sign-in.

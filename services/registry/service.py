@@ -15,6 +15,9 @@ from services.chassis.service import Runtime, Service
 from services.registry.audit import http as audit_http
 from services.registry.audit.store import AuditReader
 from services.registry.broker.room import broker_room
+from services.registry.bulk import http as bulk_http
+from services.registry.bulk.reading import BODY_BYTES_MAX
+from services.registry.bulk.store import BulkStore
 from services.registry.commissioning import checklist_of
 from services.registry.commissioning.room import commissioning_room
 from services.registry.contacts import Contacts
@@ -64,6 +67,7 @@ async def build(runtime: Runtime) -> Service:
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
             models_http.routes(ModelStore(pool), access, clock),
+            bulk_http.routes(BulkStore(pool), devices, access, clock),
             devices_http.routes(devices, broker.claims, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
             identity_http.routes(broker.claims, devices, life, access, clock, field.once),
@@ -77,6 +81,7 @@ async def build(runtime: Runtime) -> Service:
             *broker.loops,
             *field.loops,
         ],
+        bodies={bulk_http.IMPORT_PATH: BODY_BYTES_MAX},
         tasks=[broker.shards.run],
         listens=broker.listens | field.listens,
         notes=broker.notes,

@@ -80,7 +80,8 @@ def create_app(
     app.state.rates = rates or Rates()
     app.add_middleware(StrangersLimit, rates=app.state.rates)
     app.state.audit, app.state.looks = audit, Looks()
-    app.add_middleware(BodyLimit, bytes_max=body_bytes_max)
+    of_paths = {path: bytes_max for service in services for path, bytes_max in service.bodies.items()}
+    app.add_middleware(BodyLimit, bytes_max=body_bytes_max, of_paths=of_paths)
     app.add_middleware(Correlation)
     app.include_router(_own(title, services, metrics))
     for service in services:

@@ -42,6 +42,8 @@ MATRIX: list[tuple[str, str, object, int, int, int]] = [
     ("GET", "/api/v1/hubs/forth-arc", None, 403, 403, 200),
     ("PUT", "/api/v1/hubs/clyde-arc", HUB, 403, 403, 403),
     ("GET", "/api/v1/devices", None, 200, 200, 200),
+    ("POST", "/api/v1/devices/import", None, 422, 403, 403),
+    ("GET", "/api/v1/devices/export", None, 200, 200, 200),
     ("GET", "/api/v1/devices/IN", None, 200, 200, 200),
     ("GET", "/api/v1/devices/OUT", None, 403, 403, 200),
     ("POST", "/api/v1/devices", NEW, 201, 403, 403),

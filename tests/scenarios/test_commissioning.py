@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -179,7 +180,10 @@ async def test_a_checklist_is_followed_as_it_fills(field: Field) -> None:
                 states = {each["key"]: each["state"] for each in seen[-1]["items"]}
                 if states["steady_heartbeats"] == "passed":
                     break
-    assert len(seen) >= 2
+        assert len(seen) >= 2
+        await field.ops.patch(f"/api/v1/devices/{BOX}", {"council_id": "fife"})
+        async with asyncio.timeout(20):  # it has an end: who follows it may see it no more
+            await stream.content.read()
 
 
 async def test_an_engineer_of_another_council_sees_no_checklist(field: Field) -> None:

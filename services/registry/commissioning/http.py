@@ -32,9 +32,9 @@ class HeardDevices(BaseModel):
 def routes(store: CommissioningStore, devices: DeviceStore, stream: Stream, access: Access, clock: Clock) -> APIRouter:
     router = access.router(prefix="/api/v1", tags=["commissioning"])
 
-    async def view(device_id: str) -> ChecklistView | None:
+    async def view(device_id: str, council_id: str) -> ChecklistView | None:
         device = await devices.get(device_id)
-        if device is None:
+        if device is None or device.council_id != council_id:  # whoever follows it may see it no more
             return None
         return ChecklistView.of(device_id, device.stage, await store.checklist(device_id, clock.now()))
 
@@ -47,9 +47,11 @@ def routes(store: CommissioningStore, devices: DeviceStore, stream: Stream, acce
     @router.get("/devices/{device_id}/checklist/stream", response_class=StreamingResponse)
     async def follow_checklist(device_id: DeviceIdText, who: Anyone) -> StreamingResponse:
         """Server-sent events: `checklist` at once and whenever it has changed, `tick` every 5 s."""
-        await visible(devices, device_id, who)
+        device = await visible(devices, device_id, who)
         return StreamingResponse(
-            stream.follow(lambda: view(device_id)), media_type="text/event-stream", headers=STREAM_HEADERS
+            stream.follow(lambda: view(device_id, device.council_id)),
+            media_type="text/event-stream",
+            headers=STREAM_HEADERS,
         )
 
     @router.post("/devices/{device_id}/report-now", status_code=HTTPStatus.ACCEPTED)

@@ -62,9 +62,9 @@ class Looking:
             models=await self.store.models(),
         )
 
-    async def view(self, device_id: str) -> ChecklistView | None:
+    async def view(self, device_id: str, council_id: str) -> ChecklistView | None:
         device = await self.devices.get(device_id)
-        if device is None:
+        if device is None or device.council_id != council_id:  # whoever follows it may see it no more
             return None
         found = await self.commissioning.checklist(device_id, self.clock.now())
         return ChecklistView.of(device_id, device.stage, found)
@@ -103,13 +103,13 @@ def add_looking(router: APIRouter, on: Looking) -> None:
 
     @router.get("/d/{device_id}/stream")
     async def stream(request: Request, device_id: DeviceIdText, who: Fitter) -> Response:
-        await visible(on.devices, device_id, who)
+        followed = await visible(on.devices, device_id, who)
         secret = secret_of(request)
 
         async def signed_in() -> bool:
             return await on.sessions.stands(secret, who)
 
-        text = on.stream.follow(lambda: on.view(device_id), signed_in)
+        text = on.stream.follow(lambda: on.view(device_id, followed.council_id), signed_in)
         return StreamingResponse(text, media_type="text/event-stream", headers=STREAM_HEADERS)
 
 

@@ -12,11 +12,16 @@ from services.chassis.settings import SettingsError
 
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 _DOWNLOAD: Final = aiohttp.ClientTimeout(total=None, sock_read=60)
+_UPLOAD: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=180)
 _PAGE: Final = 500
 
 
 class ApiError(Exception):
     """The service refused, or could not be asked; the message is for the person at the terminal."""
+
+    def __init__(self, message: str, problem: Any = None) -> None:
+        super().__init__(message)
+        self.problem: dict[str, Any] = problem if isinstance(problem, dict) else {}
 
 
 class Api:
@@ -51,6 +56,22 @@ class Api:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise ApiError(
                 f"{self._url} could not be asked ({type(error).__name__}): is `telecare up` running there?"
+            ) from None
+
+    async def upload(self, path: str, file: BinaryIO, **query: str | None) -> Any:
+        """Send a file, and return the JSON answered. Raises ApiError, which holds the problem document where there is one."""
+        sought = {name: value for name, value in query.items() if value is not None}
+        sent = {"Content-Type": "text/csv"}
+        try:
+            async with self._http.post(path, data=file, params=sought, headers=sent, timeout=_UPLOAD) as response:
+                answer = await response.json(content_type=None)
+                if response.status >= 400:
+                    raise ApiError(_explain(response.status, answer), answer)
+                return answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ApiError(
+                f"{self._url} did not say what became of the file ({type(error).__name__}): "
+                "send it again, which changes nothing twice"
             ) from None
 
     async def download(self, path: str, file: BinaryIO, **query: str | int | None) -> int:

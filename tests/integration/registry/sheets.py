@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from tests.blackbox.api import PROBLEM, Answer, Api
 
@@ -23,10 +23,10 @@ def homes(count: int, *, council: str = "glasgow-city") -> list[tuple[str, ...]]
     return [(f"TC-{n:06d}", council, f"SN-{n:06d}", "hearth-4g", "G12", f"ref-{n}") for n in range(count)]
 
 
-async def send(api: Api, body: bytes | Iterable[bytes], *, accept: str = "application/json", **query: str) -> Answer:
+async def send(api: Api, body: bytes, *, accept: str = "application/json", **query: str) -> Answer:
     """POST it to the import."""
     headers = api.headers | {"Content-Type": "text/csv", "Accept": accept}
-    async with api.session.post(api.url + IMPORT, data=body, params=query, headers=headers) as response:
+    async with api.session.post(api.url + IMPORT, data=io.BytesIO(body), params=query, headers=headers) as response:
         is_json = response.content_type in {"application/json", PROBLEM}
         answer = await response.json(content_type=None) if is_json else await response.text("utf-8-sig")
         return Answer(response.status, answer, response.headers.copy())

@@ -1,0 +1,87 @@
+"""`telecare device import|export`: many devices at once, as a spreadsheet's file."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from services.cli.registry.terminal import ask
+
+if TYPE_CHECKING:
+    from services.cli.api import Api
+
+_SHOWN = 20
+
+
+def import_devices(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV in UTF-8 with a header row.")],
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Say what would happen, and store nothing.")] = False,
+    good: Annotated[bool, typer.Option(help="Store the rows in which nothing is wrong, not all or nothing.")] = False,
+    update: Annotated[bool, typer.Option(help="Change devices that are registered otherwise.")] = False,
+) -> None:
+    """Register the devices of a file; the same file again changes nothing. Exit code 1 if a row is wrong."""
+    from services.cli.api import ApiError
+
+    async def send(api: Api) -> dict[str, Any]:
+        with file.open("rb") as body:
+            try:
+                answer: dict[str, Any] = await api.upload(
+                    "/api/v1/devices/import",
+                    body,
+                    dry_run="true" if dry_run else None,
+                    mode="good" if good else "all",
+                    update="true" if update else None,
+                )
+            except ApiError as error:
+                if "errors_total" not in error.problem:
+                    raise
+                return error.problem
+        return answer
+
+    answer = ask(send)
+    _show_errors(answer["errors"], answer["errors_total"])
+    refused = "status" in answer
+    would = "would be " if dry_run else ""
+    told = ", ".join(f"{answer[name]:,} {would}{name}" for name in ("created", "updated"))
+    typer.echo(f"{answer['rows']:,} rows: {told}, {answer['unchanged']:,} unchanged, {answer['refused']:,} wrong")
+    if refused:
+        typer.echo("telecare: nothing was stored", err=True)
+    if answer["errors_total"]:
+        raise typer.Exit(1)
+
+
+def export_devices(
+    file: Annotated[Path | None, typer.Argument(help="Where to; else standard output.")] = None,
+    *,
+    council: str | None = None,
+    stage: str | None = None,
+    q: str | None = None,
+) -> None:
+    """The devices as a CSV file that a spreadsheet opens, and that can be imported again."""
+    sought = {"council": council, "stage": stage, "q": q}
+    if file is None:
+        ask(lambda api: api.download("/api/v1/devices/export", sys.stdout.buffer, **sought))
+        return
+    part = file.with_name(f"{file.name}.part")  # whoever finds the file finds all of it
+    try:
+        with part.open("wb") as body:
+            ask(lambda api: api.download("/api/v1/devices/export", body, **sought))
+        part.replace(file)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _show_errors(errors: Sequence[dict[str, Any]], total: int) -> None:
+    writer = csv.writer(sys.stderr)
+    for each in errors[:_SHOWN]:
+        writer.writerow([f"line {each['line']}", each["cell"], each["column"], each["message"]])
+    if total > min(len(errors), _SHOWN):
+        typer.echo(f"… and {total - min(len(errors), _SHOWN):,} more", err=True)

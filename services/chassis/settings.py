@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     database_url: SecretStr
     mqtt_url: SecretStr
     mqtt_admin_url: SecretStr | None = None  # who keeps the broker's register of users; without it nobody does
+    gate_listen: Annotated[str, Field(pattern=r"^[^\s:]+:[0-9]{1,5}$")] | None = None  # host:port of the enrolment gate
+    gate_cert: Path | None = None
+    gate_key: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()  # whose X-Forwarded-For is believed

@@ -82,7 +82,7 @@ async def build(runtime: Runtime) -> Service:
             *field.loops,
         ],
         bodies={bulk_http.IMPORT_PATH: BODY_BYTES_MAX},
-        tasks=[broker.shards.run],
+        tasks=[*broker.tasks],
         listens=broker.listens | field.listens,
         notes=broker.notes,
         links=[*field.links],

@@ -68,6 +68,35 @@ def show() -> None:
         show_table(["user", "state", "since"], [[row["username"], row["state"], row["since"]] for row in troubled])
 
 
+enrolment_app = typer.Typer(no_args_is_help=True, help="A council's credential for units that nobody registered yet.")
+broker_app.add_typer(enrolment_app, name="enrolment")
+
+
+@enrolment_app.command("create")
+def create_enrolment(council: str) -> None:
+    """Make it; it is printed once. One before it is void. Units come by it through the gate (TELECARE_GATE_LISTEN) only."""
+    from services.chassis.secrets import Vault
+    from services.registry.broker.room import PURPOSE
+    from services.registry.gate.enrolment import create_enrolment as create
+
+    settings = load_settings()
+    key, now = Vault.from_settings(settings).key(PURPOSE), datetime.now(UTC)
+    password = _in_database(settings, lambda connection: create(connection, council, key, actor="telecare", now=now))
+    if password is None:
+        raise SettingsError(f"there is no council {council!r}: `telecare council list` shows all")
+    typer.echo(f"user enrolment:{council}, password {password}")
+
+
+@enrolment_app.command("revoke")
+def revoke_enrolment(council: str) -> None:
+    """Shut it out; whoever came by it is cut off."""
+    from services.registry.gate.enrolment import revoke_enrolment as revoke
+
+    if not _in_database(load_settings(), lambda connection: revoke(connection, council, datetime.now(UTC))):
+        raise SettingsError(f"{council} has no enrolment credential")
+    typer.echo("revoked")
+
+
 def _urls(settings: Settings) -> tuple[Any, Any]:
     from services.chassis.mqtt import MqttUrl
     from services.registry.broker.room import admin_url

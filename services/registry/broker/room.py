@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +19,7 @@ from services.chassis.shard import Lane, Shards
 from services.registry.broker.gauges import EVERY_S as COUNT_EVERY_S
 from services.registry.broker.gauges import CredentialGauge
 from services.registry.broker.reconciler import EVERY_S, Reconciler
+from services.registry.gate.gate import Gate
 from services.registry.identity import provisioning
 from services.registry.identity.claims import Claims
 from services.registry.identity.provisioning import Provisioning
@@ -34,7 +36,8 @@ UNKEPT = (
 @dataclass(frozen=True, slots=True)
 class BrokerRoom:
     claims: Claims
-    shards: Shards
+    tasks: Sequence[Callable[[], Awaitable[None]]]
+    gate: Gate | None
     loops: Sequence[Loop]
     listens: dict[str, Callable[[str], None]]
     notes: Sequence[Callable[[], str | None]]
@@ -60,7 +63,30 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
         service="registry",
         lanes={provisioning.LANE: Lane(work, provisioning.RECEIVE_MAX)},
     )
-    return BrokerRoom(claims, shards, loops, {"broker": lambda _: loops[-1].poke()}, (lambda: _note(reconciler),))
+    gate = _gate(runtime, pool, key)
+    tasks = (shards.run,) if gate is None else (shards.run, gate.run)
+    listens: dict[str, Callable[[str], None]] = {"broker": lambda _: loops[-1].poke()}
+    return BrokerRoom(claims, tasks, gate, loops, listens, (lambda: _note(reconciler),))
+
+
+def _gate(runtime: Runtime, pool: Pool, key: bytes) -> Gate | None:
+    """Raises SettingsError for a certificate that cannot be used, or none where strangers could listen."""
+    settings = runtime.settings
+    if settings.gate_listen is None:
+        return None
+    host, _, port = settings.gate_listen.rpartition(":")
+    tls = None
+    if settings.gate_cert is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            tls.load_cert_chain(settings.gate_cert, settings.gate_key)
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(f"TELECARE_GATE_CERT is not usable: {error}") from None
+    elif host not in {"127.0.0.1", "::1", "localhost"}:
+        raise SettingsError(
+            "TELECARE_GATE_LISTEN is not on loopback: it needs TELECARE_GATE_CERT and TELECARE_GATE_KEY"
+        )
+    return Gate(pool, runtime.mqtt_url, key, host, int(port), tls)
 
 
 def admin_url(setting: SecretStr | None) -> MqttUrl | None:

@@ -1,0 +1,1 @@
+"""The gate for units that nobody registered: a council's shared credential, metered, in front of the broker."""

@@ -1,0 +1,132 @@
+"""Units that nobody registered are heard, below their own council, no faster than they may, and end nobody's session."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from services.chassis.postgres.borrow import borrow
+from services.chassis.secrets import Vault
+from services.registry.broker.room import PURPOSE
+from services.registry.gate.enrolment import create_enrolment, revoke_enrolment
+from tests.integration.registry.broker.secured import Secured
+from tests.integration.registry.identity.town import SECRET_KEY
+from tests.support.outsider import Outsider, outsider
+
+pytestmark = pytest.mark.real_stack
+
+ROOT = "telecare/v1"
+GLASGOW = f"{ROOT}/devices/glasgow-city"
+USER = "enrolment:glasgow-city"
+Gated = tuple[Secured, int]
+
+
+async def enrol(secured: Secured, council: str = "glasgow-city") -> str:
+    async with borrow(secured.town.pool) as connection:
+        key = Vault(SECRET_KEY).key(PURPOSE)
+        password = await create_enrolment(connection, council, key, actor="isla", now=datetime.now(UTC))
+    assert password is not None
+    await secured.told()
+    return password
+
+
+def heard_at(port: int, password: str, client_id: str, topic: str, v5: bool) -> None:
+    with outsider(port, USER, password, client_id, v5=v5) as unit:
+        assert unit.let_in
+        unit.publish(topic, b"x")
+
+
+@pytest.mark.parametrize("v5", [True, False])
+async def test_a_unit_that_nobody_registered_is_heard_below_its_council_only(gated: Gated, *, v5: bool) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+    with secured.service() as us:
+        for lane in ("heartbeat", "alarm", "status"):
+            assert us.may_subscribe(f"{ROOT}/devices/+/+/{lane}")
+        for topic in (
+            f"{ROOT}/devices/fife/NEW-1/alarm",
+            f"{GLASGOW}/NEW-2/alarm",
+            f"{GLASGOW}/NEW-1/receipt",
+            f"{ROOT}/hubs/clyde-arc/actions",
+            "$CONTROL/dynamic-security/v1",
+        ):
+            await asyncio.to_thread(heard_at, port, password, "NEW-1", topic, v5)
+        await asyncio.to_thread(heard_at, port, password, "NEW-1", f"{GLASGOW}/NEW-1/alarm", v5)
+        assert us.heard() == (f"{GLASGOW}/NEW-1/alarm", b"x")
+
+
+async def test_the_councils_credential_opens_the_gate_and_not_the_broker(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+    assert not await secured.lets_in(USER, password, "NEW-1")
+
+    def lets_in(user: str, word: str, client_id: str = "NEW-1") -> bool:
+        with outsider(port, user, word, client_id) as unit:
+            return unit.let_in
+
+    assert await asyncio.to_thread(lets_in, USER, password)
+    for user, word in ((USER, "wrong"), ("enrolment:fife", password), ("telecare", password), ("NEW-1", password)):
+        assert not await asyncio.to_thread(lets_in, user, word)
+
+
+async def test_a_unit_that_borrows_a_devices_name_ends_no_session_and_is_not_heard_for_it(gated: Gated) -> None:
+    secured, port = gated
+    own, password = await secured.provisioned("TC-A"), await enrol(secured)
+
+    def borrow_names(device: Outsider) -> None:
+        with outsider(port, USER, password, "TC-A") as thief:
+            assert not thief.let_in
+        with outsider(port, USER, password, "witness") as thief:  # the client id of one of ours
+            assert thief.let_in
+        assert device.may_subscribe(f"{GLASGOW}/TC-A/receipt")
+
+    with secured.service() as us, secured.outside("TC-A", own) as device:
+        await asyncio.to_thread(borrow_names, device)
+        us.publish(f"{GLASGOW}/TC-A/receipt", b"still there")
+        assert device.heard() == (f"{GLASGOW}/TC-A/receipt", b"still there")
+        assert device.is_connected
+
+
+async def test_a_unit_hears_nobody(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+
+    def listen() -> None:
+        with outsider(port, USER, password, "NEW-1") as unit:
+            for pattern in ("#", f"{GLASGOW}/#", f"{GLASGOW}/+/receipt", f"{ROOT}/devices/+/+/alarm", "$SYS/#"):
+                assert not unit.may_subscribe(pattern)
+
+    await asyncio.to_thread(listen)
+
+
+async def test_a_unit_that_floods_is_slowed_down_and_loses_nothing(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+
+    def flood() -> float:
+        with outsider(port, USER, password, "NEW-1") as unit:
+            began_at = time.monotonic()
+            for number in range(34):
+                unit.publish(f"{GLASGOW}/NEW-1/heartbeat", str(number).encode())
+            return time.monotonic() - began_at
+
+    with secured.service() as us:
+        assert us.may_subscribe(f"{ROOT}/devices/+/+/heartbeat")
+        took_s = await asyncio.to_thread(flood)
+        assert took_s > 3  # thirty at once, then one a second
+        assert [us.heard() for _ in range(34)] == [(f"{GLASGOW}/NEW-1/heartbeat", str(n).encode()) for n in range(34)]
+
+
+async def test_a_credential_that_is_revoked_ends_what_came_by_it(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+    unit = await asyncio.to_thread(Outsider, port, USER, password, "NEW-1")
+    try:
+        assert unit.let_in
+        async with borrow(secured.town.pool) as connection:
+            assert await revoke_enrolment(connection, "glasgow-city", datetime.now(UTC))
+        await asyncio.to_thread(unit.ended)
+    finally:
+        await asyncio.to_thread(unit.close)
+    await secured.unknown(USER)

@@ -23,6 +23,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_outages_open": frozenset(),
         "telecare_monitoring_blind": frozenset(),
         "telecare_session_gaps": frozenset(),
+        "telecare_broker_credentials": frozenset({"kind", "state"}),
         "telecare_rollout_target": frozenset(),
         "telecare_rollout_live": frozenset(),
         "telecare_canary_round_trip_seconds": frozenset(),

@@ -12,6 +12,7 @@ from services.alerts.auditor import EVERY_S as AUDIT_EVERY_S
 from services.alerts.console import Console, Embedding, console_routers
 from services.alerts.console.stream import CHANNELS as CONSOLE_CHANNELS
 from services.alerts.console.stream import Stream
+from services.alerts.forgetting import forgetting_loops
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
 from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
@@ -110,6 +111,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("prober", parts.prober.run_once, PROBE_EVERY_S),
         Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
         Loop("probe-retention", ProbeRetention(parts.pool, clock).run_once, FORGET_EVERY_S),
+        *forgetting_loops(runtime, parts.reading),
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),

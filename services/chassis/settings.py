@@ -62,6 +62,10 @@ class Settings(BaseSettings):
         "select_account"  # none: whoever is signed in there comes in
     )
     oidc_name: Annotated[str, Field(min_length=1, max_length=64)] = "your organisation"  # "Sign in with …"
+    # How long what is about people is kept (record 17). Heartbeats: a year and its month, for a dispute about last winter.
+    keep_heartbeats_days: Annotated[int, Field(ge=7, le=3660)] = 400
+    keep_text_days: Annotated[int, Field(ge=30, le=3660)] = 180
+    keep_audit_days: Annotated[int, Field(ge=366, le=7320)] = 2192
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -10,6 +10,7 @@ from services.chassis.shard import Lane, Shards
 from services.ingest import alarm_lane, heartbeat_lane
 from services.ingest.alarm_lane import AlarmLane
 from services.ingest.alarm_store import AlarmStore
+from services.ingest.forgetting import forgetting_loops
 from services.ingest.heartbeat_lane import HeartbeatLane
 from services.ingest.heartbeat_store import HeartbeatStore
 from services.ingest.metrics import Metrics
@@ -78,6 +79,7 @@ async def build(runtime: Runtime) -> Service:
         loops=[
             registrations,
             Loop("unrepeatable-alarms", alarms.store_unrepeatable, every_s=1.0),
+            *forgetting_loops(runtime, pool),
             Loop("silent-devices", SilenceGauge(pool, runtime.clock, metrics).refresh, every_s=REFRESH_EVERY_S),
         ],
         tasks=[shards.run],

@@ -13,6 +13,7 @@ from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime, Service
 from services.registry.audit import http as audit_http
+from services.registry.audit.retention import audit_retention_loop
 from services.registry.audit.store import AuditReader
 from services.registry.broker.room import broker_room
 from services.registry.bulk import http as bulk_http
@@ -27,6 +28,8 @@ from services.registry.devices import http as devices_http
 from services.registry.devices import life_http
 from services.registry.devices.life import DeviceLife
 from services.registry.devices.store import DeviceStore
+from services.registry.erasure import http as erasure_http
+from services.registry.erasure.store import ErasureStore
 from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
@@ -74,10 +77,12 @@ async def build(runtime: Runtime) -> Service:
             *field.routers,
             *rollout.routers,
             audit_http.routes(AuditReader(pool), access),
+            erasure_http.routes(ErasureStore(pool), devices, access, clock),
         ],
         loops=[
             *rollout.loops,
             Loop("registry-expiry", Expiry(pool, clock).run_once, every_s=EXPIRY_EVERY_S),
+            audit_retention_loop(runtime, pool),
             *broker.loops,
             *field.loops,
         ],

@@ -10,3 +10,6 @@ where ($1::timestamptz is null or (at, audit_id) < ($1, $2::bigint))
     and ($7::text is null or request_id = $7)
 order by at desc, audit_id desc
 limit $8;
+
+-- name: forget_audit
+select chassis.forget_audit($1);

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -29,7 +29,7 @@ from services.chassis.http.rates import Rates
 from services.chassis.mqtt import MqttUrl, Publisher
 from services.chassis.pages.door import build_door
 from services.chassis.secrets import Vault
-from services.chassis.service import Runtime
+from services.chassis.service import Runtime, Service
 from services.chassis.settings import load_settings
 from services.cli.main import SERVICES, builds
 from tests.support.servers import Database
@@ -89,9 +89,19 @@ class World:
     http: aiohttp.ClientSession
     database: asyncpg.Connection[asyncpg.Record]
     audit: AuditLog
+    services: Sequence[Service]
+    database_of: Database
     tokens: dict[Role, str] = field(default_factory=dict)
     cookies: dict[Role, str] = field(default_factory=dict)
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def run(self, *loops: str) -> None:
+        """What these loops have to do, until nothing is left."""
+        for service in self.services:
+            for loop in service.loops:
+                if loop.name in loops:
+                    while await loop.run_once():
+                        pass
 
     async def token(self, role: Role, name: str, **columns: datetime | None) -> str:
         """A token of that role, for one's own councils or hub."""
@@ -155,7 +165,7 @@ async def make_world(database: Database, data_dir: Path) -> AsyncIterator[World]
     connection = await asyncpg.connect(database.url, server_settings={"synchronous_commit": "off"})
     try:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-            yield World(app, server.url, http, connection, audit)
+            yield World(app, server.url, http, connection, audit, services, database)
     finally:
         await connection.close()
         await server.stop()

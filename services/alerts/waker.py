@@ -53,13 +53,15 @@ class Waker:
         return [self._loop(each) for each in range(number)]
 
     def _loop(self, number: int) -> Loop:
-        line = Line(self.pool)
+        line, worked = Line(self.pool), 0
 
         async def run_once() -> int:
-            # One cheap look: a claim is three round trips, and nearly always for nothing.
-            if not (await line.fetch(store.QUERIES["any_due"], self.clock.now()))[0]["any_due"]:
-                return 0
-            return await self._run_once(line.transaction)
+            # One cheap look: a claim is three round trips, and nearly always for nothing. Not when many are due.
+            nonlocal worked
+            before, worked = worked, 0
+            if before or (await line.fetch(store.QUERIES["any_due"], self.clock.now()))[0]["any_due"]:
+                worked = await self._run_once(line.transaction)
+            return worked
 
         return Loop(f"waker-{number}", run_once, EVERY_S)
 

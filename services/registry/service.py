@@ -90,7 +90,7 @@ async def build(runtime: Runtime) -> Service:
         tasks=[*broker.tasks],
         listens=broker.listens | field.listens,
         notes=broker.notes,
-        links=[*field.links],
+        links=[*field.links, *rollout.links],
         checks=[_database_check(pool)],
         close=pool.close,
     )

@@ -21,7 +21,7 @@ from services.registry.domain.rollout_weeks import WEEK
 from services.registry.roles import Anyone
 from services.registry.rollout.burn_up import draw
 from services.registry.rollout.store import RolloutStore
-from services.registry.rollout.table import as_download, councils_table
+from services.registry.rollout.table import as_download, councils_table, history_table
 
 LINK: Final = Link(
     "/rollout/",
@@ -91,6 +91,8 @@ def page_routers(rollout: RolloutStore, clock: Clock, gate: Gate) -> Sequence[AP
         today = clock.now().astimezone(LONDON).date()
         if format == "csv":
             return as_download(councils_table(found), "rollout", today)
+        if format == "weeks":
+            return as_download(history_table(await rollout.all_weeks(), found.as_of), "rollout-history", today)
         first, growth = await rollout.growth()
         column = next((each for each in COLUMNS if each.key == sort), COLUMNS[0])
         chosen: Order = "ascending" if order == "ascending" else "descending" if order == "descending" else column.first
@@ -138,6 +140,11 @@ def day(of: date | None) -> str:
     return "–" if of is None else f"{of.day} {of:%B %Y}"
 
 
+def short(of: date) -> str:
+    """`31 Jan 2027`."""
+    return f"{of.day} {of:%b %Y}"
+
+
 def count(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
@@ -146,4 +153,4 @@ def per_week(rate: float | None) -> str:
     return "–" if rate is None else f"{rate:,.1f}"
 
 
-SITE.environment.filters |= {"percent": percent, "day": day, "count": count, "per_week": per_week}
+SITE.environment.filters |= {"percent": percent, "day": day, "short": short, "count": count, "per_week": per_week}

@@ -16,8 +16,8 @@ from services.chassis.postgres.borrow import borrow
 from services.registry.domain.lifecycle import STAGES
 from services.registry.domain.rollout import Aim, Growth, Rollout, by_stage, country
 from services.registry.domain.rollout_council import FIGURES, Found, OpenFaults, Sourced, Told, measure
-from services.registry.domain.rollout_history import Row
-from services.registry.domain.rollout_weeks import Flow, week_of
+from services.registry.domain.rollout_history import WEEKS_MAX, Row
+from services.registry.domain.rollout_weeks import WEEK, Flow, week_of
 
 _QUERIES = Queries.beside(__file__)
 
@@ -60,6 +60,11 @@ class RolloutStore:
         async with borrow(self._pool) as connection:
             rows = await connection.fetch(_QUERIES["history"], span.first, span.last, span.council_id)
         return [_row(row) for row in rows]
+
+    async def all_weeks(self) -> list[Row]:
+        """The history of all councils: the last ten years of it."""
+        first, last = await self.first_week(), week_of(self._clock.now())
+        return [] if first is None else await self.history(Span(max(first, last - WEEK * (WEEKS_MAX - 1)), last))
 
 
 async def _read(connection: Connection, now: datetime) -> Rollout:

@@ -1,14 +1,23 @@
 """The running registry as its tests handle it: callers in every role, a clock to move, a look into the database."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
 from contracts.access import Principal, Role
+from services.chassis.http import create_app, serve
+from services.chassis.mqtt import MqttUrl, Publisher
+from services.chassis.pages.door import build_door
 from services.chassis.postgres.pool import connect
-from services.chassis.service import Service
+from services.chassis.service import Runtime, Service
+from services.chassis.settings import load_settings
+from services.registry.service import build
 from services.registry.tokens import create_token
 from tests.blackbox.api import PROBLEM, Answer, Api
 from tests.support.servers import Database
@@ -96,3 +105,31 @@ def refused(answer: Answer, status: int) -> dict[str, Any]:
 def fields(problem: dict[str, Any]) -> set[str]:
     """The fields that it names."""
     return {error["field"] for error in problem["errors"]}
+
+
+@asynccontextmanager
+async def registry_of(database: Database, data_dir: Path, *, with_door: bool = False) -> AsyncIterator[Registry]:
+    """The registry, served on a port of its own; with the sign-in of its pages, if they are to be opened. No loop runs."""
+    chosen = {
+        "database_url": database.url,
+        "mqtt_url": "mqtt://127.0.0.1:1",
+        "bootstrap_token": "bootstrap-token-of-this-test",
+        "secret_key": "a passphrase of this test",
+        "webhook_allow_cidrs": "127.0.0.0/8",
+        "data_dir": data_dir,
+    }
+    settings = load_settings(**chosen)
+    clock, metrics = MovedClock(), CollectorRegistry()
+    mqtt_url = MqttUrl.parse("mqtt://127.0.0.1:1")
+    runtime = Runtime(settings, clock, metrics, mqtt_url, Publisher(mqtt_url, "test"), "test")
+    service = await build(runtime)
+    door = await build_door(runtime, [service]) if with_door else None
+    services = [service] if door is None else [service, door]
+    server = await serve(create_app("telecare", services, metrics), "127.0.0.1", 0)
+    async with aiohttp.ClientSession() as session:
+        ops = Api(session, server.url, "bootstrap-token-of-this-test")
+        yield Registry(ops, clock, service, metrics, database, chosen)
+    await server.stop()
+    for each in services:
+        assert each.close is not None
+        await each.close()

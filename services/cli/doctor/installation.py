@@ -15,7 +15,17 @@ _BOOTSTRAP_LENGTH_MIN = 24
 
 
 async def examine_installation(settings: Settings) -> list[Finding]:
-    return [*_settings(settings), *await _recipients(settings)]
+    return [*_settings(settings), _kept(settings), *await _recipients(settings)]
+
+
+def _kept(settings: Settings) -> Finding:
+    """How long what is about people is kept: nobody should have to look it up."""
+    kept = {
+        "heartbeats": settings.keep_heartbeats_days,
+        "words and raw bytes": settings.keep_text_days,
+        "the audit log": settings.keep_audit_days,
+    }
+    return good("retention", "; ".join(f"{what} {days} days" for what, days in kept.items()))
 
 
 def _settings(settings: Settings) -> list[Finding]:

@@ -16,6 +16,7 @@ import asyncpg
 
 from services.alerts.service import build as build_alerts
 from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres.pool import connect
 from services.chassis.run import Process, running
 from services.ingest.service import build as build_ingest
 from services.registry.service import build as build_registry
@@ -98,10 +99,14 @@ class Story:
 
     async def operator(self, name: str, hub: Hub) -> Operator:
         """Somebody who works at a hub."""
-        async with self.database.acquire() as connection:
+        url = self.process.runtime.database_url
+        connection = await connect(url, name="story", role="telecare_registry")
+        try:
             token = await create_token(
                 connection, name=name, role="hub", hub_id=hub.config.hub_id, now=self.clock.now()
             )
+        finally:
+            await connection.close()
         return Operator(name, self.api.by(token))
 
     async def box(self, device_id: str, council: str = "glasgow-city", *, registered: bool = True) -> Home:

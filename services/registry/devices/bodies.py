@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug, Text32
 from services.registry.devices.values import Change
 from services.registry.domain.device import Device, iccid, postcode_district
-from services.registry.domain.personal import impersonal
+from services.registry.domain.personal import impersonal, impersonal_key
 
 _Stripped: TypeAlias = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=STORABLE_PATTERN)]
 Name: TypeAlias = Annotated[_Stripped, Field(max_length=64)]
@@ -27,7 +27,7 @@ Iccid: TypeAlias = Annotated[
 ]
 Reference: TypeAlias = Annotated[
     _Stripped,
-    AfterValidator(impersonal),
+    AfterValidator(impersonal_key),
     Field(max_length=128, description="Means something to the hub only; never a name or an address."),
 ]
 AnalogueUnit: TypeAlias = Annotated[

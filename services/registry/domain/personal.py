@@ -21,13 +21,18 @@ _DIGITS: Final = re.compile(r"(?<![\w+])\+?\(?[0-9](?:[ ().-]{0,3}[0-9]){7,15}(?
 _CHI_WEIGHTS: Final = (10, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
-def personal_data_in(text: str) -> str | None:
-    """What was found, in words that do not repeat it ("a telephone number"); None when nothing was."""
+def personal_data_in(text: str, *, digits_are_a_key: bool = False) -> str | None:
+    """What was found, in words that do not repeat it ("a telephone number"); None when nothing was.
+
+    `digits_are_a_key`: bare digits are whatever the text is, as in a hub's own number of a home, and are not guessed about.
+    """
     plain = unicodedata.normalize("NFKC", text)
     if _EMAIL.search(plain):
         return "an e-mail address"
     if _POSTCODE.search(plain):
         return "a full postcode"
+    if digits_are_a_key and "+" not in plain:
+        return None
     for found in _DIGITS.finditer(plain):
         digits = re.sub(r"[^0-9]", "", found[0])
         if _is_telephone(digits, international="+" in found[0]):
@@ -39,7 +44,15 @@ def personal_data_in(text: str) -> str | None:
 
 def impersonal(text: str) -> str:
     """The text as it is. Raises ValueError, in a sentence, when it seems to hold a person's data."""
-    found = personal_data_in(text)
+    return _unless(personal_data_in(text), text)
+
+
+def impersonal_key(text: str) -> str:
+    """As `impersonal`, of somebody else's number of something: `0141496021` may be the hub's 141,496,021st home."""
+    return _unless(personal_data_in(text, digits_are_a_key=True), text)
+
+
+def _unless(found: str | None, text: str) -> str:
     if found is None:
         return text
     raise ValueError(

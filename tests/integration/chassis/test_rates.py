@@ -1,6 +1,7 @@
 """Somebody's flood is answered with 429, and is nobody else's."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -42,16 +43,27 @@ async def statuses(http: aiohttp.ClientSession, url: str, count: int, **headers:
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
+async def first_refused(http: aiohttp.ClientSession, url: str, **headers: str) -> aiohttp.ClientResponse:
+    """The first answer of 429: on a slow machine the measure has filled up a little since the flood."""
+    for _ in range(3 * BURST):
+        answer = await http.get(url, headers=headers)
+        if answer.status == 429:
+            return answer
+        answer.release()
+    raise AssertionError("nobody is ever refused")
+
+
 async def test_while_a_token_floods_its_own_acknowledgements_and_everybody_else_go_on(start: Start) -> None:
     service = await start()
     alarm = await service.alarm(await service.press())
     flooding = (await service.token("hub", "clyde-arc")).token
     url = f"{service.process.url}/api/v1/alarms"
     async with aiohttp.ClientSession() as http:
+        began_at = time.monotonic()
         flood = await statuses(http, url, 3 * BURST, Authorization=f"Bearer {flooding}")
-        assert 0 < flood.count(200) <= BURST + 2 * PER_S
+        assert 0 < flood.count(200) <= BURST + PER_S * (time.monotonic() - began_at + 1)
         assert set(flood) == {200, 429}
-        async with http.get(url, headers={"Authorization": f"Bearer {flooding}"}) as refused:
+        async with await first_refused(http, url, Authorization=f"Bearer {flooding}") as refused:
             problem = await refused.json()
             assert (refused.status, refused.content_type) == (429, "application/problem+json")
             assert 1 <= int(refused.headers["Retry-After"]) <= 2

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.registry.domain.personal import impersonal, personal_data_in
+from services.registry.domain.personal import impersonal, impersonal_key, personal_data_in
 
 PERSONAL = {
     "a telephone number": [
@@ -53,3 +53,11 @@ def test_the_refusal_says_what_was_found_and_does_not_repeat_it() -> None:
     with pytest.raises(ValueError, match="telephone number") as refusal:
         impersonal("call 07700 900123")
     assert "900123" not in str(refusal.value)
+
+
+def test_a_hubs_own_number_of_a_home_is_no_telephone_number_but_an_address_is_none_of_its_own() -> None:
+    for key in ("4711", "0141496021", "0000004711", "07700900123"):
+        assert impersonal_key(key) == key
+    for text in ("iain@example.org", "G12 8QQ", "+44 7700 900123"):
+        with pytest.raises(ValueError, match="only in the hub's own record"):
+            impersonal_key(text)

@@ -114,6 +114,7 @@ async def test_on_paper_it_is_whole_and_dark_floods_no_sheet(registry: Registry,
     folder = os.environ.get("TELECARE_SCREENSHOTS")
     if folder:
         (Path(folder) / "print.pdf").write_bytes(printed)
+        await _kept(screen, "on paper")
     assert printed.startswith(b"%PDF")
     await screen.close()
 

@@ -29,12 +29,18 @@ class Counting:
         self._clock = clock
 
     async def run_once(self) -> int:
-        """Note which devices were heard since they went live, and count what was not counted; how many lines that were."""
+        """Count what was not counted, and note which devices were heard since they went live; how many lines that were.
+
+        While there is a backlog nothing is noted: what was noted would wait at its end, and be looked at again in each run.
+        """
         async with borrow(self._pool) as connection, connection.transaction():
             if not await connection.fetchval(_QUERIES["alone"]):
                 return 0
-            await connection.execute(_QUERIES["note_heard"], self._clock.now(), LINES_MAX)
-            return await _count(connection)
+            counted = await _count(connection)
+            if counted == LINES_MAX:
+                return counted
+            noted = await connection.execute(_QUERIES["note_heard"], self._clock.now(), LINES_MAX)
+            return counted + int(noted.rpartition(" ")[2])
 
 
 async def begin_again(connection: Connection) -> None:

@@ -131,8 +131,8 @@ def _weeks(first: date, growth: Growth) -> list[tuple[date, int, int]]:
 
 
 def percent(share: float | None) -> str:
-    """`12.3 %`; never rounded up, so that a milestone that is missed does not read as met."""
-    return "–" if share is None else f"{int(round(share * 1000, 6)) / 10:g} %"
+    """`12.3 %`, on one line; never rounded up, so that a milestone that is missed does not read as met."""
+    return "–" if share is None else f"{int(round(share * 1000, 6)) / 10:g}\u00a0%"
 
 
 def day(of: date | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time
 
@@ -20,7 +21,7 @@ _GAUGES: dict[str, str] = {
     "telecare_rollout_unheard": "Devices that went live and have not been heard since: not live yet.",
     "telecare_rollout_target_date_timestamp_seconds": "The end of the day by which the programme wants its target; absent: none.",
     "telecare_rollout_rate_per_week": "Mean net increment of live devices of the last weeks; absent: too few weeks.",
-    "telecare_rollout_needed_per_week": "What it takes to have the target by the programme's day, else by the switch-off.",
+    "telecare_rollout_needed_per_week": "To have the target by the programme's day, else by the switch-off; +Inf: that is past.",
     "telecare_rollout_not_counted_yet": "Lines of devices' history that the figures do not hold yet (10001: or more).",
     "telecare_rollout_unexplained": "Devices of which the register and its history disagree: a figure is wrong.",
 }
@@ -56,6 +57,8 @@ class RolloutMetrics(Collector):
             if value is not None:
                 yield GaugeMetricFamily(name, _GAUGES[name], value=value)
         for name, bounds in _bounds(self._rollout).items():
+            if not bounds:
+                continue
             family = GaugeMetricFamily(name, _BY_BOUND[name], labels=["bound"])
             for bound, value in bounds.items():
                 family.add_metric([bound], value)
@@ -77,7 +80,9 @@ def _figures(rollout: Rollout) -> dict[str, float | None]:
         if rollout.target_date is None
         else _end_of(rollout.target_date),
         "telecare_rollout_rate_per_week": None if outlook.rate is None else outlook.rate.per_week,
-        "telecare_rollout_needed_per_week": outlook.target_needed_per_week,
+        "telecare_rollout_needed_per_week": math.inf
+        if outlook.target_needed_per_week is None
+        else outlook.target_needed_per_week,
         "telecare_rollout_not_counted_yet": rollout.not_counted_yet,
         "telecare_rollout_unexplained": rollout.unexplained,
     }

@@ -26,6 +26,10 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_broker_credentials": frozenset({"kind", "state"}),
         "telecare_rollout_target": frozenset(),
         "telecare_rollout_live": frozenset(),
+        "telecare_rollout_unheard": frozenset(),
+        "telecare_rollout_needed_per_week": frozenset(),
+        "telecare_rollout_not_counted_yet": frozenset(),
+        "telecare_rollout_unexplained": frozenset(),
         "telecare_canary_round_trip_seconds": frozenset(),
     }
 )
@@ -33,6 +37,16 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 
 LATER: Final = frozenset({"telecare_outages_open", "telecare_canary_round_trip_seconds"})
 """Those that come with what they measure: outages, and the canary."""
+
+SOMETIMES: Final = frozenset(
+    {
+        "telecare_rollout_rate_per_week",
+        "telecare_rollout_target_date_timestamp_seconds",
+        "telecare_rollout_forecast_timestamp_seconds",
+        "telecare_rollout_foreseen_live",
+    }
+)
+"""Those that are there when there is something to say: a forecast takes four weeks, and the programme need not have a day."""
 
 _SAMPLE_SUFFIXES: Final = ("_total", "_bucket", "_count", "_sum")
 

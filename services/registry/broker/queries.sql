@@ -37,7 +37,7 @@ set applied_version = greatest(applied_version, $2), missing_since = null,
 where username = $1;
 
 -- name: missing
--- Told all but the password, which nobody has.
+-- Told all but the password, which nobody has; or refused: the look at everything tries again, and meanwhile others have their turn.
 update registry.broker_user
 set applied_version = greatest(applied_version, $2), missing_since = coalesce(missing_since, $3)
 where username = $1;

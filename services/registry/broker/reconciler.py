@@ -26,6 +26,7 @@ EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 60.0
 _CHANGES_MAX: Final = 20
 _SLICE_S: Final = 2.0
+_REMOVALS_MAX: Final = 20
 _ROLES_PREFIX: Final = "telecare:"
 _NOT_FOUND: Final = ("Client not found", "Role not found")
 
@@ -88,7 +89,7 @@ class Reconciler:
         users.sort(key=lambda user: user.standing == "enabled")
         found = await _found(control, users)
         for user in users:
-            await self._bring(connection, control, user, found)
+            await self._bring_alone(connection, control, user, found)
         return len(users)
 
     async def _sweep(self, connection: Connection, control: Control) -> int:
@@ -102,16 +103,32 @@ class Reconciler:
         found = {name: Found(clients.get(name), roles.get(user.user.role)) for name, user in users.items()}
         deadline = time.monotonic() + _SLICE_S
         for user in users.values():
-            await self._bring(connection, control, user, found)
+            await self._bring_alone(connection, control, user, found)
             if time.monotonic() > deadline:
                 return 1  # the rest next time: nobody waits for the lock for long
         removals = list(_not_ours(clients, roles, users))
+        if (count := sum(each["command"] == "deleteClient" for each in removals)) > _removals_max(len(clients)):
+            self._swept_at = time.monotonic()
+            raise BrokerRefuses(
+                f"{count} of its {len(clients)} users are not in this database, and were left alone: "
+                "is it the right one, or an old backup? See docs/security.md"
+            )
         await control.tell(removals)
         if removals:
             _log.warning("broker_users_removed", commands=len(removals))
         self.foreign = sum(client.get("textname") != MARK for name, client in clients.items() if name not in users)
         self._swept_at = time.monotonic()
         return 0
+
+    async def _bring_alone(
+        self, connection: Connection, control: Control, user: Wanted, found: Mapping[str, Found]
+    ) -> None:
+        """One that the broker refuses keeps no other from being shut out: it is tried again with the next look at everything."""
+        try:
+            await self._bring(connection, control, user, found)
+        except BrokerRefuses as error:
+            _log.error("broker_user_refused", kind=user.kind, reason=str(error))
+            await connection.execute(QUERIES["missing"], user.username, user.version, self.clock.now())
 
     async def _bring(
         self,
@@ -134,6 +151,10 @@ class Reconciler:
         else:
             has_it = password is not None
             await connection.execute(QUERIES["told"], user.username, user.version, user.secret_id, has_it)
+        if todo.foreign:
+            _log.error(
+                "broker_user_is_somebody_elses", kind=user.kind, hint="a device has the name of another user: rename"
+            )
         level = _log.warning if todo.missing else _log.info
         level("broker_told", kind=user.kind, standing="missing" if todo.missing else user.standing)
 
@@ -150,6 +171,11 @@ async def _found(control: Control, users: Sequence[Wanted]) -> dict[str, Found]:
         )
         found[user.username] = Found(_data(client, "client"), _data(role, "role"))
     return found
+
+
+def _removals_max(clients: int) -> int:
+    """Nobody can give a device its password back: more than this at once is rather our mistake than everybody's withdrawal."""
+    return max(_REMOVALS_MAX, clients // 100)
 
 
 def _data(answer: Mapping[str, Any], member: str) -> Mapping[str, Any] | None:

@@ -46,9 +46,11 @@ class BrokerRoom:
 def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
     """Raises SettingsError for an admin URL that is none."""
     key = vault.key(PURPOSE)
-    claims = Claims(pool, key)
+    url = admin_url(runtime.settings.mqtt_admin_url)
+    own = [each.username for each in (runtime.mqtt_url, url) if each is not None and each.username is not None]
+    claims = Claims(pool, key, taken=own)
     loops = [Loop("broker-gauge", CredentialGauge(pool, runtime.metrics).run_once, COUNT_EVERY_S)]
-    reconciler, url = None, admin_url(runtime.settings.mqtt_admin_url)
+    reconciler = None
     if url is None:
         _log.warning("broker_identity_not_enforced", hint="set TELECARE_MQTT_ADMIN_URL; without it, loopback only")
     else:

@@ -62,10 +62,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The commands, in their order. `missing`: the broker lost the user, and we have no password to give it."""
+    """The commands, in their order. `missing`: the broker lost the user, and we have no password to give it.
+
+    `foreign`: a user of this name is somebody else's. It may be the one under which ingest hears every alarm, so nothing is told.
+    """
 
     commands: tuple[Command, ...] = ()
     missing: bool = False
+    foreign: bool = False
 
 
 def user_of(kind: Kind, subject: str, standing: Standing) -> User:
@@ -133,6 +137,8 @@ def plan(user: User, found: Found, password: str | None, *, renew: bool) -> Plan
     `password` where we have it; `renew`: it has another one since the broker was told last. A user that is as it shall be gets no
     command: each of them rewrites the broker's file, and some end the user's session.
     """
+    if found.client is not None and found.client.get("textname") != MARK:
+        return Plan((), missing=user.standing == "enabled", foreign=True)
     if user.standing == "absent":
         return Plan(tuple(_removal(user, found)))
     if found.client is None and password is None:
@@ -181,8 +187,8 @@ def _client_commands(
         yield {"command": "disableClient", **name}  # first of all: it ends the session
     if client.get("clientid") != user.client_id:
         yield {"command": "setClientId", **name, "clientid": user.client_id or ""}
-    if [role["rolename"] for role in client.get("roles", ())] != [user.role] or client.get("textname") != MARK:
-        yield {"command": "modifyClient", **name, "textname": MARK, "roles": [{"rolename": user.role}]}
+    if [role["rolename"] for role in client.get("roles", ())] != [user.role]:
+        yield {"command": "modifyClient", **name, "roles": [{"rolename": user.role}]}
     for group in client.get("groups", ()):
         yield {"command": "removeGroupClient", **name, "groupname": group["groupname"]}
     if renewed is not None:

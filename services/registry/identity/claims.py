@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -36,7 +37,7 @@ class IssuedClaim:
 class NotIssued:
     """No claim, and why."""
 
-    reason: Literal["withdrawn", "serial_unfit"]
+    reason: Literal["withdrawn", "serial_unfit", "name_taken"]
     detail: str
 
 
@@ -51,11 +52,12 @@ class Exchanged:
 
 
 class Claims:
-    """`key` is what codes and passwords follow from; it is in no database."""
+    """`key` is what codes and passwords follow from; it is in no database. `taken`: names at the broker that are our own users'."""
 
-    def __init__(self, pool: Pool, key: bytes) -> None:
+    def __init__(self, pool: Pool, key: bytes, taken: Collection[str] = ()) -> None:
         self._pool = pool
         self._key = key
+        self._taken = frozenset(name.lower() for name in taken)
 
     async def issue(
         self, device_id: str, *, actor: str, now: datetime, lives: timedelta = claims.LIVES, first: bool = False
@@ -68,6 +70,9 @@ class Claims:
             device = await connection.fetchrow(QUERIES["device_to_claim"], device_id)
             if device is None:
                 return None
+            if device_id.lower() in self._taken:
+                detail = "The service itself has this name at the broker: register the device under another id."
+                return NotIssued("name_taken", detail)
             if device["stage"] == "withdrawn":
                 return NotIssued("withdrawn", f"{device_id} is withdrawn: it gets no claim.")
             serial = device["serial"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.registry.domain.broker import MARK, Acl, Found, User, plan, user_of
+from services.registry.domain.broker import MARK, Acl, Found, Standing, User, plan, user_of
 
 ROOT = "telecare/v1"
 
@@ -86,3 +86,11 @@ def test_a_new_password_is_set_once_and_one_that_is_not_there_any_more_is_remove
         "deleteRole",
     ]
     assert plan(gone, Found(), None, renew=False).commands == ()
+
+
+@pytest.mark.parametrize("standing", ["enabled", "disabled", "absent"])
+def test_a_user_of_the_same_name_that_is_not_ours_is_never_touched(standing: Standing) -> None:
+    user = user_of("device", "telecare", standing)
+    other = found(user, textname="", roles=[{"rolename": "telecare-service"}])
+    decided = plan(user, other, "secret", renew=True)
+    assert (decided.commands, decided.foreign) == ((), True)

@@ -211,3 +211,20 @@ async def export(secured: Secured) -> str:
     key = Vault(secured.settings.secret_key.get_secret_value()).key(PURPOSE)
     async with borrow(secured.town.pool) as connection:
         return await whole_document(connection, admin, service, key, secured.town.clock.now())
+
+
+async def test_a_database_that_knows_none_of_the_brokers_users_removes_none_of_them(secured: Secured) -> None:
+    """A wrong address, an old backup: nobody could give those devices their passwords back."""
+    await secured.provisioned("TC-A")
+    async with secured.control() as control:
+        await control.tell(
+            [
+                {"command": "createClient", "username": f"TC-OTHER-{n}", "password": "x", "textname": "telecare"}
+                for n in range(21)
+            ]
+        )
+    await secured.meddle(command="disableClient", username="TC-A")
+    await secured.known("TC-A", disabled=False)  # the next look at everything has been
+    assert await secured.client("TC-OTHER-0") is not None
+    await secured.meddle(command="deleteClient", username="TC-OTHER-0")
+    await secured.unknown("TC-OTHER-20")  # as many as may be withdrawn in a minute

@@ -56,6 +56,23 @@ async def test_a_device_that_is_resumed_is_live_again_and_no_new_home(registry: 
     ]
 
 
+async def test_a_unit_that_stands_in_for_another_is_no_new_home(registry: Registry) -> None:
+    registry.clock.at = MONDAY
+    await live(registry, "TC-1")
+    await count(registry)
+    registry.clock.advance(WEEK_S)
+    await registry.register("TC-2", "fife")
+    answer = await registry.ops.post("/api/v1/devices/TC-1/replace", {"device_id": "TC-2", "reason": "broken"})
+    assert answer.status == 200, answer
+    await count(registry)
+    registry.clock.advance(WEEK_S)
+    await move(registry, "TC-2", "go-live", override=True)
+    await hear(registry, "TC-2")
+    found = await weeks(registry)
+    assert [each["live"] for each in found] == [1, 0, 1]
+    assert sum(each["new_homes"] for each in found) == 1
+
+
 async def test_a_device_that_moves_is_the_other_councils_from_then_on(registry: Registry) -> None:
     registry.clock.at = MONDAY
     await live(registry, "TC-1")

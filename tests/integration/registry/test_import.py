@@ -67,7 +67,7 @@ async def test_one_bad_row_of_many_keeps_all_out_or_itself_alone_as_asked(regist
         ("serial", "", "is empty"),
         ("model", "x" * 65, "64"),
         ("postcode_district", "eh11aa", "give the district only (EH1)"),
-        ("installation_ref", "0141 339 1234", "a telephone number"),
+        ("installation_ref", "iain@example.org", "an e-mail address"),
     ],
 )
 async def test_what_is_wrong_in_a_cell_is_told_in_words(registry: Registry, column: str, value: str, told: str) -> None:

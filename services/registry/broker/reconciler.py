@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ class Reconciler:
     key: bytes
     foreign: int = 0
     trouble: str | None = "has not been looked at yet"
+    held_back: str | None = None  # what was found wrong with the broker's users, and not set right
     _swept_at: float = field(default=-SWEEP_EVERY_S)
 
     async def run_once(self) -> int:
@@ -94,6 +96,9 @@ class Reconciler:
 
     async def _sweep(self, connection: Connection, control: Control) -> int:
         """Everything: the database is right, whatever somebody changed at the broker."""
+        self._swept_at = (
+            time.monotonic()
+        )  # also if it fails: a broker that is slow to list its users is not asked again at once
         clients, roles = await control.clients(), await control.roles()
         users = {user.username: user for user in await wanted(connection, self.clock.now())}
         commands = list(_defaults(await control.defaults()))
@@ -105,20 +110,25 @@ class Reconciler:
         for user in users.values():
             await self._bring_alone(connection, control, user, found)
             if time.monotonic() > deadline:
+                self._swept_at = -math.inf
                 return 1  # the rest next time: nobody waits for the lock for long
         removals = list(_not_ours(clients, roles, users))
-        if (count := sum(each["command"] == "deleteClient" for each in removals)) > _removals_max(len(clients)):
-            self._swept_at = time.monotonic()
-            raise BrokerRefuses(
-                f"{count} of its {len(clients)} users are not in this database, and were left alone: "
-                "is it the right one, or an old backup? See docs/security.md"
-            )
-        await control.tell(removals)
-        if removals:
-            _log.warning("broker_users_removed", commands=len(removals))
+        count = sum(each["command"] == "deleteClient" for each in removals)
+        if count > _removals_max(len(clients)):
+            self._hold_back(f"{count} of its {len(clients)} users are not in this database, and were left alone")
+        else:
+            self.held_back = None
+            await control.tell(removals)
+            if removals:
+                _log.warning("broker_users_removed", commands=len(removals))
         self.foreign = sum(client.get("textname") != MARK for name, client in clients.items() if name not in users)
-        self._swept_at = time.monotonic()
         return 0
+
+    def _hold_back(self, why: str) -> None:
+        """Said until a look at everything finds it otherwise: what is told in between clears it not."""
+        if self.held_back is None:
+            _log.error("broker_users_left_alone", reason=why)
+        self.held_back = f"{why}: is it the right one, or an old backup? See docs/security.md"
 
     async def _bring_alone(
         self, connection: Connection, control: Control, user: Wanted, found: Mapping[str, Found]

@@ -105,6 +105,6 @@ def _note(reconciler: Reconciler | None) -> str | None:
     """For the front page; it keeps nobody's alarm from anybody, so it is no matter of readiness."""
     if reconciler is None:
         return UNKEPT
-    if reconciler.trouble is not None:
-        return f"The broker's register of users is not kept: {reconciler.trouble}."
+    if wrong := reconciler.trouble or reconciler.held_back:
+        return f"The broker's register of users is not kept: {wrong}."
     return None

@@ -31,4 +31,4 @@ async def secured(database: Database, server: RealBroker, tmp_path: Path) -> Asy
     settings = settings_for(database.url, service, tmp_path, admin)
     async with opened(database, service, server.port) as town, running(settings, [build], clock=town.clock) as process:
         await town.ready(process)
-        yield Secured(town, server, Broker(server), settings)
+        yield Secured(town, server, Broker(server), settings, process.url)

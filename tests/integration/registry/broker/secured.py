@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import aiohttp
+
 from services.chassis.mqtt import MqttUrl
 from services.chassis.settings import Settings
 from services.registry.broker.control import Control
@@ -30,6 +32,11 @@ class Secured:
     server: RealBroker
     broker: Broker
     settings: Settings
+    url: str = ""  # of the registry, where it runs in this process
+
+    async def front_page(self) -> str:
+        async with aiohttp.ClientSession() as http, http.get(f"{self.url}/") as answer:
+            return await answer.text()
 
     @property
     def port(self) -> int:

@@ -21,4 +21,4 @@ async def gated(database: Database, server: RealBroker, tmp_path: Path) -> Async
     )
     async with opened(database, service, server.port) as town, running(settings, [build], clock=town.clock) as process:
         await town.ready(process)
-        yield Secured(town, server, Broker(server), settings), port
+        yield Secured(town, server, Broker(server), settings, process.url), port

@@ -27,6 +27,7 @@ from services.registry.councils.store import CouncilStore
 from services.registry.devices import http as devices_http
 from services.registry.devices import life_http
 from services.registry.devices.life import DeviceLife
+from services.registry.devices.patching import Patches
 from services.registry.devices.store import DeviceStore
 from services.registry.erasure import http as erasure_http
 from services.registry.erasure.store import ErasureStore
@@ -59,6 +60,7 @@ async def build(runtime: Runtime) -> Service:
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
     devices, life = DeviceStore(pool), DeviceLife(pool, checklist_of)
+    patches = Patches(pool, checklist_of)
     field = commissioning_room(runtime, pool, vault, access, devices, life, broker.claims)
     rollout = rollout_room(runtime, pool, access)
     return Service(
@@ -71,7 +73,7 @@ async def build(runtime: Runtime) -> Service:
             verification_http.routes(VerificationStore(pool), access, clock),
             models_http.routes(ModelStore(pool), access, clock),
             bulk_http.routes(BulkStore(pool), devices, access, clock),
-            devices_http.routes(devices, broker.claims, access, clock, field.once),
+            devices_http.routes(devices, patches, broker.claims, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
             identity_http.routes(broker.claims, devices, life, access, clock, field.once),
             *field.routers,

@@ -20,7 +20,7 @@ from services.simulator.commissioning import Commissioning
 from services.simulator.messages import alarm_payload
 from tests.blackbox.api import Api
 from tests.blackbox.hub import Misbehaviour
-from tests.scenarios.field import PENDANT, SMOKE, Field
+from tests.scenarios.field import MODEL, PENDANT, SMOKE, Field
 from tests.support.servers import Broker, Database, until
 
 BOX: Final = "TC-000901"
@@ -194,3 +194,20 @@ async def test_an_engineer_of_another_council_sees_no_checklist(field: Field) ->
         assert answer.status == 403, answer
     assert (await fife.post(f"/api/v1/devices/{BOX}/report-now")).status == 403
     assert (await field.ops.get("/api/v1/devices/TC-none/checklist")).status == 404
+
+
+async def test_a_box_is_not_proved_by_what_it_showed_under_another_models_name(field: Field) -> None:
+    box = await field.box(BOX)
+    await field.commissioning(BOX)
+    await VISIT.try_out(box)
+
+    async def complete() -> bool:
+        return bool((await field.checklist(BOX))["complete"])
+
+    await until(complete, 60, what="the checklist to be complete")
+    for model in ("easy-1", MODEL):
+        changed = await field.ops.patch(f"/api/v1/devices/{BOX}", {"model": model})
+        assert changed.status == 200, changed
+    refused = await field.post(f"/api/v1/devices/{BOX}/go-live")
+    assert (refused.status, refused.body["reason"]) == (409, "checks_missing")
+    assert {"Mains pulled and put back", "Test: smoke detector"} <= set(refused.body["missing"])

@@ -13,7 +13,7 @@ import asyncpg
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
-from services.registry.devices.record import event
+from services.registry.devices.record import PROOF_BEGINS, event, proof_since
 from services.registry.devices.values import Asked, Filter
 from services.registry.domain.device import Device
 from services.registry.domain.intake import Candidate, Changed, Intake, Known, take_in
@@ -112,7 +112,7 @@ async def _change(connection: Connection, changed: Sequence[Changed], asked: Ask
     become = [each.becomes() for each in changed]
     columns = [[getattr(device, name) for device in become] for name in (*ATTRIBUTES, "stage")]
     await connection.execute(_QUERIES["change_devices"], *columns, asked.now, timeout=_TIMEOUT_S)
-    await _record(connection, [line for each in changed for line in _lines(each)], asked)
+    await _record(connection, [line for each in changed for line in _lines(each, asked.now)], asked)
     moved = [each for each in changed if "council_id" in each.fields]
     await _tell(
         connection, [event(each.device.device_id, each.fields["council_id"], "moved") for each in moved], asked.now
@@ -122,11 +122,13 @@ async def _change(connection: Connection, changed: Sequence[Changed], asked: Ask
 _Line = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any]]
 
 
-def _lines(changed: Changed) -> Iterator[_Line]:
+def _lines(changed: Changed, now: datetime) -> Iterator[_Line]:
     device = changed.device
     if changed.fields:
         before = {name: getattr(device, name) for name in changed.fields}
         yield device.device_id, "patched", before, changed.fields
+    if changed.begins_anew:
+        yield device.device_id, PROOF_BEGINS, None, proof_since(now)
     if changed.arrived:
         yield device.device_id, "registered", {"stage": device.stage}, {"stage": "registered"}
 

@@ -14,11 +14,21 @@ from services.chassis.audit import reads_people
 from services.chassis.clock import Clock
 from services.chassis.http import Access, NewestFirst, Page
 from services.registry.devices.bodies import DeviceBody, DeviceDetail, PatchBody
-from services.registry.devices.refusals import accepted, conflict, existing, refuse_outside, scope, visible
+from services.registry.devices.patching import Patches
+from services.registry.devices.refusals import (
+    accepted,
+    conflict,
+    existing,
+    not_changed,
+    refuse_outside,
+    scope,
+    visible,
+)
 from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Differs, Filter, NewDevice
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import Stage
+from services.registry.domain.proof import NotChanged
 from services.registry.identity.claims import Claims
 from services.registry.identity.http import ClaimedDevice
 from services.registry.roles import Anyone, Fitter
@@ -41,7 +51,12 @@ Sought: TypeAlias = Annotated[Filter, Depends(_sought)]
 
 
 def routes(
-    devices: DeviceStore, claims: Claims, access: Access, clock: Clock, route_class: type[APIRoute] = APIRoute
+    devices: DeviceStore,
+    patches: Patches,
+    claims: Claims,
+    access: Access,
+    clock: Clock,
+    route_class: type[APIRoute] = APIRoute,
 ) -> APIRouter:
     router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
 
@@ -84,11 +99,17 @@ def routes(
 
     @router.patch("/{device_id}")
     async def patch_device(device_id: DeviceIdText, body: PatchBody, who: Fitter) -> Device:
-        """Change the fields that are given; null clears one (RFC 7396). The stage is changed by the moves below."""
+        """Change the fields that are given; null clears one (RFC 7396). The stage is changed by the moves below.
+
+        Another `serial` or `model` while it is commissioning begins the proof anew. Once it is live, its serial stays; another
+        model is for ops, and the device is `overridden` until it is proved as that one.
+        """
         await visible(devices, device_id, who)
         changes = body.changes()
         refuse_outside(who.councils, changes.get("council_id"))
-        answer = await devices.patch(device_id, changes, actor=who.name, now=clock.now())
+        answer = await patches.patch(device_id, changes, who, clock.now())
+        if isinstance(answer, NotChanged):
+            raise not_changed(answer)
         return existing(accepted(answer), device_id)
 
     return router

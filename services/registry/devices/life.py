@@ -14,7 +14,7 @@ from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
 from services.registry.devices import record
 from services.registry.devices.record import QUERIES
-from services.registry.devices.sign_off import SignOff, on_trust
+from services.registry.devices.sign_off import SignOff
 from services.registry.devices.values import Asked, Differs, NewDevice, Taken
 from services.registry.domain.device import Device, differing
 from services.registry.domain.going_live import Word, decide_go_live, is_asked
@@ -72,7 +72,7 @@ class _Refused(Exception):
 
 
 class DeviceLife:
-    def __init__(self, pool: Pool, sign_off: SignOff = on_trust) -> None:
+    def __init__(self, pool: Pool, sign_off: SignOff) -> None:
         self._pool = pool
         self._sign_off = sign_off
 

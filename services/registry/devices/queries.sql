@@ -64,6 +64,12 @@ set stage = 'live', changed_at = $2, live_at = coalesce(live_at, $2), overridden
     overridden_by = $3, override_reason = $4, override_missing = $5
 where device_id = $1;
 
+-- name: put_on_word
+-- It was proved as another than it is said to be now: live (or suspended) as before, on a word from now on.
+update registry.device
+set overridden_at = $2, overridden_by = $3, override_reason = $4, override_missing = $5
+where device_id = $1;
+
 -- name: stand_in
 -- The successor is of the generation after the one whose place it takes ($2).
 update registry.device n set generation = o.generation + 1, changed_at = $3

@@ -17,6 +17,8 @@ from services.registry.domain.lifecycle import Stage
 QUERIES = Queries.beside(__file__)
 
 _URGENCY = 5  # nobody waits for it
+PROOF_BEGINS = "proof-begins-anew"
+"""A line of history: it is called another unit, or another model, while it is being tried."""
 
 
 async def lock(connection: Connection, device_id: str) -> Device | None:
@@ -75,6 +77,11 @@ async def record(
     await connection.execute(
         QUERIES["record_change"], device_id, asked.now, asked.actor, named, asked.reason, before, after
     )
+
+
+def proof_since(now: datetime) -> dict[str, str]:
+    """For that line: what was seen before is evidence no more."""
+    return {"proof_since": now.isoformat()}
 
 
 async def tell_ingest(connection: Connection, device_id: str, council_id: str, named: str, now: datetime) -> None:

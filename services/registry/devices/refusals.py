@@ -11,6 +11,7 @@ from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Taken, UnknownCouncil
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import Refused
+from services.registry.domain.proof import NotChanged
 
 T = TypeVar("T")
 
@@ -63,6 +64,12 @@ def taken(field: str) -> Problem:
 def conflict(detail: str, fields: list[str]) -> Problem:
     errors = [{"field": field, "message": "differs from what is registered"} for field in fields]
     return Problem(HTTPStatus.CONFLICT, f"{detail}: {', '.join(fields)}", errors=errors)
+
+
+def not_changed(answer: NotChanged) -> Problem:
+    """409: it would be live without a proof."""
+    errors = [{"field": answer.field, "message": "is what was proved"}]
+    return Problem(HTTPStatus.CONFLICT, answer.detail, reason="was_proved", errors=errors)
 
 
 def refused(answer: Refused) -> Problem:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeAlias
 
@@ -21,14 +20,3 @@ class Checklist(Protocol):
 
 SignOff: TypeAlias = Callable[[Connection, str, datetime], Awaitable[Checklist]]
 """`checklist_of(connection, device_id, now)`: asked in the transaction of go-live, under the lock on the device."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken:
-    complete: bool = True
-    missing: Sequence[str] = ()
-
-
-async def on_trust(_connection: Connection, _device_id: str, _now: datetime) -> Checklist:
-    """For an installation without commissioning: whoever moved a device there is believed."""
-    return _Taken()

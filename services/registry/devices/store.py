@@ -85,19 +85,6 @@ class DeviceStore:
             rows = await connection.fetch(QUERIES["devices_page"], after_at, after_id, *sought, limit)
         return [Device(**row) for row in rows]
 
-    async def patch(
-        self, device_id: str, changes: Mapping[str, Any], *, actor: str, now: datetime
-    ) -> Device | Taken | UnknownCouncil | None:
-        """Change the named fields; None when there is no such device. What is as wanted already is no change."""
-        try:
-            async with borrow(self._pool) as connection, connection.transaction():
-                device = await record.lock(connection, device_id)
-                return None if device is None else await record.change(connection, device, changes, Asked(actor, now))
-        except asyncpg.UniqueViolationError as error:
-            return Taken("iccid" if error.constraint_name == "device_iccid" else "serial")
-        except asyncpg.ForeignKeyViolationError:
-            return UnknownCouncil()
-
     async def councils_of_hub(self, hub_id: str) -> frozenset[str]:
         """The councils whose alarms go to this hub."""
         async with borrow(self._pool) as connection:

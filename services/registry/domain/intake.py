@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.registry.domain.device import Device, differing
 from services.registry.domain.lifecycle import Stage
+from services.registry.domain.proof import BeginsAnew, NotChanged, fate_of_proof
 from services.registry.domain.sheet import ATTRIBUTES, Fault
 
 _LINES_TOLD_MAX: Final = 5
@@ -48,6 +49,11 @@ class Changed:
     device: Device
     fields: Mapping[str, str]
     arrived: bool
+
+    @property
+    def begins_anew(self) -> bool:
+        """It is being tried, and is another unit or another model now."""
+        return isinstance(fate_of_proof(self.device, self.fields, None), BeginsAnew)
 
     def becomes(self) -> Device:
         """The device as it will be."""
@@ -168,3 +174,7 @@ def _existing(candidate: Candidate, device: Device, known: Known) -> Iterator[Wr
     if not known.update:
         for name in differing(device, candidate.said):
             yield name, "differs from what is registered; to change it, import with update"
+        return
+    fate = fate_of_proof(device, candidate.said, None)
+    if isinstance(fate, NotChanged):
+        yield fate.field, fate.detail

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, pairwise
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, settings
@@ -14,7 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from contracts.access import Principal, Role
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.pool import open_pool
-from services.registry.devices.life import DeviceLife, Pair, Successor
+from services.registry.devices.life import DeviceLife
+from services.registry.devices.patching import Patches
+from services.registry.devices.replacing import Pair, Successor
 from services.registry.devices.sign_off import Checklist
 from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Asked, Filter, NewDevice, Registered
@@ -66,6 +68,8 @@ class Life(RuleBasedStateMachine):
         self.now = datetime(2026, 11, 21, tzinfo=UTC)
         self.store = DeviceStore(self.ground.pool)
         self.life = DeviceLife(self.ground.pool, self.ground.checklist)
+        self.patches = Patches(self.ground.pool, self.ground.checklist)
+        self.let_in: set[str] = set()  # replaced, and nobody has shut it out
         self.was_live: set[str] = set()
         self.vouched: set[str] = set()
         self.proved: set[str] = set()
@@ -87,16 +91,60 @@ class Life(RuleBasedStateMachine):
         assert device is not None
         return device
 
-    @rule(box=st.sampled_from(BOXES), move=st.sampled_from([m for m in MOVES if m not in {"go-live", "replace"}]))
-    def move(self, box: int, move: Any) -> None:
+    @rule(
+        box=st.sampled_from(BOXES),
+        move=st.sampled_from([m for m in MOVES if m not in {"go-live", "replace", "reinstate"}]),
+        reason=st.sampled_from([None, "as agreed"]),
+    )
+    def move(self, box: int, move: Any, reason: str | None) -> None:
         before = self.device(box)
-        answer = self.run(self.life.move(before.device_id, move, Principal("them", "ops"), reason=None, now=self.now))
+        answer = self.run(self.life.move(before.device_id, move, Principal("them", "ops"), reason=reason, now=self.now))
         if isinstance(answer, Refused):
-            assert move not in answer.legal
+            if answer.reason == "reason_missing":
+                assert (move, reason) == ("withdraw", None)
+            else:
+                assert move not in answer.legal
             assert self.device(box) == before
         else:
             assert answer is not None
             assert move in legal_moves(before.stage, "ops") or answer == before
+            if answer.stage == "withdrawn":  # asked for by its name, it is shut out whoever stands in its place
+                self.let_in.discard(before.device_id)
+
+    @rule(box=st.sampled_from(BOXES), role=st.sampled_from(ROLES), reason=st.sampled_from([None, "another was meant"]))
+    def reinstate(self, box: int, role: Role, reason: str | None) -> None:
+        before = self.device(box)
+        answer = self.run(self.life.reinstate(before.device_id, Principal("them", role), reason=reason, now=self.now))
+        if isinstance(answer, Device) and answer != before:
+            assert (before.stage, before.replaced_by, role, bool(reason)) == ("withdrawn", None, "ops", True)
+            assert (answer.stage, answer.overridden_at) == ("registered", None)
+            self.proved.discard(answer.device_id)
+            self.vouched.discard(answer.device_id)
+        else:
+            assert self.device(box) == before
+
+    @rule(
+        box=st.sampled_from(BOXES),
+        role=st.sampled_from(ROLES),
+        changes=st.fixed_dictionaries(
+            {},
+            optional={"serial": st.sampled_from(["SN-A", "SN-B"]), "model": st.sampled_from(["hearth-4g", "easy-1"])},
+        ),
+    )
+    def patch(self, box: int, role: Role, changes: dict[str, str]) -> None:
+        before = self.device(box)
+        if "serial" in changes:
+            changes["serial"] += f"-{before.device_id}"
+        self.ground.tried.missing = ("mains",)
+        answer = self.run(self.patches.patch(before.device_id, changes, Principal("them", role), self.now))
+        after = self.device(box)
+        if before.stage in {"live", "suspended"}:
+            assert after.serial == before.serial
+            if after.model != before.model:
+                assert after.overridden_at is not None
+                self.vouched.add(after.device_id)
+        if not isinstance(answer, Device):
+            assert after == before
 
     @rule(
         box=st.sampled_from(BOXES),
@@ -130,6 +178,8 @@ class Life(RuleBasedStateMachine):
         answer = self.run(self.life.replace(self.id_of(old), successor, asked, lambda _: True))
         if isinstance(answer, Pair):
             assert (answer.old.stage, answer.old.replaced_by) == ("withdrawn", answer.new.device_id)
+            if before[0].stage != "withdrawn":
+                self.let_in.add(answer.old.device_id)
         else:
             assert (self.device(old), self.device(new)) == before
 
@@ -147,6 +197,10 @@ class Life(RuleBasedStateMachine):
                 assert at.device_id not in passed, "a circle of replacements"
                 passed.add(at.device_id)
                 at = devices[at.replaced_by]
+            if at.stage in {"live", "suspended"}:
+                self.let_in.discard(device.device_id)
+            on_duty = self.ground.run(self.store.is_on_duty(device.device_id))
+            assert on_duty == (device.device_id in self.let_in), "shut out before its successor is live, or not then"
 
     def teardown(self) -> None:
         """The history tells how it came to be so."""
@@ -158,8 +212,10 @@ class Life(RuleBasedStateMachine):
             stages = [line.after["stage"] for line in reversed(history) if line.after and "stage" in line.after]
             stage = stages[-1] if stages else ("ordered" if history[-1].change == "ordered" else "registered")
             assert stage == device.stage
-            if "withdrawn" in stages:  # told its successor afterwards, it is withdrawn once more
-                assert set(stages[stages.index("withdrawn") :]) == {"withdrawn"}, "a withdrawal is the end"
+            for stage, after in pairwise(stages):  # told its successor afterwards, it is withdrawn once more
+                assert stage != "withdrawn" or after in {"withdrawn", "registered"}, (
+                    "from a withdrawal to the beginning"
+                )
             assert all(line.actor for line in history)
 
 

@@ -141,7 +141,10 @@ def replace_device(
 def move_device(
     device_id: str,
     move: Annotated[
-        str, typer.Argument(help="register | claim | install | commission | go-live | suspend | resume | withdraw")
+        str,
+        typer.Argument(
+            help="register | claim | install | commission | go-live | suspend | resume | withdraw | reinstate"
+        ),
     ],
     reason: Annotated[str | None, typer.Option()] = None,
     *,

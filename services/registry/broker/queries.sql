@@ -12,12 +12,14 @@ where applied_version <> version or expires_at <= $1
 order by made_at limit $2;
 
 -- name: users
--- As they shall be: `$2` these, null all. A device that is withdrawn is shut out; what is revoked or expired is not there.
+-- As they shall be: `$2` these, null all. A device that is withdrawn is shut out, unless it was replaced and its successor is not live
+-- yet; what is revoked or expired is not there.
 select u.username, u.kind, u.subject, u.secret_id, u.version, u.password_sha512, u.salt, u.iterations,
     u.applied_secret_id is distinct from u.secret_id as renewed, u.applied_version <> u.version as due,
     u.missing_since is not null as known_missing,
     case
-        when u.kind = 'device' then case when u.revoked_at is not null or d.stage = 'withdrawn' then 'disabled' else 'enabled' end
+        when u.kind = 'device' then
+            case when u.revoked_at is not null or (d.stage = 'withdrawn' and y.device_id is null) then 'disabled' else 'enabled' end
         when u.kind = 'claim' then
             case when u.revoked_at is not null or u.expires_at <= $1 or c.revoked_at is not null then 'absent' else 'enabled' end
         when u.revoked_at is not null then 'absent'
@@ -25,6 +27,7 @@ select u.username, u.kind, u.subject, u.secret_id, u.version, u.password_sha512,
     end as standing
 from registry.broker_user u
 left join registry.device d on u.kind = 'device' and d.device_id = u.subject
+left join registry.on_duty y on y.device_id = d.device_id
 left join registry.claim c on u.kind = 'claim' and c.claim_id = u.secret_id
 where $2::text[] is null or u.username = any($2)
 order by u.username;

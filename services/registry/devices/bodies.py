@@ -118,14 +118,15 @@ class ReplaceBody(MoveBody):
 
 @dataclass(frozen=True, slots=True)
 class DeviceDetail(Device):
-    """A single device, whose place it took, and its history."""
+    """A single device, whose place it took, and its history. `on_duty`: replaced, and let in until its successor is live."""
 
     replaces: str | None
+    on_duty: bool
     history: list[Change]
 
     @classmethod
-    def of(cls, device: Device, replaces: str | None, history: Sequence[Change]) -> Self:
-        return cls(**asdict(device), replaces=replaces, history=list(history))
+    def of(cls, device: Device, replaces: str | None, history: Sequence[Change], *, on_duty: bool) -> Self:
+        return cls(**asdict(device), replaces=replaces, on_duty=on_duty, history=list(history))
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,8 @@ def routes(
     async def get_device(device_id: DeviceIdText, who: Anyone) -> DeviceDetail:
         """A device, whose place it took, and its history, newest first."""
         device = await visible(devices, device_id, who)
-        return DeviceDetail.of(device, await devices.replaces(device_id), await devices.history(device_id))
+        replaces, history = await devices.replaces(device_id), await devices.history(device_id)
+        return DeviceDetail.of(device, replaces, history, on_duty=await devices.is_on_duty(device_id))
 
     @router.patch("/{device_id}")
     async def patch_device(device_id: DeviceIdText, body: PatchBody, who: Fitter) -> Device:

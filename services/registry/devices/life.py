@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 
 import asyncpg
 
@@ -14,59 +12,18 @@ from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
 from services.registry.devices import record
 from services.registry.devices.record import QUERIES
+from services.registry.devices.replacing import NotDone, Pair, Reaches, Successor, replace_device
 from services.registry.devices.sign_off import SignOff
-from services.registry.devices.values import Asked, Differs, NewDevice, Taken
-from services.registry.domain.device import Device, differing
+from services.registry.devices.values import Asked, Taken
+from services.registry.domain.device import Device
 from services.registry.domain.going_live import Word, decide_go_live, is_asked
 from services.registry.domain.lifecycle import Move, Moved, Refused, Unchanged, decide
-from services.registry.domain.replacement import NotReplaced, Replaced, decide_replacement
-
-Reaches: TypeAlias = Callable[[Device], bool]
-"""Whether the caller may change this device."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """A device and its successor, as they are now."""
-
-    old: Device
-    new: Device
-
-
-@dataclass(frozen=True, slots=True)
-class NotThere:
-    """A device that is not on the register."""
-
-    device_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutOfReach:
-    """The successor is of a council whose devices the caller may not change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Successor:
-    """Which device takes the place; with serial and model it may be new on the register."""
-
-    device_id: str
-    serial: str | None = None
-    model: str | None = None
-    sim_operator: str | None = None
-    iccid: str | None = None
-
-    def said(self) -> dict[str, str]:
-        """What was told of it."""
-        return {name: value for name in Successor.__slots__ if (value := getattr(self, name)) is not None}
-
-
-_NotDone: TypeAlias = NotReplaced | NotThere | OutOfReach | Differs | Taken
 
 
 class _Refused(Exception):
     """Ends the transaction, and leaves nothing of it."""
 
-    def __init__(self, answer: _NotDone) -> None:
+    def __init__(self, answer: NotDone) -> None:
         super().__init__()
         self.answer = answer
 
@@ -95,9 +52,11 @@ class DeviceLife:
             device = await record.lock(connection, device_id)
             if device is None:
                 return None
-            verdict = decide(device.stage, move, role=who.role)
+            verdict = decide(device.stage, move, role=who.role, reason=reason, replaced=device.replaced_by is not None)
             if isinstance(verdict, Refused):
                 return verdict
+            if isinstance(verdict, Unchanged) and move == "withdraw":
+                return await _shut_out(connection, device, asked)
             if isinstance(verdict, Unchanged) and until in {None, device.suspended_until}:
                 return device
             stage = verdict.stage if isinstance(verdict, Moved) else device.stage
@@ -105,6 +64,28 @@ class DeviceLife:
             after = {"stage": stage} | ({"suspended_until": until.isoformat()} if until else {})
             await record.record(connection, device_id, asked, stage, before={"stage": device.stage}, after=after)
             return await record.reread(connection, device_id)
+
+    async def reinstate(
+        self, device_id: str, who: Principal, *, reason: str | None, now: datetime
+    ) -> Device | Refused | Taken | None:
+        """Put a device that was withdrawn by mistake on the register again. None when there is no such device."""
+        try:
+            async with borrow(self._pool) as connection, connection.transaction():
+                device = await record.lock(connection, device_id)
+                if device is None:
+                    return None
+                replaced = device.replaced_by is not None
+                verdict = decide(device.stage, "reinstate", role=who.role, reason=reason, replaced=replaced)
+                if isinstance(verdict, Refused):
+                    return verdict
+                if isinstance(verdict, Unchanged):
+                    return device
+                await connection.execute(QUERIES["reinstate"], device_id, now)
+                asked, before, after = Asked(who.name, now, reason), {"stage": device.stage}, {"stage": verdict.stage}
+                await record.record(connection, device_id, asked, "reinstated", before=before, after=after)
+                return await record.reread(connection, device_id)
+        except asyncpg.UniqueViolationError:  # its SIM is in another device by now
+            return Taken("iccid")
 
     async def go_live(
         self, device_id: str, who: Principal, *, override: bool, reason: str | None, now: datetime
@@ -129,13 +110,14 @@ class DeviceLife:
         checklist = await self._sign_off(connection, device.device_id, now)
         return None if checklist.complete else tuple(checklist.missing)
 
-    async def replace(
-        self, device_id: str, successor: Successor, asked: Asked, reaches: Reaches
-    ) -> Pair | NotReplaced | NotThere | OutOfReach | Differs | Taken:
-        """Withdraw a device, and let another take its place in the home; all of it or nothing. The same again changes nothing."""
+    async def replace(self, device_id: str, successor: Successor, asked: Asked, reaches: Reaches) -> Pair | NotDone:
+        """Withdraw a device, and let another take its place in the home; all of it or nothing. The same again changes nothing.
+
+        The broker lets the old one in until the new one is live.
+        """
         try:
             async with borrow(self._pool) as connection, connection.transaction():
-                answer = await _replace(connection, device_id, successor, asked, reaches)
+                answer = await replace_device(connection, device_id, successor, asked, reaches)
                 if not isinstance(answer, Pair):
                     raise _Refused(
                         answer
@@ -149,6 +131,19 @@ class DeviceLife:
             return Taken("device_id")
 
 
+async def _shut_out(connection: Connection, device: Device, asked: Asked) -> Device | Refused:
+    """Withdrawn as it is: one that the broker still lets in, until its successor is live, comes no more from now on."""
+    if await connection.fetchval(QUERIES["is_on_duty"], device.device_id):
+        if not asked.reason:
+            detail = (
+                f"{device.device_id} works until {device.replaced_by} is live; to shut it out before takes a reason."
+            )
+            return Refused("reason_missing", detail, ())
+        await connection.execute(QUERIES["relieve"], device.device_id)
+        await record.record(connection, device.device_id, asked, "shut-out", after={"stage": device.stage})
+    return device
+
+
 async def _put_live(connection: Connection, device: Device, verdict: Moved, asked: Asked) -> Device:
     after: dict[str, Any] = {"stage": "live"}
     word: tuple[str | None, str | None, list[str] | None] = (None, None, None)
@@ -158,49 +153,3 @@ async def _put_live(connection: Connection, device: Device, verdict: Moved, aske
     await connection.execute(QUERIES["put_live"], device.device_id, asked.now, *word)
     await record.record(connection, device.device_id, asked, "live", before={"stage": device.stage}, after=after)
     return await record.reread(connection, device.device_id)
-
-
-async def _replace(
-    connection: Connection, device_id: str, successor: Successor, asked: Asked, reaches: Reaches
-) -> Pair | _NotDone:
-    rows = await connection.fetch(QUERIES["lock_devices"], [device_id, successor.device_id])
-    locked = {row["device_id"]: Device(**row) for row in rows}
-    old = locked.get(device_id)
-    if old is None:
-        return NotThere(device_id)
-    new = locked.get(successor.device_id) or await _put_on_register(connection, successor, old, asked)
-    if not isinstance(new, Device):
-        return new
-    if not (reaches(old) and reaches(new)):
-        return OutOfReach()
-    if other := differing(new, successor.said()):
-        return Differs(other)
-    replaces = await connection.fetchval(QUERIES["replaces"], new.device_id)
-    verdict = decide_replacement(old, new, new_replaces=replaces)
-    if isinstance(verdict, NotReplaced):
-        return verdict
-    if isinstance(verdict, Replaced):
-        await record.change(connection, new, verdict.taken, asked)
-        await _exchange(connection, old, new, asked)
-    return Pair(await record.reread(connection, old.device_id), await record.reread(connection, new.device_id))
-
-
-async def _put_on_register(
-    connection: Connection, successor: Successor, old: Device, asked: Asked
-) -> Device | NotThere | Taken:
-    """As a device of the same council, when enough was told of it."""
-    if successor.serial is None or successor.model is None:
-        return NotThere(successor.device_id)
-    new = NewDevice(council_id=old.council_id, **successor.said())
-    device = await record.insert(connection, new, "registered", asked)
-    if device is not None:
-        return device
-    return Taken("serial" if await connection.fetchval(QUERIES["has_serial"], successor.serial) else "iccid")
-
-
-async def _exchange(connection: Connection, old: Device, new: Device, asked: Asked) -> None:
-    await connection.execute(QUERIES["stand_in"], new.device_id, old.device_id, asked.now)
-    await connection.execute(QUERIES["replace_device"], old.device_id, new.device_id, asked.now)
-    after = {"stage": "withdrawn", "replaced_by": new.device_id}
-    await record.record(connection, old.device_id, asked, "withdrawn", before={"stage": old.stage}, after=after)
-    await record.record(connection, new.device_id, asked, "replaces", after={"replaces": old.device_id})

@@ -13,14 +13,15 @@ from contracts.fields import DeviceIdText
 from services.chassis.clock import Clock
 from services.chassis.http import Access, Problem
 from services.registry.devices.bodies import GoLiveBody, MoveBody, ReplaceBody, Replacement, SuspendBody
-from services.registry.devices.life import DeviceLife, NotThere, OutOfReach, Pair, Successor
+from services.registry.devices.life import DeviceLife
 from services.registry.devices.refusals import conflict, existing, refused, taken, visible
+from services.registry.devices.replacing import NotDone, NotThere, OutOfReach, Pair, Successor
 from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Asked, Differs, Taken
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import MOVES, Move, Refused
 from services.registry.domain.replacement import NotReplaced
-from services.registry.roles import Fitter
+from services.registry.roles import Fitter, Ops
 
 _LEGAL: Final = (
     "Answers 409 with `legal_moves` when the device's stage does not allow it. The same again changes nothing."
@@ -36,7 +37,7 @@ def routes(
 ) -> APIRouter:
     router = access.router(prefix="/api/v1/devices", tags=["devices"], route_class=route_class)
     for move in MOVES:
-        if move not in {"claim", "go-live", "suspend", "replace"}:  # a claim: `registry.identity`
+        if move not in {"claim", "go-live", "suspend", "replace", "reinstate"}:  # a claim: `registry.identity`
             _add_move(router, move, devices, life, clock)
 
     async def moved(device_id: str, move: Move, who: Principal, body: MoveBody | None) -> Device:
@@ -60,9 +61,17 @@ def routes(
             raise refused(answer)
         return existing(answer, device_id)
 
+    _add_ends(router, devices, life, clock)
+    return router
+
+
+def _add_ends(router: APIRouter, devices: DeviceStore, life: DeviceLife, clock: Clock) -> None:
     @router.post("/{device_id}/replace", name="replace a device")
     async def replace(device_id: DeviceIdText, who: Fitter, body: ReplaceBody) -> Replacement:
-        """Withdraw a device; `device_id` of the body takes its place in the home, with its council, district and reference."""
+        """Withdraw a device; `device_id` of the body takes its place in the home, with its council, district and reference.
+
+        The old one still works, and its alarms are told, until the new one is live. `withdraw` it to shut it out before that.
+        """
         await visible(devices, device_id, who)
         successor = Successor(**body.model_dump(exclude={"reason"}))
         asked = Asked(who.name, clock.now(), body.reason)
@@ -71,7 +80,20 @@ def routes(
             return Replacement(answer.old, answer.new)
         raise _not_replaced(answer)
 
-    return router
+    @router.post("/{device_id}/reinstate", name="reinstate a device")
+    async def reinstate(device_id: DeviceIdText, who: Ops, body: MoveBody | None = None) -> Device:
+        """Put a device that was withdrawn by mistake, and not replaced, on the register again, with a reason.
+
+        What credential it has at the broker is good again; it is live again once it was commissioned anew.
+        """
+        await visible(devices, device_id, who)
+        reason = body.reason if body else None
+        answer = await life.reinstate(device_id, who, reason=reason, now=clock.now())
+        if isinstance(answer, Refused):
+            raise refused(answer)
+        if isinstance(answer, Taken):
+            raise taken(answer.field)
+        return existing(answer, device_id)
 
 
 def _add_move(router: APIRouter, move: Move, devices: DeviceStore, life: DeviceLife, clock: Clock) -> None:
@@ -104,7 +126,7 @@ def _reaches(who: Principal, device: Device) -> bool:
     return who.councils is None or device.council_id in who.councils
 
 
-def _not_replaced(answer: NotReplaced | NotThere | OutOfReach | Differs | Taken) -> Problem:
+def _not_replaced(answer: NotDone) -> Problem:
     match answer:
         case Taken(field):
             return taken(field)

@@ -78,6 +78,21 @@ from registry.device o where n.device_id = $1 and o.device_id = $2;
 -- name: replace_device
 update registry.device set stage = 'withdrawn', replaced_by = $2, suspended_until = null, changed_at = $3 where device_id = $1;
 
+-- name: reinstate
+-- On whose word it was live once is history.
+update registry.device
+set stage = 'registered', changed_at = $2, overridden_at = null, overridden_by = null, override_reason = null, override_missing = null
+where device_id = $1;
+
+-- name: is_on_duty
+-- It was replaced, and the broker lets it in until its successor is live.
+select exists (select from registry.on_duty where device_id = $1);
+
+-- name: relieve
+-- It is shut out now.
+with relieved as (delete from registry.on_duty where device_id = $1 returning device_id)
+update registry.broker_user set version = version + 1 where username in (select device_id from relieved);
+
 -- name: replaces
 -- Whose place this device took.
 select device_id from registry.device where replaced_by = $1;

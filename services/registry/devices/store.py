@@ -77,6 +77,11 @@ class DeviceStore:
             replaced: str | None = await connection.fetchval(QUERIES["replaces"], device_id)
         return replaced
 
+    async def is_on_duty(self, device_id: str) -> bool:
+        """Whether it was replaced, and the broker lets it in until its successor is live."""
+        async with borrow(self._pool) as connection:
+            return bool(await connection.fetchval(QUERIES["is_on_duty"], device_id))
+
     async def page(self, after_at: datetime | None, after_id: str | None, limit: int, filter_: Filter) -> list[Device]:
         """The devices registered before that one, newest first."""
         councils = None if filter_.councils is None else list(filter_.councils)

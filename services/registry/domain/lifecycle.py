@@ -4,6 +4,7 @@
                                                                              live ⇄ suspended ←─ go-live ─┘
 
 An ordered one may be claimed at once; suspend and resume; withdraw, and replace by another device, from every stage.
+One that was withdrawn by mistake is reinstated by ops, as registered: it must be proved once more.
 It goes live when it was proved to work, or on somebody's word (`domain/going_live.py`).
 """
 
@@ -20,7 +21,7 @@ Stage: TypeAlias = Literal[
     "ordered", "registered", "claimed", "installed", "commissioning", "live", "suspended", "withdrawn"
 ]
 Move: TypeAlias = Literal[
-    "register", "claim", "install", "commission", "go-live", "suspend", "resume", "replace", "withdraw"
+    "register", "claim", "install", "commission", "go-live", "suspend", "resume", "replace", "withdraw", "reinstate"
 ]
 
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
@@ -36,10 +37,12 @@ _LEGAL: Final[Mapping[Stage, Mapping[Move, Stage]]] = MappingProxyType(
         "commissioning": {"go-live": "live", **_END},
         "live": {"suspend": "suspended", **_END},
         "suspended": {"resume": "live", **_END},
-        "withdrawn": {},
+        "withdrawn": {"reinstate": "registered"},
     }
 )
 _TARGET: Final[Mapping[Move, Stage]] = MappingProxyType({m: s for moves in _LEGAL.values() for m, s in moves.items()})
+
+_OPS_ALONE: Final[frozenset[Move]] = frozenset({"reinstate"})
 
 # Ops may vouch for a device that was never commissioned, because homes are migrated whose devices work already. An engineer may
 # for one that he is commissioning: he was there, and a check may be impossible in that home; but he may not skip the checks.
@@ -75,9 +78,9 @@ class Refused:
     missing: tuple[str, ...] = ()
 
 
-def legal_moves(stage: Stage, role: Role) -> tuple[Move, ...]:
-    """What this role may do next with a device in this stage."""
-    moves = tuple(_LEGAL[stage])
+def legal_moves(stage: Stage, role: Role, *, replaced: bool = False) -> tuple[Move, ...]:
+    """What this role may do next with a device in this stage; `replaced`: another stands in its place."""
+    moves = tuple(move for move in _LEGAL[stage] if move not in _OPS_ALONE or (role == "ops" and not replaced))
     return (*moves, "go-live") if may_vouch(stage, role) and "go-live" not in moves else moves
 
 
@@ -86,18 +89,29 @@ def may_vouch(stage: Stage, role: Role) -> bool:
     return stage in _VOUCHED_FOR.get(role, frozenset())
 
 
-def decide(stage: Stage, move: Move, *, role: Role) -> Moved | Unchanged | Refused:
-    """Whether `move` may be made from `stage`; of go-live, whether it could be (`going_live.decide_go_live` says if it is)."""
+def decide(
+    stage: Stage, move: Move, *, role: Role, reason: str | None = None, replaced: bool = False
+) -> Moved | Unchanged | Refused:
+    """Whether `move` may be made from `stage`; of go-live, whether it could be (`going_live.decide_go_live` says if it is).
+
+    `replaced`: another device stands in its place.
+    """
+    legal = legal_moves(stage, role, replaced=replaced)
     target = _LEGAL[stage].get(move)
-    if target is not None:
-        return Moved(target)
-    if stage == _TARGET[move]:
-        return Unchanged()
-    return illegal(stage, move, role)
+    if target is None or move not in legal:
+        return Unchanged() if stage == _TARGET[move] else illegal(stage, move, role, replaced=replaced)
+    if not reason and _takes_a_reason(stage, move):
+        return Refused("reason_missing", f"To {move} a device that is {stage} takes a reason.", legal)
+    return Moved(target)
 
 
-def illegal(stage: Stage, move: Move, role: Role) -> Refused:
+def _takes_a_reason(stage: Stage, move: Move) -> bool:
+    """Somebody lives with a device that is live or suspended; and one that was withdrawn was so for a reason."""
+    return move == "reinstate" or (move == "withdraw" and stage in {"live", "suspended"})
+
+
+def illegal(stage: Stage, move: Move, role: Role, *, replaced: bool = False) -> Refused:
     """The refusal of a move that this stage does not allow, in a sentence that says what is possible."""
-    legal = legal_moves(stage, role)
+    legal = legal_moves(stage, role, replaced=replaced)
     possible = f"possible: {', '.join(legal)}" if legal else "nothing more is possible"
     return Refused("illegal_move", f"A device that is {stage} cannot {move}; {possible}.", legal)

@@ -8,7 +8,9 @@ from datetime import datetime
 import pytest
 
 from services.chassis.postgres import Connection
+from services.chassis.postgres.borrow import borrow
 from services.chassis.postgres.pool import open_pool
+from services.registry.broker.store import wanted
 from services.registry.devices.life import DeviceLife
 from services.registry.devices.sign_off import Checklist
 from tests.blackbox.api import Answer
@@ -273,3 +275,133 @@ async def test_two_who_replace_each_other_at_one_moment_do_not_both(registry: Re
         registry.ops.post(f"{DEVICES}/TC-2/replace", {"device_id": "TC-1"}),
     )
     assert sorted(answer.status for answer in answers) == [200, 409]
+
+
+async def standing(registry: Registry, device_id: str) -> str:
+    """As the broker shall have it."""
+    pool = await open_pool(registry.database.url, role="telecare_registry", name="test")
+    try:
+        async with borrow(pool) as connection:
+            (user,) = await wanted(connection, registry.clock.now(), [device_id])
+        return user.standing
+    finally:
+        await pool.close()
+
+
+async def has_credential(registry: Registry, *device_ids: str) -> None:
+    """As if it had exchanged a claim; the broker was told."""
+    for device_id in device_ids:
+        await registry.execute(
+            "insert into registry.broker_user (username, kind, subject, secret_id, password_sha512, salt, iterations, made_at, "
+            "made_by, applied_version) values ($1, 'device', $1, gen_random_uuid(), sha512('x'), '123456789012', 1, now(), 'x', 1)",
+            device_id,
+        )
+
+
+async def at_home(registry: Registry) -> None:
+    """A box that works in a home, and another in the engineer's van."""
+    await registry.register("TC-OLD")
+    await through(registry, "TC-OLD", "claim", "install", "commission", "go-live")
+    await registry.register("TC-NEW")
+    await has_credential(registry, "TC-OLD", "TC-NEW")
+
+
+async def replaced(registry: Registry, old: str, new: str) -> None:
+    answer = await registry.ops.post(f"{DEVICES}/{old}/replace", {"device_id": new})
+    assert answer.status == 200, answer
+
+
+WORD = {"override": True, "reason": "tried by hand"}
+
+
+async def test_a_box_that_was_replaced_works_until_its_successor_is_live(registry: Registry) -> None:
+    await at_home(registry)
+    await replaced(registry, "TC-OLD", "TC-NEW")
+    assert (await registry.ops.get(f"{DEVICES}/TC-OLD")).body["on_duty"] is True
+    for move in ("claim", "install", "commission"):
+        assert await standing(registry, "TC-OLD") == "enabled"
+        await through(registry, "TC-NEW", move)
+    await registry.execute("update registry.broker_user set applied_version = version")
+    await through(registry, "TC-NEW", "go-live")
+    assert (await standing(registry, "TC-OLD"), await standing(registry, "TC-NEW")) == ("disabled", "enabled")
+    assert (await registry.ops.get(f"{DEVICES}/TC-OLD")).body["on_duty"] is False
+    due = await registry.rows("select username from registry.broker_user where applied_version <> version")
+    assert [row["username"] for row in due] == ["TC-OLD"], "and the broker is told so"
+    await through(registry, "TC-NEW", "suspend")
+    assert await standing(registry, "TC-OLD") == "disabled"
+
+
+async def test_a_successor_that_is_live_already_relieves_at_once(registry: Registry) -> None:
+    await at_home(registry)
+    await through(registry, "TC-NEW", "claim", "install", "commission", "go-live")
+    await replaced(registry, "TC-OLD", "TC-NEW")
+    assert await standing(registry, "TC-OLD") == "disabled"
+
+
+async def test_a_box_in_a_home_works_on_though_the_one_that_was_to_replace_it_is_broken(registry: Registry) -> None:
+    await at_home(registry)
+    await replaced(registry, "TC-OLD", "TC-NEW")
+    await registry.ops.post(f"{DEVICES}/TC-NEW/withdraw", {"reason": "broken out of its packing"})
+    assert (await standing(registry, "TC-OLD"), await standing(registry, "TC-NEW")) == ("enabled", "disabled")
+    await registry.register("TC-THIRD")
+    await replaced(registry, "TC-NEW", "TC-THIRD")
+    assert (await standing(registry, "TC-OLD"), await standing(registry, "TC-NEW")) == ("enabled", "disabled")
+    await registry.ops.post(f"{DEVICES}/TC-THIRD/go-live", WORD)
+    assert await standing(registry, "TC-OLD") == "disabled"
+
+
+async def test_a_box_that_was_replaced_is_shut_out_before_that_with_a_reason(registry: Registry) -> None:
+    await at_home(registry)
+    await replaced(registry, "TC-OLD", "TC-NEW")
+    assert fields(refused(await registry.ops.post(f"{DEVICES}/TC-OLD/withdraw"), 422)) == {"reason"}
+    assert await standing(registry, "TC-OLD") == "enabled"
+    for _ in range(2):
+        assert (await registry.ops.post(f"{DEVICES}/TC-OLD/withdraw", {"reason": "stolen"})).status == 200
+    assert await standing(registry, "TC-OLD") == "disabled"
+    lines = await history(registry, "TC-OLD")
+    assert [(line["change"], line["reason"]) for line in lines[:2]] == [("shut-out", "stolen"), ("withdrawn", None)]
+
+
+async def test_a_box_that_was_withdrawn_first_is_not_let_in_again_by_being_told_its_successor(
+    registry: Registry,
+) -> None:
+    await at_home(registry)
+    await registry.ops.post(f"{DEVICES}/TC-OLD/withdraw", {"reason": "stolen"})
+    await replaced(registry, "TC-OLD", "TC-NEW")
+    assert await standing(registry, "TC-OLD") == "disabled"
+
+
+async def test_a_live_box_is_withdrawn_with_a_reason_and_reinstated_by_ops_when_that_was_a_mistake(
+    registry: Registry,
+) -> None:
+    await at_home(registry)
+    engineer = await registry.caller("engineer", councils=["glasgow-city"])
+    path = f"{DEVICES}/TC-OLD"
+    assert fields(refused(await engineer.post(f"{path}/withdraw"), 422)) == {"reason"}
+    assert (await engineer.post(f"{path}/withdraw", {"reason": "returned"})).status == 200
+    why = {"reason": "another was meant"}
+    refused(await engineer.post(f"{path}/reinstate", why), 403)
+    assert fields(refused(await registry.ops.post(f"{path}/reinstate"), 422)) == {"reason"}
+    back = await registry.ops.post(f"{path}/reinstate", why)
+    assert (back.status, back.body["stage"], back.body["overridden_at"]) == (200, "registered", None)
+    assert await standing(registry, "TC-OLD") == "enabled"
+    assert (await registry.ops.post(f"{path}/reinstate", why)).body == back.body
+    line = (await history(registry, "TC-OLD"))[0]
+    assert (line["change"], line["reason"]) == ("reinstated", "another was meant")
+    checklist = (await registry.ops.get(f"{path}/checklist")).body
+    assert (checklist["began_at"], checklist["missing"]) == (None, ["Commissioning"]), (
+        "what it proved once is not known now"
+    )
+
+
+async def test_a_box_that_was_replaced_or_whose_sim_is_elsewhere_is_not_reinstated(registry: Registry) -> None:
+    await at_home(registry)
+    sim = {"iccid": "8944110068256270054"}
+    await registry.ops.patch(f"{DEVICES}/TC-NEW", sim)
+    await through(registry, "TC-NEW", "withdraw")
+    await registry.ops.patch(f"{DEVICES}/TC-OLD", sim)
+    why = {"reason": "another was meant"}
+    assert fields(refused(await registry.ops.post(f"{DEVICES}/TC-NEW/reinstate", why), 409)) == {"iccid"}
+    await registry.register("TC-THIRD")
+    await replaced(registry, "TC-OLD", "TC-THIRD")
+    assert refused(await registry.ops.post(f"{DEVICES}/TC-OLD/reinstate", why), 409)["legal_moves"] == []

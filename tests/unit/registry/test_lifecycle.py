@@ -23,7 +23,7 @@ def test_every_stage_says_which_moves_are_possible_and_makes_only_those() -> Non
             for move in MOVES:
                 if move == "go-live":
                     continue
-                verdict = decide(stage, move, role=role)
+                verdict = decide(stage, move, role=role, reason="as agreed")
                 assert isinstance(verdict, Moved) == (move in legal)
                 if isinstance(verdict, Refused):
                     assert verdict.legal == legal
@@ -97,3 +97,22 @@ def test_a_move_made_again_is_no_error_but_another_way_to_the_same_stage_is_not_
 def test_every_stage_but_the_last_can_be_withdrawn_from_and_replaced() -> None:
     for move in ("withdraw", "replace"):
         assert [stage for stage in STAGES if move not in legal_moves(stage, "engineer")] == ["withdrawn"]
+
+
+def test_nobody_is_cut_off_without_a_reason() -> None:
+    for stage in STAGES[:-1]:
+        verdict = decide(stage, "withdraw", role="engineer")
+        if stage in {"live", "suspended"}:
+            assert refusal(verdict) == "reason_missing"
+        else:
+            assert verdict == Moved("withdrawn")
+
+
+def test_what_was_withdrawn_by_mistake_comes_back_by_ops_with_a_reason_and_must_be_proved() -> None:
+    assert decide("withdrawn", "reinstate", role="ops", reason="another was meant") == Moved("registered")
+    assert refusal(decide("withdrawn", "reinstate", role="ops")) == "reason_missing"
+    assert refusal(decide("withdrawn", "reinstate", role="engineer", reason="another was meant")) == "illegal_move"
+    assert refusal(decide("live", "reinstate", role="ops", reason="another was meant")) == "illegal_move"
+    replaced = decide("withdrawn", "reinstate", role="ops", reason="another was meant", replaced=True)
+    assert isinstance(replaced, Refused)
+    assert (replaced.reason, replaced.legal) == ("illegal_move", ())

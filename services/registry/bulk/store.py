@@ -19,7 +19,7 @@ from services.registry.domain.device import Device
 from services.registry.domain.intake import Candidate, Changed, Intake, Known, take_in
 from services.registry.domain.sheet import ATTRIBUTES
 
-_QUERIES = Queries.beside(__file__)
+QUERIES = Queries.beside(__file__)
 _TIMEOUT_S: Final = 70.0
 _ATTEMPTS_MAX: Final = 4
 REASON: Final = "imported from a file"
@@ -50,9 +50,9 @@ class BulkStore:
         for _ in range(_ATTEMPTS_MAX):
             try:
                 async with borrow(self._pool) as connection, connection.transaction():
-                    await connection.execute(_QUERIES["bounds"])
+                    await connection.execute(QUERIES["bounds"])
                     if write is not False:
-                        await connection.execute(_QUERIES["one_at_a_time"], timeout=_TIMEOUT_S)
+                        await connection.execute(QUERIES["one_at_a_time"], timeout=_TIMEOUT_S)
                     known = await _known(connection, candidates, reach, update=update, lock=write is not False)
                     intake = await asyncio.to_thread(take_in, candidates, known, positions)
                     if write or (write is None and not intake.faults):
@@ -68,14 +68,14 @@ class BulkStore:
         councils = None if filter_.councils is None else list(filter_.councils)
         sought = (councils, filter_.council, filter_.stage, filter_.q, filter_.overridden)
         async with borrow(self._pool) as connection:
-            return [Device(**row) for row in await connection.fetch(_QUERIES["export_page"], after, *sought, limit)]
+            return [Device(**row) for row in await connection.fetch(QUERIES["export_page"], after, *sought, limit)]
 
 
 async def _known(
     connection: Connection, candidates: Sequence[Candidate], reach: frozenset[str] | None, *, update: bool, lock: bool
 ) -> Known:
     async def fetch(name: str, *arguments: object) -> list[asyncpg.Record]:
-        return await connection.fetch(_QUERIES[name], *arguments, timeout=_TIMEOUT_S)
+        return await connection.fetch(QUERIES[name], *arguments, timeout=_TIMEOUT_S)
 
     ids = [each.device_id for each in candidates]
     devices = await fetch("lock_devices" if lock else "devices", ids)
@@ -97,7 +97,7 @@ async def _insert(connection: Connection, new: Sequence[Candidate], asked: Asked
     said = [{name: each.said.get(name) for name in ATTRIBUTES} for each in new]
     columns = [[fields[name] for fields in said] for name in ATTRIBUTES]
     stages = [each.stage for each in new]
-    stored = await connection.fetch(_QUERIES["insert_devices"], *columns, stages, asked.now, timeout=_TIMEOUT_S)
+    stored = await connection.fetch(QUERIES["insert_devices"], *columns, stages, asked.now, timeout=_TIMEOUT_S)
     if len(stored) < len(new):
         raise _Overtaken
     await _record(
@@ -111,7 +111,7 @@ async def _change(connection: Connection, changed: Sequence[Changed], asked: Ask
         return
     become = [each.becomes() for each in changed]
     columns = [[getattr(device, name) for device in become] for name in (*ATTRIBUTES, "stage")]
-    await connection.execute(_QUERIES["change_devices"], *columns, asked.now, timeout=_TIMEOUT_S)
+    await connection.execute(QUERIES["change_devices"], *columns, asked.now, timeout=_TIMEOUT_S)
     await _record(connection, [line for each in changed for line in _lines(each, asked.now)], asked)
     moved = [each for each in changed if "council_id" in each.fields]
     await _tell(
@@ -136,7 +136,7 @@ def _lines(changed: Changed, now: datetime) -> Iterator[_Line]:
 async def _record(connection: Connection, lines: Sequence[_Line], asked: Asked) -> None:
     ids, changes, befores, afters = zip(*lines, strict=True)
     await connection.execute(
-        _QUERIES["record_changes"],
+        QUERIES["record_changes"],
         ids,
         changes,
         [None if before is None else json.dumps(before) for before in befores],

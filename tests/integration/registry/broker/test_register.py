@@ -34,6 +34,24 @@ async def test_withdrawing_a_device_ends_its_session_and_it_comes_no_more(secure
     assert not await secured.lets_in("TC-A", password)
 
 
+async def test_a_replaced_device_keeps_its_session_until_its_successor_is_live(secured: Secured) -> None:
+    password = await secured.provisioned("TC-A")
+    await secured.town.device("TC-B", stage="commissioning")
+    rows = secured.town.rows
+    with secured.outside("TC-A", password) as device:
+        await rows("update registry.device set generation = 1 where device_id = 'TC-B'")
+        await rows(
+            "update registry.device set stage = 'withdrawn', replaced_by = 'TC-B', changed_at = now() where device_id = 'TC-A'"
+        )
+        await secured.told()
+        assert device.may_subscribe(f"{GLASGOW}/TC-A/receipt")
+        assert await secured.lets_in("TC-A", password)
+    with secured.outside("TC-A", password) as device:
+        await rows("update registry.device set stage = 'live', live_at = now() where device_id = 'TC-B'")
+        assert await asyncio.to_thread(device.ended) == "Administrative action"
+    assert not await secured.lets_in("TC-A", password)
+
+
 async def test_a_device_claimed_again_keeps_its_password_until_it_has_the_new_one(secured: Secured) -> None:
     before = await secured.provisioned("TC-A")
     claim = await secured.claim("TC-A")

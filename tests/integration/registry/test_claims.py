@@ -83,7 +83,7 @@ async def test_a_claim_is_for_whoever_fits_devices_in_that_council(registry: Reg
 async def test_a_withdrawn_device_is_not_claimed_and_its_claim_is_void(registry: Registry) -> None:
     await registry.register("TC-1")
     await registry.ops.post("/api/v1/devices/TC-1/withdraw")
-    assert refused(await registry.ops.post("/api/v1/devices/TC-1/claim"), 409)["legal_moves"] == []
+    assert refused(await registry.ops.post("/api/v1/devices/TC-1/claim"), 409)["legal_moves"] == ["reinstate"]
     assert await registry.rows("select from registry.claim where revoked_at is null") == []
 
 

@@ -39,6 +39,6 @@ async def test_a_page_of_one_councils_devices_is_read_from_their_index(crowded: 
 
 async def test_an_export_of_one_councils_devices_is_read_from_their_index(crowded: Connection) -> None:
     for councils, council in ((None, "fife"), (["fife", "moray"], "fife")):
-        page = await plan(crowded, bulk.QUERIES, "export_page", "", councils, council, None, None, None, 500)
+        page = await plan(crowded, bulk.QUERIES, "export_page", "", councils, council, None, None, None, 50)
         assert "device_of_council" in page, page
         assert "Sort" not in page, page

@@ -23,6 +23,7 @@ class Outsider:
         client_id: str | None = None,
         *,
         v5: bool = True,
+        address: str = "",
     ) -> None:
         protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
         name = client_id or username or ""
@@ -40,7 +41,7 @@ class Outsider:
         self.paho.on_message = lambda _c, _u, message: self.messages.put((message.topic, bytes(message.payload)))
         self.paho.on_disconnect = lambda _c, _u, _f, code, _p: self._ends.put(str(code))
         self.paho.reconnect_delay_set(600, 600)  # once it is cut off, it stays away
-        self.paho.connect("127.0.0.1", port, keepalive=30)
+        self.paho.connect("127.0.0.1", port, keepalive=30, bind_address=address)
         self.paho.loop_start()
         code = self._connacks.get(timeout=_TIMEOUT_S)
         self.let_in = not code.is_failure
@@ -85,7 +86,7 @@ class Outsider:
 
 @contextlib.contextmanager
 def outsider(
-    port: int, username: str | None, password: str | None, client_id: str | None = None, **how: bool
+    port: int, username: str | None, password: str | None, client_id: str | None = None, **how: Any
 ) -> Iterator[Outsider]:
     one = Outsider(port, username, password, client_id, **how)
     try:

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 CONNECT: Final = 1
 PUBLISH: Final = 3
+DISCONNECT: Final = 14
 _WILL, _PASSWORD, _USER = 0x04, 0x40, 0x80
 _LEVELS: Final = (4, 5)
 
@@ -62,6 +63,11 @@ class Connect:
     def refusal(self) -> bytes:
         """CONNACK: not authorised."""
         return b"\x20\x02\x00\x05" if self.level == _LEVELS[0] else b"\x20\x03\x00\x87\x00"
+
+    @property
+    def keep_alive_s(self) -> int:
+        """How long it is silent at most, by its own word; 0 for as long as it likes."""
+        return int.from_bytes(self.head[8:10], "big")  # after the name, level and flags
 
     @property
     def will_topic(self) -> str | None:

@@ -1,14 +1,18 @@
 """Units that nobody registered are heard, below their own council, no faster than they may, and end nobody's session."""
 
 import asyncio
+import contextlib
+import socket
 import time
 from datetime import UTC, datetime
 
+import mqtt5
 import pytest
 
 from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
 from services.registry.broker.room import PURPOSE
+from services.registry.gate import passing
 from services.registry.gate.enrolment import create_enrolment, revoke_enrolment
 from tests.integration.registry.broker.secured import Secured
 from tests.integration.registry.identity.town import SECRET_KEY
@@ -130,3 +134,90 @@ async def test_a_credential_that_is_revoked_ends_what_came_by_it(gated: Gated) -
     finally:
         await asyncio.to_thread(unit.close)
     await secured.unknown(USER)
+
+
+async def test_a_flood_of_heartbeats_delays_no_alarm_of_others_nor_of_the_unit_itself(gated: Gated) -> None:
+    """Twenty units use up their council's measure and their own."""
+    secured, port = gated
+    password = await enrol(secured)
+
+    def flood_then_alarm() -> None:
+        with contextlib.ExitStack() as stack:
+            units = [stack.enter_context(outsider(port, USER, password, f"NEW-{n}")) for n in range(20)]
+            for number, unit in enumerate(units):
+                for _ in range(60):
+                    unit.publish(f"{GLASGOW}/NEW-{number}/heartbeat", qos=0)
+            with outsider(port, USER, password, "NEW-20") as quiet:
+                for unit, number in ((quiet, 20), (units[0], 0)):
+                    began_at = time.monotonic()
+                    unit.publish(f"{GLASGOW}/NEW-{number}/alarm")
+                    assert time.monotonic() - began_at < 1
+            for unit in units:  # cut off, with what they still hold: they have said enough
+                unit.paho.socket().close()
+
+    with secured.service() as us:
+        assert us.may_subscribe(f"{ROOT}/devices/+/+/alarm")
+        await asyncio.to_thread(flood_then_alarm)
+        assert {us.heard() for _ in range(2)} == {(f"{GLASGOW}/NEW-20/alarm", b"x"), (f"{GLASGOW}/NEW-0/alarm", b"x")}
+
+
+async def test_half_open_connections_of_one_address_keep_no_other_units_alarm_from_being_heard(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+
+    def hold_and_alarm() -> None:
+        with contextlib.ExitStack() as stack:
+
+            def knock() -> socket.socket:
+                return stack.enter_context(
+                    socket.create_connection(("127.0.0.1", port), timeout=5, source_address=("127.0.0.2", 0))
+                )
+
+            held = [knock() for _ in range(20)]
+            for _ in range(200):
+                assert knock().recv(1) == b"", "one address has so many places and no more"
+            began_at = time.monotonic()
+            with outsider(port, USER, password, "NEW-1") as unit:
+                assert unit.let_in
+                unit.publish(f"{GLASGOW}/NEW-1/alarm")
+            assert time.monotonic() - began_at < 2
+            assert held[0].recv(1) == b"", "who says nothing is not waited for"
+            assert time.monotonic() - began_at < 5
+
+    with secured.service() as us:
+        assert us.may_subscribe(f"{ROOT}/devices/+/+/alarm")
+        await asyncio.to_thread(hold_and_alarm)
+        assert us.heard() == (f"{GLASGOW}/NEW-1/alarm", b"x")
+
+
+async def test_a_unit_that_keeps_not_its_own_promise_to_speak_is_ended(gated: Gated) -> None:
+    """By the gate: it promised to be heard each second."""
+    secured, port = gated
+    password = await enrol(secured)
+
+    def fall_silent() -> None:
+        hello = mqtt5.ConnectPacket("NEW-1", username=USER, password=password.encode(), keep_alive=1).write()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as unit:
+            unit.sendall(hello)
+            assert unit.recv(1) == b"\x20"
+            while unit.recv(1024):
+                pass
+
+    await asyncio.to_thread(fall_silent)
+
+
+async def test_a_unit_that_has_a_credential_of_its_own_speaks_by_the_councils_no_longer(
+    gated: Gated, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+    monkeypatch.setattr(passing, "_LOOKED_UP_EVERY_S", 0.0)
+    unit = await asyncio.to_thread(Outsider, port, USER, password, "TC-A")
+    try:
+        await asyncio.to_thread(unit.publish, f"{GLASGOW}/TC-A/alarm")
+        assert unit.is_connected
+        await secured.provisioned("TC-A")
+        await asyncio.to_thread(unit.publish, f"{GLASGOW}/TC-A/heartbeat")
+        await asyncio.to_thread(unit.ended)
+    finally:
+        await asyncio.to_thread(unit.close)

@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 
 from contracts.access import Principal
 from services.chassis.http import Access, Problem, invalid
+from services.chassis.http.access import token_digest
 from services.registry.idempotency.store import Answer, BeingAnswered, KeyStore, OtherRequest, Reserved
 
 HEADER: Final = "idempotency-key"
@@ -33,9 +34,14 @@ Caller = Callable[[Request], Awaitable[bytes | None]]
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def caller_of(who: Principal, person: str = "") -> bytes:
-    """Whose keys they are: of a person at a screen, also after they had to sign in again."""
-    return hashlib.sha256(json.dumps([who.name, who.role, who.hub_id, person]).encode()).digest()
+def caller_of(who: Principal, person: str = "", token: bytes = b"") -> bytes:
+    """Whose keys they are: of a person at a screen, also after they had to sign in again; of a machine, its token's.
+
+    `token` is its digest. Somebody else of the same name, later and elsewhere, is answered nothing of theirs.
+    """
+    councils = None if who.councils is None else sorted(who.councils)
+    whole = [who.name, who.role, who.hub_id, councils, person, token.hex()]
+    return hashlib.sha256(json.dumps(whole).encode()).digest()
 
 
 def bearer_of(access: Access) -> Caller:
@@ -44,7 +50,7 @@ def bearer_of(access: Access) -> Caller:
     async def caller(request: Request) -> bytes | None:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         who = await access.principal(token) if scheme.lower() == "bearer" and token else None
-        return None if who is None else caller_of(who)
+        return None if who is None else caller_of(who, token=token_digest(token))
 
     return caller
 

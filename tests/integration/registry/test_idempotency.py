@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from contracts.access import Principal
+from contracts.ids import CouncilId
+from services.registry.idempotency import caller_of
 from tests.blackbox.api import Answer, Api
 from tests.integration.registry.running import GLASGOW, Registry, fields, refused
 
@@ -58,6 +61,27 @@ async def test_a_key_is_its_senders_own(registry: Registry) -> None:
     mairi = await registry.caller("engineer", "Mairi", councils=["glasgow-city"])
     await send(glasgow, f"{DEVICES}/TC-1/claim")
     assert "Idempotent-Replay" not in (await send(mairi, f"{DEVICES}/TC-1/claim")).headers
+
+
+async def test_a_later_token_of_the_same_name_is_answered_nothing_that_the_one_before_was_told(
+    registry: Registry,
+) -> None:
+    await registry.register("TC-1")
+    before = await registry.caller("engineer", "Ewan", councils=["glasgow-city"])
+    assert (await send(before, f"{DEVICES}/TC-1/claim")).status == 200
+    await registry.execute("update registry.access_token set revoked_at = $1 where name = 'Ewan'", registry.clock.now())
+    elsewhere = await registry.caller("engineer", "Ewan", councils=["fife"])
+    answer = await send(elsewhere, f"{DEVICES}/TC-1/claim")
+    assert "Idempotent-Replay" not in answer.headers
+    refused(answer, 403)
+
+
+def test_a_person_who_signs_in_again_has_their_keys_unless_they_are_of_other_councils_by_now() -> None:
+    def keys(*councils: str) -> bytes:
+        return caller_of(Principal("Ewan", "engineer", councils=frozenset(map(CouncilId, councils))), "Ewan R")
+
+    assert keys("fife", "angus") == keys("angus", "fife")
+    assert keys("fife") != keys("fife", "angus")
 
 
 async def test_who_may_not_is_not_answered_from_what_another_was_told(registry: Registry) -> None:

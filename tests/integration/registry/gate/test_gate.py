@@ -153,7 +153,9 @@ async def test_a_flood_of_heartbeats_delays_no_alarm_of_others_nor_of_the_unit_i
                     unit.publish(f"{GLASGOW}/NEW-{number}/alarm")
                     assert time.monotonic() - began_at < 1
             for unit in units:  # cut off, with what they still hold: they have said enough
-                unit.paho.socket().close()
+                line = unit.paho.socket()
+                assert line is not None
+                line.close()
 
     with secured.service() as us:
         assert us.may_subscribe(f"{ROOT}/devices/+/+/alarm")

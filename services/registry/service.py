@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import asyncpg
 
@@ -59,8 +60,9 @@ async def build(runtime: Runtime) -> Service:
     pool = await open_pool(runtime.database_url, role=ROLE, name="registry")
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
-    devices, life = DeviceStore(pool), DeviceLife(pool, checklist_of)
-    patches = Patches(pool, checklist_of)
+    sign_off = partial(checklist_of, identity_kept=settings.mqtt_admin_url is not None)
+    devices, life = DeviceStore(pool), DeviceLife(pool, sign_off)
+    patches = Patches(pool, sign_off)
     field = commissioning_room(runtime, pool, vault, access, devices, life, broker.claims)
     rollout = rollout_room(runtime, pool, access)
     return Service(

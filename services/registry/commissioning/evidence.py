@@ -15,17 +15,24 @@ if TYPE_CHECKING:
 QUERIES: Final = Queries.beside(__file__)
 
 
-async def checklist_of(connection: Connection, device_id: str, now: datetime) -> Checklist:
-    """As of `now`, by what is committed. Of a device whose commissioning never began, or has ended, an open list."""
+async def checklist_of(
+    connection: Connection, device_id: str, now: datetime, *, identity_kept: bool = False
+) -> Checklist:
+    """As of `now`, by what is committed. Of a device whose commissioning never began, or has ended, an open list.
+
+    `identity_kept`: the broker's register is kept by us, so that a device has to have a credential of its own.
+    """
     session = await connection.fetchrow(QUERIES["session"], device_id)
     if session is None:
         return not_begun(now)
     beats = await connection.fetch(QUERIES["beats"], device_id, session["began_at"], now)
     events = await connection.fetch(QUERIES["events"], device_id, session["began_at"])
-    return checklist(_evidence(session, beats, events, now), now)
+    return checklist(_evidence(session, beats, events, now, identity_kept=identity_kept), now)
 
 
-def _evidence(session: Record, beats: list[Record], events: list[Record], now: datetime) -> Evidence:
+def _evidence(
+    session: Record, beats: list[Record], events: list[Record], now: datetime, *, identity_kept: bool
+) -> Evidence:
     told_at: datetime | None = session["told_at"]
     is_told = told_at is not None and session["ended_at"] is None and now < often_until(session["asked_at"])
     return Evidence(
@@ -40,6 +47,7 @@ def _evidence(session: Record, beats: list[Record], events: list[Record], now: d
         events=[Event(**row) for row in events],
         heard_at=session["last_heard_at"],
         asked_interval_s=OFTEN_S if is_told else None,
+        credential=session["credential"] if identity_kept else None,
     )
 
 

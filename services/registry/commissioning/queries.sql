@@ -1,12 +1,14 @@
 -- name: session
 -- Since when it is being tried, whether it still is, what its model promises, and when anything of it was last heard; and, if it was
--- told to report often ($2: for how long) and the broker took that, when.
+-- told to report often and the broker took that, when; and whether it has a credential of its own.
 select s.began_at, s.ended_at, s.asked_at, x.heartbeat_interval_s, x.signal_dbm_min, x.paths, x.triggers, l.last_heard_at,
+    case when k.device_id is null then 'none' when k.at_broker then 'at_broker' else 'exchanged' end as credential,
     (select max(c.sent_at) from registry.command c
         where c.device_id = s.device_id and c.created_at >= s.asked_at and c.name = 'set_heartbeat_interval' and c.args ? 'for_s') as told_at
 from registry.commissioning s
 join registry.device_expectation x using (device_id)
 left join ingest.device_liveness l using (device_id)
+left join registry.credential_directory k using (device_id)
 where s.device_id = $1;
 
 -- name: beats

@@ -54,7 +54,7 @@ def commissioning_room(
     clock = runtime.clock
     sessions = Sessions(pool, clock, access)
     keys = KeyStore(pool, clock, vault)
-    store, stream = CommissioningStore(pool), Stream(clock)
+    store, stream = CommissioningStore(pool, runtime.settings.mqtt_admin_url is not None), Stream(clock)
     commander = Commander(pool, runtime.publisher, clock)
     commands = Loop("commissioning-commands", commander.run_once, every_s=EVERY_S)
 

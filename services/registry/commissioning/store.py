@@ -29,11 +29,12 @@ class HeardDevice:
 @dataclass(frozen=True, slots=True)
 class CommissioningStore:
     pool: Pool
+    identity_kept: bool
 
     async def checklist(self, device_id: str, now: datetime) -> Checklist:
         """As go-live judges it, in one look at the database: see `checklist_of`."""
         async with borrow(self.pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            return await checklist_of(connection, device_id, now)
+            return await checklist_of(connection, device_id, now, identity_kept=self.identity_kept)
 
     async def ask_again(self, device_id: str, now: datetime) -> bool:
         """Have the device report now, and often for another while. False when it is not being commissioned."""

@@ -16,6 +16,16 @@ def test_a_box_of_which_everything_was_proved_is_complete() -> None:
     assert [each.state for each in found.items] == ["passed"] * 8
 
 
+def test_a_box_that_the_broker_should_know_and_does_not_is_not_proved_by_whoever_speaks_in_its_name() -> None:
+    for credential, state in (("none", "waiting"), ("exchanged", "waiting"), ("at_broker", "passed")):
+        found = checklist(replace(proved(), credential=credential), NOW)  # type: ignore[arg-type]
+        own = item(found, "own_credential")
+        assert (own.state, found.complete) == (state, state == "passed")
+        assert own.say
+        assert (own.do is None) == own.done
+    assert "own_credential" not in {each.key for each in checklist(proved(), NOW).items}
+
+
 def test_nothing_tried_is_nothing_proved() -> None:
     found = checklist(Evidence(began_at=BEGAN, demands=DEMANDS), after(1))
     assert not found.complete

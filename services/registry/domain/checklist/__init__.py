@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.registry.domain.checklist import heartbeats, supply, triggers
-from services.registry.domain.checklist.evidence import Beat, Demands, Event, Evidence, Trigger
+from services.registry.domain.checklist import heartbeats, identity, supply, triggers
+from services.registry.domain.checklist.evidence import Beat, Credential, Demands, Event, Evidence, Trigger
 from services.registry.domain.checklist.item import Item, State
 
-__all__ = ["Beat", "Checklist", "Demands", "Event", "Evidence", "Item", "State", "Trigger", "checklist"]
+__all__ = ["Beat", "Checklist", "Credential", "Demands", "Event", "Evidence", "Item", "State", "Trigger", "checklist"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,11 @@ class Checklist:
 def checklist(evidence: Evidence, now: datetime) -> Checklist:
     """The list as of `now`."""
     beats = evidence.in_order
+    own = identity.own_credential(evidence)
     signal = heartbeats.signal(evidence)
     wanted = evidence.demands.triggers
     items = (
+        *([own] if own else []),
         heartbeats.first(evidence, now),
         heartbeats.steady(evidence, now),
         *([signal] if signal else []),

@@ -12,6 +12,9 @@ Path: TypeAlias = Literal["ethernet", "wifi", "mobile"]
 MOBILE: Final = frozenset({"lte", "umts", "gsm", "nb_iot"})
 """Networks that are the one path `mobile`."""
 
+Credential: TypeAlias = Literal["none", "exchanged", "at_broker"]
+"""Of the device's own: its claim not exchanged yet; exchanged, and the broker not told yet; known to the broker."""
+
 ReceiptFate: TypeAlias = Literal["none", "pending", "taken", "nobody"]
 """Of our receipt to the device: not due yet, not sent yet, taken by the broker for a subscribed session, or for nobody."""
 
@@ -91,7 +94,7 @@ class Demands:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All of it. `heard_at`: any sign of life, also by what cannot be used.
+    """All of it. `heard_at`: any sign of life, also by what cannot be used. `credential`: None where the broker knows nobody.
 
     `asked_interval_s`: as often as heartbeats were asked for, for now; None: as often as the model sends them.
     """
@@ -102,6 +105,7 @@ class Evidence:
     events: Sequence[Event] = ()
     heard_at: datetime | None = None
     asked_interval_s: int | None = None
+    credential: Credential | None = None
 
     @property
     def in_order(self) -> list[Beat]:

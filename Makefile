@@ -47,12 +47,13 @@ test-stack: dev  ## the same suites on real Mosquitto, TimescaleDB and Prometheu
 	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest $(XDIST) -m "not alone" $(ARGS)
 	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
 
-check: dev  ## ruff, mypy --strict, import-linter, generated documents current
+check: dev  ## ruff, mypy --strict, import-linter, generated documents current, no conflict markers
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m contracts.documents --check
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' || { echo "conflict markers were left in the lines above"; exit 1; }
 
 documents: dev  ## generate the JSON Schemas and the AsyncAPI document
 	@$(BIN)/python -m contracts.documents

@@ -8,7 +8,7 @@ ARGS   ?=
 XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack check documents fmt lock bench clean
+.PHONY: help demo install dev test test-stack check documents fmt lock bench bench-liveness clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ lock:  ## renew the hashed locks (needs uv)
 bench: dev  ## measured figures, as ratios against a bare reference run in the same minute (real stack)
 	@deploy/stack/install
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+bench-liveness: dev  ## a simulated month of 5,000 devices: our rule of silence against a plain time-out, on the same trace
+	@$(BIN)/python -m tests.bench.liveness $(ARGS)
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .hypothesis

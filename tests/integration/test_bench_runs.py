@@ -15,3 +15,10 @@ def test_the_benchmark_runs_to_its_end_and_loses_nothing() -> None:
     ran = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=100)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "3,000 of 3,000" in ran.stdout
+
+
+def test_the_month_is_judged_and_no_silence_is_missed() -> None:
+    command = [sys.executable, "-m", "tests.bench.liveness", "--devices", "200"]
+    ran = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=100)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "false: it could have called" in ran.stdout

@@ -163,7 +163,7 @@ class Receiver:
         try:
             notification = self._verified(hub_id, body, request.headers)
         except (WebhookVerificationError, KeyError, ValueError) as fault:
-            self.refused.append(f"{hub_id}: {fault!r}")
+            self.refused.append(f"{hub_id}: {fault!r}; {dict(request.headers)}; {body[:400]!r}")
             return web.Response(status=401)
         plan = self._plans[notification["data"].get("device_id", hub_id)]
         reaction = self._broken.get(hub_id) or (plan.popleft() if plan else 204)

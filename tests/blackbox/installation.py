@@ -222,7 +222,7 @@ class Installation:
 
     def assert_every_notification_kept_its_word(self) -> None:
         """What must be true of all that was ever sent to a webhook, whatever the test."""
-        assert self.receiver.refused == []
+        assert self.receiver.refused == [], self.receiver.refused
         assert self.receiver.followed_redirects == 0
         bodies: dict[str, bytes] = {}
         for delivery in self.receiver.deliveries:

@@ -156,7 +156,7 @@ async def test_a_hub_that_was_down_is_told_as_soon_as_it_is_back(installation: I
     try:
         await receiver.told(home.device_id, timeout_s=RETRY_WITHIN_S)
         await home.receipt(press, "notified")
-        assert receiver.refused == []
+        assert receiver.refused == [], receiver.refused
         await installation.close_alarms(home.device_id)
         await receiver.told(home.device_id, "alarm.closed")
         await installation.make_hub("forth-arc", channels=[])

@@ -15,8 +15,9 @@ from urllib.request import urlopen
 import aiohttp
 import yaml
 
-from services.chassis.embedded.ports import LOOPBACK, free_port
+from services.chassis.embedded.ports import LOOPBACK
 from services.chassis.embedded.process import GuardedProcess
+from tests.support.ports import free_port
 from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "prometheus"

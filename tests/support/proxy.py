@@ -4,7 +4,8 @@ import asyncio
 from contextlib import suppress
 from urllib.parse import urlsplit, urlunsplit
 
-from services.chassis.embedded.ports import LOOPBACK, free_port
+from services.chassis.embedded.ports import LOOPBACK
+from tests.support.ports import free_port
 
 _CHUNK_BYTES = 65_536
 

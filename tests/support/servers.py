@@ -11,9 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
-from services.chassis.embedded.ports import LOOPBACK, free_port
+from services.chassis.embedded.ports import LOOPBACK
 from services.chassis.embedded.process import GuardedProcess, signal_all
 from services.chassis.postgres.migrate import migrate
+from tests.support.ports import free_port
 from tests.support.proxy import TcpProxy
 from tests.support.stack import RealBroker, RealPostgres
 from tests.support.waiting import until

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Final
 
 from services.chassis.embedded.cluster import PostgresCluster
-from services.chassis.embedded.ports import LOOPBACK, answers, free_port
+from services.chassis.embedded.ports import LOOPBACK, answers
 from services.chassis.embedded.process import Account, GuardedProcess
+from tests.support.ports import free_port
 
 REPOSITORY: Final = Path(__file__).parents[2]
 DEPLOY: Final = REPOSITORY / "deploy"

@@ -1,13 +1,20 @@
-"""What is needed no more is kept no longer: secrets that were replaced, codes that have expired."""
+"""What is needed no more is kept no longer: secrets that were replaced, codes and claims that have expired."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
 
 from services.chassis.clock import Clock
 from services.chassis.postgres import Pool, Queries
 from services.chassis.postgres.borrow import borrow
 from services.registry.domain.verification import SENDS_WITHIN
+from services.registry.identity.claims import QUERIES as CLAIMS
 
 _QUERIES = Queries.beside(__file__)
+
+_UNUSED_KEPT: Final = timedelta(days=1)  # whoever comes late is told that it has expired, and not that there is none
+_USED_KEPT: Final = timedelta(days=30)
 
 
 class Expiry:
@@ -23,4 +30,5 @@ class Expiry:
         async with borrow(self._pool) as connection:
             await connection.execute(_QUERIES["forget_secrets"], now)
             await connection.execute(_QUERIES["forget_codes"], now, SENDS_WITHIN)
+            await connection.execute(CLAIMS["forget_claims"], now - _UNUSED_KEPT, now - _USED_KEPT)
         return 0

@@ -35,6 +35,7 @@ from services.registry.erasure.store import ErasureStore
 from services.registry.expiry import Expiry
 from services.registry.hubs import http as hubs_http
 from services.registry.hubs.store import HubStore
+from services.registry.identity import credentials_http
 from services.registry.identity import http as identity_http
 from services.registry.models import http as models_http
 from services.registry.models.store import ModelStore
@@ -78,6 +79,7 @@ async def build(runtime: Runtime) -> Service:
             devices_http.routes(devices, patches, broker.claims, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
             identity_http.routes(broker.claims, devices, life, access, clock, field.once),
+            credentials_http.routes(broker.credentials, access, clock),
             *field.routers,
             *rollout.routers,
             audit_http.routes(AuditReader(pool), access),

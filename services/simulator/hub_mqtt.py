@@ -65,7 +65,7 @@ class MqttHub:
             self._url.port,
             username=self._url.username,
             password=self._url.password,
-            identifier=f"hub-{self._hub_id}",
+            identifier=self._url.username or f"hub-{self._hub_id}",  # its user at the broker is bound to its own name
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
             properties=properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S),

@@ -93,8 +93,8 @@ async def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise OSError(error.errno, f"cannot listen on {host} port {port}: {reason}") from None
-    # Connections inherit it. asyncio's own loop, unlike uvloop, sets it on sockets only whose protocol is named: without it the body
-    # of every answer waited 44 ms for the acknowledgement of its head.
+    # Connections inherit it. asyncio's own loop, unlike uvloop, sets it on sockets only whose protocol is named: without it the
+    # body of every answer waited 44 ms for the acknowledgement of its head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

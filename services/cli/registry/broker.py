@@ -1,4 +1,4 @@
-"""`telecare broker …`: the broker's register of users, from the database; what it knows; councils' enrolment."""
+"""`telecare broker …`: the broker's register of users, from the database; what it knows; hubs' users and councils' enrolment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from services.chassis.settings import Settings, SettingsError, load_settings
-from services.cli.registry.terminal import show_table
+from services.cli.registry.terminal import ask, segment, show_table
 
 broker_app = typer.Typer(
     no_args_is_help=True, help="Who may come to the broker: its first register, all of it, its state."
@@ -75,25 +75,32 @@ broker_app.add_typer(enrolment_app, name="enrolment")
 @enrolment_app.command("create")
 def create_enrolment(council: str) -> None:
     """Make it; it is printed once. One before it is void. Units come by it through the gate (TELECARE_GATE_LISTEN) only."""
-    from services.chassis.secrets import Vault
-    from services.registry.broker.room import PURPOSE
-    from services.registry.gate.enrolment import create_enrolment as create
-
-    settings = load_settings()
-    key, now = Vault.from_settings(settings).key(PURPOSE), datetime.now(UTC)
-    password = _in_database(settings, lambda connection: create(connection, council, key, actor="telecare", now=now))
-    if password is None:
-        raise SettingsError(f"there is no council {council!r}: `telecare council list` shows all")
-    typer.echo(f"user enrolment:{council}, password {password}")
+    made = ask(lambda api: api.call("POST", f"/api/v1/councils/{segment(council)}/enrolment"))
+    typer.echo(f"user {made['username']}, password {made['password']}")
 
 
 @enrolment_app.command("revoke")
 def revoke_enrolment(council: str) -> None:
     """Shut it out; whoever came by it is cut off."""
-    from services.registry.gate.enrolment import revoke_enrolment as revoke
+    ask(lambda api: api.call("DELETE", f"/api/v1/councils/{segment(council)}/enrolment"))
+    typer.echo("revoked")
 
-    if not _in_database(load_settings(), lambda connection: revoke(connection, council, datetime.now(UTC))):
-        raise SettingsError(f"{council} has no enrolment credential")
+
+hub_user_app = typer.Typer(no_args_is_help=True, help="A hub's own user of the broker, for a hub that is told by MQTT.")
+broker_app.add_typer(hub_user_app, name="hub")
+
+
+@hub_user_app.command("create")
+def create_hub_user(hub: str) -> None:
+    """Make it; it is printed once. One before it is void, and its session ends."""
+    made = ask(lambda api: api.call("POST", f"/api/v1/hubs/{segment(hub)}/broker-user"))
+    typer.echo(f"user and client id {made['username']}, password {made['password']}")
+
+
+@hub_user_app.command("revoke")
+def revoke_hub_user(hub: str) -> None:
+    """Shut it out; its session ends. The hub's channels stay as they are."""
+    ask(lambda api: api.call("DELETE", f"/api/v1/hubs/{segment(hub)}/broker-user"))
     typer.echo("revoked")
 
 

@@ -22,6 +22,7 @@ from services.registry.broker.reconciler import EVERY_S, Reconciler
 from services.registry.gate.gate import Gate
 from services.registry.identity import provisioning
 from services.registry.identity.claims import Claims
+from services.registry.identity.credentials import Credentials
 from services.registry.identity.provisioning import Provisioning
 
 _log = structlog.get_logger(__name__)
@@ -36,6 +37,7 @@ UNKEPT = (
 @dataclass(frozen=True, slots=True)
 class BrokerRoom:
     claims: Claims
+    credentials: Credentials
     tasks: Sequence[Callable[[], Awaitable[None]]]
     gate: Gate | None
     loops: Sequence[Loop]
@@ -68,7 +70,7 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
     gate = _gate(runtime, pool, key)
     tasks = (shards.run,) if gate is None else (shards.run, gate.run)
     listens: dict[str, Callable[[str], None]] = {"broker": lambda _: loops[-1].poke()}
-    return BrokerRoom(claims, tasks, gate, loops, listens, (lambda: _note(reconciler),))
+    return BrokerRoom(claims, Credentials(pool, key), tasks, gate, loops, listens, (lambda: _note(reconciler),))
 
 
 def _gate(runtime: Runtime, pool: Pool, key: bytes) -> Gate | None:

@@ -75,7 +75,9 @@ class Plan:
 def user_of(kind: Kind, subject: str, standing: Standing) -> User:
     """The user of that kind for this device, serial, council or hub."""
     username = subject if kind == "device" else f"{kind}:{subject}"
-    bound = username if kind in {"device", "claim"} else None
+    bound = (
+        None if kind == "enrolment" else username
+    )  # the gate alone speaks for enrolled units, under names that it chooses
     return User(username, bound, frozenset(_acls(kind, subject)), standing)
 
 

@@ -53,6 +53,19 @@ where device_id = $1 and stage in ('ordered', 'registered') returning true;
 -- Whether the broker was given this password, and has not lost it since.
 select coalesce(applied_secret_id = secret_id and missing_since is null, false) from registry.broker_user where username = $1;
 
+-- name: put_hub_user
+-- A new one takes the place of the one before at once. Null where there is no such hub.
+insert into registry.broker_user (username, kind, subject, secret_id, made_at, made_by)
+select 'hub:' || hub_id, 'hub', hub_id, $2, $3, $4 from registry.hub where hub_id = $1
+on conflict (username) do update
+set secret_id = excluded.secret_id, made_at = excluded.made_at, made_by = excluded.made_by, revoked_at = null,
+    version = broker_user.version + 1
+returning true;
+
+-- name: revoke_hub_user
+update registry.broker_user set revoked_at = $2, version = version + 1
+where username = 'hub:' || $1 and revoked_at is null returning true;
+
 -- name: record_change
 insert into registry.device_change (device_id, at, actor, change, reason, before, after) values ($1, $2, $3, $4, $5, $6, $7);
 

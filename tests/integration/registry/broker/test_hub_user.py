@@ -1,0 +1,181 @@
+"""A hub's own user of the broker: made and shown once, for its own topics alone, and shut out at once."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from services.alerts.service import build as alerts
+from services.chassis.run import running
+from services.ingest.service import build as ingest
+from services.registry.service import build as registry
+from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
+from tests.integration.registry.identity.town import OPS, opened, settings_for
+from tests.support.outsider import Outsider
+from tests.support.servers import Broker, Database, until
+from tests.support.stack import RealBroker
+
+pytestmark = pytest.mark.real_stack
+
+ROOT = "telecare/v1"
+HUB = f"{ROOT}/hubs/clyde-arc"
+HOME = f"{ROOT}/devices/glasgow-city/TC-A"
+
+
+async def call(secured: Secured, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+    """As ops, over the HTTP API."""
+    async with (
+        aiohttp.ClientSession(headers={"Authorization": f"Bearer {OPS}"}) as http,
+        http.request(method, f"{secured.url}/api/v1{path}", json=body) as answer,
+    ):
+        return answer.status, await answer.json() if answer.status != 204 else None
+
+
+async def hub_user(secured: Secured, hub_id: str = "clyde-arc") -> str:
+    """A hub that is told by MQTT, which has its user; the password."""
+    body = {"name": hub_id.title(), "channels": [{"kind": "mqtt", "verified": True}]}
+    assert (await call(secured, "PUT", f"/hubs/{hub_id}", body))[0] in {200, 201}
+    status, made = await call(secured, "POST", f"/hubs/{hub_id}/broker-user")
+    assert (status, made["username"], made["client_id"]) == (201, f"hub:{hub_id}", f"hub:{hub_id}")
+    await secured.told()
+    password: str = made["password"]
+    return password
+
+
+async def test_a_hub_does_at_the_broker_what_a_hub_does_and_nothing_else(secured: Secured) -> None:
+    password = await hub_user(secured)
+    with secured.service() as us, secured.outside("hub:clyde-arc", password) as hub:
+        for heard in ("hubs/+/actions", "devices/+/+/alarm"):
+            assert us.may_subscribe(f"{ROOT}/{heard}")
+        hub.publish(f"{HUB}/actions", b"mine")
+        assert us.heard() == (f"{HUB}/actions", b"mine")
+        for lane in ("notifications", "action-results"):
+            assert hub.may_subscribe(f"{HUB}/{lane}")
+            us.publish(f"{HUB}/{lane}", lane.encode())
+            assert hub.heard() == (f"{HUB}/{lane}", lane.encode())
+        for pattern in ("#", f"{ROOT}/hubs/+/notifications", f"{ROOT}/hubs/moray-arc/notifications", f"{HOME}/alarm"):
+            assert not hub.may_subscribe(pattern), pattern
+        for topic in (f"{ROOT}/hubs/moray-arc/actions", f"{HUB}/notifications", f"{HOME}/alarm"):
+            with secured.outside("hub:clyde-arc", password) as forger:
+                forger.publish(topic, b"forged")
+        with secured.outside("hub:clyde-arc", password) as again:
+            again.publish(f"{HUB}/actions", b"the next that came through")
+        assert us.heard() == (f"{HUB}/actions", b"the next that came through")
+    assert not await secured.lets_in("hub:clyde-arc", password, "hub:moray-arc")  # whose session it would end
+
+
+async def test_a_new_user_of_a_hub_voids_the_one_before_and_a_revoked_one_is_cut_off(secured: Secured) -> None:
+    first = await hub_user(secured)
+    with secured.outside("hub:clyde-arc", first) as hub:
+        _, made = await call(secured, "POST", "/hubs/clyde-arc/broker-user")
+        await secured.told()
+        assert await asyncio.to_thread(hub.ended)
+    assert not await secured.lets_in("hub:clyde-arc", first)
+    with secured.outside("hub:clyde-arc", made["password"]) as hub:
+        assert hub.let_in
+        assert (await call(secured, "DELETE", "/hubs/clyde-arc/broker-user"))[0] == 204
+        assert await asyncio.to_thread(hub.ended)
+    await secured.unknown("hub:clyde-arc")
+    assert (await call(secured, "DELETE", "/hubs/clyde-arc/broker-user"))[0] == 404
+    status, problem = await call(secured, "POST", "/hubs/nobodys-arc/broker-user")
+    assert (status, problem["detail"]) == (404, "There is no hub nobodys-arc.")
+
+
+@asynccontextmanager
+async def whole_service(database: Database, server: RealBroker, data_dir: Path) -> AsyncIterator[Secured]:
+    """All three services, each under the one user that `telecare broker init` made for them."""
+    service, admin = url_of(SERVICE, server.port), url_of(ADMIN, server.port)
+    settings = settings_for(database.url, service, data_dir, admin)
+    async with (
+        opened(database, service, server.port) as town,
+        running(settings, [ingest, alerts, registry], clock=town.clock) as process,
+    ):
+        await town.ready(process)
+        secured = Secured(town, server, Broker(server), settings, process.url)
+        yield secured
+
+
+KINDS = {1: "personal_trigger", 2: "smoke"}
+
+
+def press(seq: int) -> bytes:
+    body = {"boot_id": "boot-1", "seq": seq, "sent_at": "2026-11-28T06:00:00Z", "kind": KINDS[seq]}
+    return json.dumps(body).encode()
+
+
+def received(hub: Outsider, seq: int) -> str:
+    """Answers whatever the hub is told, until it is told of this alarm; the alarm's id."""
+    while True:
+        message = hub.heard(20)
+        assert message is not None, f"the hub was never told of {seq}"
+        told = json.loads(message[1])
+        action = {"action_id": f"received-{told['id']}", "action": "received", "notification_id": told["id"]}
+        hub.publish(f"{HUB}/actions", json.dumps(action).encode())
+        if (
+            told["type"] in {"alarm.raised", "alarm.repeated", "alarm.escalated"}
+            and told["data"]["event"]["seq"] == seq
+        ):
+            alarm_id: str = told["data"]["alarm_id"]
+            return alarm_id
+
+
+def acknowledge(hub: Outsider, alarm_id: str) -> None:
+    action = {"action_id": f"ack-{alarm_id}", "action": "acknowledge", "alarm_id": alarm_id, "operator": "Morag"}
+    hub.publish(f"{HUB}/actions", json.dumps(action).encode())
+
+
+def receipted(box: Outsider, seq: int, state: str) -> None:
+    while True:
+        message = box.heard(20)
+        assert message is not None, f"no receipt {state} for {seq}"
+        receipt = json.loads(message[1])
+        if (receipt["seq"], receipt["state"]) == (seq, state):
+            return
+
+
+async def test_from_a_press_to_its_receipt_each_under_its_own_name_and_again_after_the_broker_was_killed(
+    database: Database, server: RealBroker, tmp_path: Path
+) -> None:
+    async with whole_service(database, server, tmp_path) as secured:
+        box_password = await secured.provisioned("TC-A")
+        hub_password = await hub_user(secured)
+        assert (await call(secured, "PUT", "/councils/glasgow-city/routing", {"hubs": ["clyde-arc"]}))[0] == 200
+        await _ready(secured)
+        with (
+            secured.outside("TC-A", box_password) as box,
+            secured.outside("hub:clyde-arc", hub_password) as hub,
+        ):
+            await asyncio.to_thread(_one_alarm, box, hub, 1)
+            box.publish(f"{HOME}/alarm", press(2))
+        server.kill()
+        server.start()
+        await _ready(secured)
+        with (
+            secured.outside("hub:clyde-arc", hub_password) as hub,
+            secured.outside("TC-A", box_password) as box,
+        ):
+            await asyncio.to_thread(_one_alarm, box, hub, 2)  # it has no receipt, and sends it again, byte for byte
+        events = await secured.town.rows("select seq from ingest.device_event where device_id = 'TC-A' order by seq")
+        assert [row["seq"] for row in events] == [1, 2]
+
+
+def _one_alarm(box: Outsider, hub: Outsider, seq: int) -> None:
+    """A box presses, a hub takes it, and the box knows that somebody has."""
+    assert box.may_subscribe(f"{HOME}/receipt")
+    assert hub.may_subscribe(f"{HUB}/notifications")
+    box.publish(f"{HOME}/alarm", press(seq))
+    acknowledge(hub, received(hub, seq))
+    receipted(box, seq, "acknowledged")
+
+
+async def _ready(secured: Secured) -> None:
+    async def ready() -> bool:
+        async with aiohttp.ClientSession() as http, http.get(f"{secured.url}/readyz") as answer:
+            return answer.status == 200
+
+    await until(ready, 30, what="the service to be ready")

@@ -1,8 +1,12 @@
 """What Prometheus is told. No label holds an id; each takes a handful of values."""
 
+from collections.abc import Sequence
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.vocabulary import Priority
+from services.alerts.domain.blindness import Ear
 
 _DELIVERY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _ACKNOWLEDGE_BUCKETS_S = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)  # TSA judges 60 and 180 s
@@ -69,6 +73,12 @@ class Metrics:
             ["council"],
             registry=registry,
         )
+        self._hearing_lag_s = Gauge(
+            "telecare_hearing_lag_seconds",
+            "For how long nothing that devices sent has been stored for certain: blind above 5",
+            ["shard"],
+            registry=registry,
+        )
         for channel in ("webhook", "mqtt", "email", "sms"):
             self.delivery_seconds.labels(channel)
         for priority in PRIORITIES:
@@ -79,3 +89,8 @@ class Metrics:
         for channel in ("webhook", "mqtt", "email", "sms", "receipt"):
             for outcome in ("delivered", "awaiting", "transient", "permanent"):
                 self.deliveries.labels(channel, outcome)
+
+    def hears(self, ears: Sequence[Ear], now: datetime) -> None:
+        """How far behind each shard of ingest is."""
+        for ear in ears:
+            self._hearing_lag_s.labels(ear.shard).set(max((now - ear.heard_until).total_seconds(), 0))

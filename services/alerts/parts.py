@@ -22,6 +22,7 @@ from services.alerts.dispatcher import Dispatcher
 from services.alerts.domain.delivery import DeliveryKind
 from services.alerts.gauges import Gauges
 from services.alerts.http.feed import Feed
+from services.alerts.impaired import Memory, Watch
 from services.alerts.intake import STREAM, Intake
 from services.alerts.metrics import Metrics
 from services.alerts.probes import verification
@@ -97,6 +98,7 @@ class Parts:
     prober: Prober
     transports: TransportProber
     auditor: Auditor
+    watch: Watch
 
     async def close(self) -> None:
         """Stop what is being sent, and let go of every connection."""
@@ -105,6 +107,7 @@ class Parts:
         self.pool.terminate()
         self.reading.terminate()
         self.auditing.terminate()
+        self.watch.pool.terminate()
 
 
 async def assemble(runtime: Runtime) -> Parts:
@@ -113,6 +116,7 @@ async def assemble(runtime: Runtime) -> Parts:
     pool = await open_pool(runtime.database_url, role=ROLE, name="alerts", size=_CONNECTIONS_MAX)
     reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
     auditing = await open_pool(runtime.database_url, role=ROLE, name="alerts-auditor", size=1)
+    watching = await open_pool(runtime.database_url, role=ROLE, name="alerts-watch", size=1)
     metrics = Metrics(runtime.metrics)
     fallback = HubId(runtime.settings.fallback_hub) if runtime.settings.fallback_hub else None
 
@@ -150,5 +154,6 @@ async def assemble(runtime: Runtime) -> Parts:
         alarms=alarms,
         prober=Prober(pool, clock, look),
         transports=TransportProber(pool, clock, {"email": ways.mail, "sms": ways.texts}),
+        watch=Watch(watching, clock, metrics, Memory(ways.by_kind())),
         auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM)),
     )

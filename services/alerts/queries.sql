@@ -290,7 +290,8 @@ select priority, state, count(*) as alarms, min(opened_at) as oldest from alerts
 
 -- name: unroutable
 -- Alarms that are not closed and whose council has no hub with a verified channel: the fallback, or every hub, was told.
-select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'channel_failing' and not exists (
+select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'channel_failing'
+    and (a.kind <> 'monitoring_impaired' or a.council_id is not null) and not exists (
     select from registry.route_directory r join registry.channel_directory c using (hub_id)
     where r.council_id = a.council_id and c.verified_at is not null);
 

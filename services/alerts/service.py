@@ -16,6 +16,7 @@ from services.alerts.forgetting import forgetting_loops
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
 from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
+from services.alerts.impaired import EVERY_S as WATCH_EVERY_S
 from services.alerts.kpis.page import page_routers
 from services.alerts.parts import Parts, assemble
 from services.alerts.people import People
@@ -112,6 +113,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
         Loop("probe-retention", ProbeRetention(parts.pool, clock).run_once, FORGET_EVERY_S),
         *forgetting_loops(runtime, parts.reading),
+        Loop("hearing", parts.watch.run_once, WATCH_EVERY_S),
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),

@@ -8,7 +8,7 @@ from typing import Final, Literal, TypeAlias, TypeVar
 from contracts.ids import HubId
 from contracts.policy import Policy, seconds
 from contracts.rota import Rota, on_duty
-from contracts.vocabulary import Priority
+from contracts.vocabulary import MONITORING_IMPAIRED, Priority
 from services.alerts.domain import ladder
 from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decision import Decision
@@ -79,7 +79,7 @@ def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime)
     rungs, unroutable = _rungs(alarm, reach)
     steps = policy.of(alarm.priority).steps
     step = steps[min(alarm.step, len(steps) - 1)]
-    hubs = rungs if step.hubs is None or unroutable else rungs[: step.hubs]
+    hubs = rungs if step.hubs is None or unroutable or _concerns_everybody(alarm) else rungs[: step.hubs]
     if _nobody_takes_it(decision, policy, now):
         hubs = _with(hubs, _last_resort(hubs, reach))
     # Where no hub at all can be told of a life or welfare alarm, responders are all there is.
@@ -95,12 +95,19 @@ def who_is_told(decision: Decision, reach: Reach, policy: Policy, now: datetime)
 
 def _rungs(alarm: Alarm, reach: Reach) -> tuple[tuple[Recipient, ...], bool]:
     """The council's hubs in order, the technical one first for what is degraded; else the fallback hub, else every hub."""
+    if _concerns_everybody(alarm):
+        return reach.hubs, False
     named = tuple(sorted((hub for hub in reach.hubs if hub.rung is not None), key=lambda hub: hub.rung or 0))
     if alarm.priority == Priority.DEGRADED:
         named = _with(tuple(hub for hub in reach.hubs if hub.hub_id == reach.technical), named)
     if named:
         return named, False
     return _fallback(reach) or reach.hubs, True
+
+
+def _concerns_everybody(alarm: Alarm) -> bool:
+    """That we cannot hear the devices is every hub's business, and no council's."""
+    return alarm.kind == MONITORING_IMPAIRED and alarm.council_id is None
 
 
 def _nobody_takes_it(decision: Decision, policy: Policy, now: datetime) -> bool:

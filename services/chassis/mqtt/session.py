@@ -41,6 +41,7 @@ class Session:
         self._connection = connection
         self._inbox = inbox
         self._unacknowledged: deque[Message] = deque()
+        self._most_outstanding = 0
         self.session_present = session_present
         """False: the broker kept nothing for us, which after a first connect is a certain gap."""
         self.disconnected = connection.gone
@@ -82,6 +83,14 @@ class Session:
         """Messages that have arrived and wait for `batch`."""
         return len(self._inbox)
 
+    def most_outstanding(self) -> int:
+        """The most messages that were here un-acknowledged at a time, since this was last asked.
+
+        A broker that has more for us than our receive-maximum keeps us at it. (rumqttd does not: it sends a hundred at a time.)
+        """
+        most, self._most_outstanding = self._most_outstanding, 0
+        return most
+
     async def batch(self, messages_max: int, linger_s: float = 0) -> list[Message]:
         """Wait for a message; then up to `linger_s` for more of them, unless `messages_max` are here.
 
@@ -89,6 +98,7 @@ class Session:
         again; what came at QoS 0 does not, and is still handed out first. One task may wait at a time.
         """
         await self._arrival(messages_max, linger_s)
+        self._most_outstanding = max(self._most_outstanding, len(self._inbox) + len(self._unacknowledged))
         messages = self._inbox.take(messages_max)
         if not messages and self.reason is not None:
             raise Disconnected(self.reason.reason, self.reason.detail)

@@ -11,6 +11,8 @@ from services.chassis.postgres.borrow import borrow
 
 LEASE_S = 4.0
 """How long a holder that says nothing keeps its shard."""
+LAPSE_S = 5.0
+"""Not having heard for longer is a lapse: whoever counts silence must not count it."""
 _ASK_TIMEOUT_S = 1.5  # several tries fit into a lease
 
 QUERIES = Queries.beside(__file__)
@@ -49,10 +51,14 @@ class Lease:
         row = await _ask(self.pool, QUERIES["holds_lease"], *self._key, LEASE_S)
         return row is not None and bool(row[0])
 
-    async def renew(self) -> bool:
-        """Renew it, for its session is up; False: another has it."""
+    async def renew(self, *, heard: bool = False, deaf_because: str = "") -> bool:
+        """Renew it, for its session is up; False: another has it.
+
+        `heard`: all that the broker had until now is stored. If that was not so for a while, that is over, and written down with
+        its reason.
+        """
         asked_at = time.monotonic()
-        row = await _ask(self.pool, QUERIES["renew_lease"], *self._key)
+        row = await _ask(self.pool, QUERIES["renew_lease"], *self._key, heard, LAPSE_S, deaf_because)
         if row is None:
             return False
         self.session_at = row["session_at"]

@@ -16,10 +16,20 @@ where shard = $1
 returning generation, session_at;
 
 -- name: renew_lease
--- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so.
-update chassis.shard set renewed_at = clock_timestamp(), session_at = clock_timestamp()
-where shard = $1 and holder = $2 and generation = $3
-returning session_at;
+-- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so. `$4`: all that the broker
+-- had for the shard is stored, so it is heard up to now. Whatever kept it from that for longer than $5 (broker, session, database,
+-- process away; a backlog), the lapse is written down by the very statement that ends it: nobody who crashes can forget it.
+with ours as (
+    select shard, heard_until from chassis.shard where shard = $1 and holder = $2 and generation = $3 for update
+), lapse as (
+    insert into chassis.hearing_lapse (shard, started_at, ended_at, reason)
+    select shard, heard_until, clock_timestamp(), $6 from ours
+    where $4 and heard_until < clock_timestamp() - make_interval(secs => $5)
+)
+update chassis.shard s
+set renewed_at = clock_timestamp(), session_at = clock_timestamp(), heard_until = case when $4 then clock_timestamp() else s.heard_until end
+from ours where s.shard = ours.shard
+returning s.session_at;
 
 -- name: holds_lease
 -- Asks without renewing, before anything is done with a new connection.

@@ -42,10 +42,14 @@ RENEW_EVERY_S = 1.0
 CONTEND_EVERY_S = 0.5
 STALLED_S = 15.0
 """With something to store and nothing stored for so long, another process may do better."""
+_BEHIND_FROM = 0.8
+"""So much of the receive-maximum is un-acknowledged at once only while the broker holds more: we are behind."""
+_UNSTORED_S = 2.0  # what was taken and is stored by then was heard in time
 _CONNECT_TIMEOUT_S = 3.0
 _KEEP_ALIVE_S = 4  # a broker that has vanished is noticed after one and a half of these
 _FINISH_S = 1.0  # for what came at QoS 0 on a connection that is gone, and comes never again
 _NO_DATABASE = "cannot be claimed: the database is away"
+_NOBODY = "nobody_worked_it"  # whoever did was stopped, cut off or killed
 _STAND_BACK_S = 2 * CONTEND_EVERY_S  # every other contender asks at least once meanwhile
 
 
@@ -90,6 +94,7 @@ class ShardRunner:
     _working: bool = field(default=False, init=False)
     _others_seen_at: float = field(default=-LEASE_S, init=False)  # monotonic
     _contending_fails: bool = field(default=False, init=False)
+    _deaf_because: str = field(default=_NOBODY, init=False)  # what may have kept it from hearing since it last did
 
     @property
     def working(self) -> bool:
@@ -195,7 +200,7 @@ class ShardRunner:
         self._working = True
         progress = Progress()
         work = asyncio.create_task(self._work(session, progress), name=f"{self.name}-work")
-        keep = asyncio.create_task(self._keep(lease, progress), name=f"{self.name}-lease")
+        keep = asyncio.create_task(self._keep(session, lease, progress), name=f"{self.name}-lease")
         try:
             await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
             end = keep.result() if keep.done() else work.result()
@@ -228,18 +233,25 @@ class ShardRunner:
             await _cancel(work, gone)
         return End.DISCONNECTED
 
-    async def _keep(self, lease: Lease, progress: Progress) -> End:
-        """Renew the lease for as long as that is right."""
+    async def _keep(self, session: Session, lease: Lease, progress: Progress) -> End:
+        """Renew the lease for as long as that is right, and say with it whether all was heard."""
         while True:
             await asyncio.sleep(RENEW_EVERY_S)
             if progress.stalled_s > STALLED_S:
                 return End.STALLED
+            most = session.most_outstanding()
+            behind = most >= self.lane.receive_max * _BEHIND_FROM or progress.stalled_s > _UNSTORED_S
+            if behind:
+                self._deaf_because = "backlog"
             try:
-                if not await lease.renew():
+                if not await lease.renew(heard=not behind, deaf_because=self._deaf_because):
                     return End.LEASE_LOST
+                if not behind:
+                    self._deaf_because = _NOBODY
             except Exception as error:
                 if not is_transient(error):
                     raise
+                self._deaf_because = "database_away"
                 if lease.remaining_s < RENEW_EVERY_S:
                     return End.LEASE_LAPSED
 
@@ -253,6 +265,7 @@ class ShardRunner:
         """A possible gap, unless the shard is another's by now (not every broker says so when it is taken over)."""
         self._trouble = f"has no session at the broker: {error}"
         reason = error.reason if isinstance(error, Disconnected) else "unreachable"
+        self._deaf_because = "broker_away"
         _log.warning("shard_disconnected", shard=self.name, reason=str(error))
         if lease.session_at is None:
             return

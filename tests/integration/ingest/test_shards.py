@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,24 @@ class Worker:
 
     def found_gap(self) -> None:
         self.gaps += 1
+
+
+@dataclass
+class Slow(Worker):
+    """Takes them one by one, with a pause after each, until it hurries."""
+
+    hurries: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def work(self, session: Session, progress: Progress) -> None:
+        while True:
+            messages = await session.batch(1)
+            progress.taken(len(messages))
+            self.taken += messages
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await self.hurries.wait()
+            session.puback(messages)
+            progress.stored(len(messages))
 
 
 @asynccontextmanager
@@ -275,3 +293,62 @@ async def test_a_dead_holder_keeps_nothing_though_the_databases_clock_was_put_ba
     assert await Lease.acquire(pool, "alarms", "next") is None
     await observer.execute("update chassis.shard set renewed_at = clock_timestamp() + interval '1 hour'")
     assert await Lease.acquire(pool, "alarms", "next") is not None
+
+
+HEARD = "select clock_timestamp() - heard_until < interval '2 seconds' from chassis.shard where shard = 'alarms'"
+LAPSES = (
+    "select extract(epoch from ended_at - started_at)::int as lasted_s, reason from chassis.hearing_lapse order by 1"
+)
+
+
+async def test_what_is_worked_is_heard_up_to_now(database: Database, broker: Broker, observer: Observer) -> None:
+    async with shards(Worker(), database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+        assert await observer.fetch(LAPSES) == []
+
+
+async def test_whoever_is_heard_again_after_a_while_writes_down_since_when_he_was_not(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    """Whatever it was: whoever worked it was killed, stopped or cut off, and says nothing himself."""
+    await observer.execute("update chassis.shard set heard_until = clock_timestamp() - interval '1 hour'")
+    async with shards(Worker(), database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+    (lapse,) = await observer.fetch(LAPSES)
+    assert 3600 <= lapse["lasted_s"] < 3610
+    assert lapse["reason"] == "nobody_worked_it"
+
+
+async def test_a_take_over_within_seconds_is_no_lapse(database: Database, broker: Broker, observer: Observer) -> None:
+    await observer.execute("update chassis.shard set heard_until = clock_timestamp() - interval '2 seconds'")
+    async with shards(Worker(), database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+    assert await observer.fetch(LAPSES) == []
+
+
+async def test_what_was_taken_and_is_not_stored_is_not_heard(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    worker = Worker(stuck=True)
+    async with shards(worker, database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+        await publish_all(broker.url, TOPIC, [b"1"])
+        await until(lambda: worker.taken, what="it to be taken")
+        late = "select clock_timestamp() - heard_until > interval '5 seconds' from chassis.shard where shard = 'alarms'"
+        await until(lambda: observer.fetchval(late), 15, what="the watermark to stand still")
+
+
+@pytest.mark.real_stack  # rumqttd sends a hundred at a time, whatever we can take
+async def test_while_the_broker_holds_more_than_we_take_the_shard_is_not_heard(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    """Whoever is drowning stores all the time, and yet knows nothing of now."""
+    slow = Slow()
+    async with shards(slow, database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+        await publish_all(broker.url, TOPIC, [str(number).encode() for number in range(1500)])
+        late = "select clock_timestamp() - heard_until > interval '3 seconds' from chassis.shard where shard = 'alarms'"
+        await until(lambda: observer.fetchval(late), 15, what="the watermark to stand still")
+        slow.hurries.set()
+        await until(lambda: observer.fetchval(HEARD), what="it to have caught up")
+    assert len(slow.taken) == 1500

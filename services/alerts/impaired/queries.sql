@@ -1,0 +1,26 @@
+-- name: ears
+-- How far each shard of ingest has heard; one that never did is being set up. By the database's clock, like `at`.
+select shard, heard_until, clock_timestamp() as at from chassis.shard
+where service = 'ingest' and heard_until is not null order by shard;
+
+-- name: contacts
+-- Every way to a hub that counts.
+select channel_id::text as channel, hub_id, kind, url, secret_encrypted, previous_secret_encrypted, address_encrypted
+from registry.channel_directory where verified_at is not null order by hub_id, position;
+
+-- name: begin
+-- Null: another process told of one that is not over yet.
+insert into alerts.blindness (blindness_id, shards, began_at, told_at) values ($1, $2, $3, $4)
+on conflict do nothing returning true;
+
+-- name: open_blindness
+select blindness_id, shards, began_at, heard_since from alerts.blindness where ended_at is null for update;
+
+-- name: hears_again
+update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_id = $1;
+
+-- name: deaf_again
+update alerts.blindness set heard_since = null where blindness_id = $1 and heard_since is not null;
+
+-- name: end
+update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1;

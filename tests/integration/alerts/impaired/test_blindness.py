@@ -1,0 +1,176 @@
+"""Nobody hears the devices: one alarm to every hub, and its end; from memory where the database is what is away."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from services.alerts.domain.blindness import DEVICE
+from services.alerts.impaired import Memory, Watch
+from tests.blackbox.hub import Receiver
+from tests.integration.alerts.world import World, make_world
+from tests.support.servers import Database, DatabaseServer
+
+HUBS = ("clyde-arc", "forth-arc", "unnamed-arc")
+
+
+async def open_hubs(world: World, receiver: Receiver) -> None:
+    """Three hubs, one of which no council names."""
+    for hub_id in HUBS:
+        channel = receiver.channel(hub_id)
+        await world.hub(hub_id, channel["url"], secret=channel["secret"])
+    await world.route("glasgow-city", "clyde-arc")
+    await world.route("falkirk", "forth-arc")
+
+
+@pytest.fixture
+async def town(world: World, receiver: Receiver) -> World:
+    await open_hubs(world, receiver)
+    return world
+
+
+async def heard(world: World, seconds_ago: float, shard: str = "heartbeats-0") -> None:
+    """As far as that ingest has heard."""
+    await world.database.execute(
+        "update chassis.shard set heard_until = clock_timestamp() - make_interval(secs => $2) where shard = $1",
+        *(shard, seconds_ago),
+    )
+
+
+async def look(world: World, *watches: Watch) -> None:
+    for watch in watches or (world.parts.watch,):
+        await watch.run_once()
+    await world.settle()
+
+
+def told(receiver: Receiver) -> list[tuple[str, str]]:
+    return sorted((each.hub_id, each.notification["type"]) for each in receiver.of_alarms())
+
+
+async def test_every_hub_is_told_once_that_nobody_hears_the_devices_and_when_that_is_over(
+    town: World, receiver: Receiver
+) -> None:
+    await heard(town, 0, "alarms")
+    await heard(town, 16)
+    second = Watch(town.parts.pool, town.clock, town.parts.metrics, Memory({}))
+    await look(town, town.parts.watch, second, town.parts.watch)
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+    alarm = await town.alarm(DEVICE)
+    assert (alarm["kind"], alarm["priority"], alarm["council_id"]) == ("monitoring_impaired", 1, None)
+    assert not alarm["unregistered"]
+    assert "heartbeats-0" in receiver.of_alarms()[0].data["event"]["text"]
+
+    await heard(town, 0)
+    await look(town)
+    town.clock.move(9)
+    await heard(town, 0)
+    await look(town)
+    assert len(told(receiver)) == len(HUBS)
+    town.clock.move(1)
+    await heard(town, 0)
+    await look(town, second, town.parts.watch)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
+    assert (await town.alarm(DEVICE))["state"] == "open"  # a person closes it: priority 1
+
+
+async def test_a_take_over_wakes_nobody_nor_does_a_shard_that_was_never_worked(town: World, receiver: Receiver) -> None:
+    await heard(town, 14)
+    await look(town)
+    assert told(receiver) == []
+
+
+async def test_deaf_again_before_it_was_over_it_is_one_blindness(town: World, receiver: Receiver) -> None:
+    await heard(town, 20)
+    await look(town)
+    await heard(town, 0)
+    await look(town)
+    town.clock.move(9)
+    await heard(town, 6)
+    await look(town)
+    town.clock.move(9)
+    await heard(town, 0)
+    await look(town)
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+
+
+async def test_it_keeps_no_alarm_unroutable_and_the_service_ready(town: World) -> None:
+    await heard(town, 20)
+    await look(town)
+    await town.parts.gauges.run_once()
+    assert await town.parts.gauges.check() is None
+
+
+async def test_what_people_wait_for_goes_on_meanwhile(town: World, receiver: Receiver) -> None:
+    """Escalation never pauses."""
+    await town.register("TC-000123")
+    await heard(town, 20)
+    await look(town)
+    press = await town.press()
+    await town.after(61)
+    types = [each.notification["type"] for each in receiver.attempts(press.device_id)]
+    assert types[:2] == ["alarm.raised", "alarm.escalated"]
+
+
+@pytest.fixture
+async def fragile(own_database: Database, receiver: Receiver, tmp_path: Path) -> World:
+    async with make_world(own_database, tmp_path) as world:
+        await open_hubs(world, receiver)
+        yield world
+
+
+async def test_with_the_database_away_every_hub_is_told_from_memory_and_the_alarm_is_the_same_when_it_is_back(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    seconds = [0.0]
+    memory = fragile.parts.watch.memory
+    memory.monotonic = lambda: seconds[0]
+    await heard(fragile, 0)
+    await look(fragile)
+    receiver.break_down("forth-arc")
+    await asyncio.to_thread(own_postgres.kill)
+    await fragile.parts.watch.run_once()
+    seconds[0] = 14.0
+    await fragile.parts.watch.run_once()
+    assert told(receiver) == []
+    seconds[0] = 15.0
+    await fragile.parts.watch.run_once()
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+
+    seconds[0] = 74.0
+    await fragile.parts.watch.run_once()
+    assert len(told(receiver)) == len(HUBS)
+    receiver.mend("forth-arc")
+    seconds[0] = 75.0
+    await fragile.parts.watch.run_once()  # only who has not taken it
+    assert told(receiver)[len(HUBS) - 1 :] == [("forth-arc", "alarm.raised"), ("unnamed-arc", "alarm.raised")]
+
+    await asyncio.to_thread(own_postgres.start)
+    before = {each.id: each.body for each in receiver.of_alarms()}
+    assert len(before) == 1
+    await heard(fragile, 0)
+    await look(fragile)
+    alarm = await fragile.alarm(DEVICE)
+    assert alarm["alarm_id"] == receiver.of_alarms()[0].data["alarm_id"]
+    assert {
+        each.id: each.body for each in receiver.of_alarms()
+    } == before  # told again in the ordinary way, it is the same
+    for _ in range(2):
+        fragile.clock.move(10)
+        await heard(fragile, 0)
+        await look(fragile)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
+
+
+async def test_a_database_that_was_away_for_a_moment_is_nobodys_business(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    seconds = [0.0]
+    fragile.parts.watch.memory.monotonic = lambda: seconds[0]
+    await look(fragile)
+    for _ in range(2):
+        await asyncio.to_thread(own_postgres.kill)
+        seconds[0] += 10.0
+        await fragile.parts.watch.run_once()
+        await asyncio.to_thread(own_postgres.start)
+        await look(fragile)
+    assert told(receiver) == []

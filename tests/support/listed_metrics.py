@@ -29,6 +29,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_devices_silent": frozenset({"council"}),
         "telecare_outages_open": frozenset(),
         "telecare_monitoring_blind": frozenset(),
+        "telecare_hearing_lag_seconds": frozenset({"shard"}),
         "telecare_session_gaps": frozenset(),
         "telecare_broker_credentials": frozenset({"kind", "state"}),
         "telecare_rollout_target": frozenset(),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -33,7 +33,6 @@ QUERIES: Final = Queries.beside(__file__)
 
 EVERY_S: Final = 1.0
 _LOOK_FOR_S: Final = 3.0
-_REMEMBER_EVERY: Final = timedelta(seconds=10)
 
 
 @dataclass(slots=True)
@@ -44,7 +43,6 @@ class Watch:
     clock: Clock
     metrics: Metrics
     memory: Memory
-    _remembered_at: datetime | None = field(default=None, init=False)
 
     async def run_once(self) -> int:
         """Look, and tell what is to be told. Returns 0: the next is due in a second."""
@@ -72,9 +70,7 @@ class Watch:
             self._say(said)
         self.memory.has_told = self.memory.blindness = None  # it is in the database now
         self.memory.ears = ears
-        if self._remembered_at is None or now - self._remembered_at >= _REMEMBER_EVERY:
-            self.memory.contacts = await connection.fetch(QUERIES["contacts"])
-            self._remembered_at = now
+        self.memory.contacts = await connection.fetch(QUERIES["contacts"])
 
     async def _decide(self, connection: Connection, ears: Sequence[Ear], now: datetime) -> AlarmEvent | None:
         """What is told with the transaction: that one began, or is over."""

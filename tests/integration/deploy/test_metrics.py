@@ -112,9 +112,10 @@ async def test_every_metric_of_today_says_what_it_measures_and_no_other_is_calle
     installation: Installation,
 ) -> None:
     async def counted() -> Metrics | None:
-        """Once the hub of this installation is among those that are counted, every five seconds."""
+        """Once the hub of this installation is among those that are counted, every five seconds, and ingest has heard."""
         metrics = await installation.metrics()
-        return metrics if metrics.labels("telecare_channel_failing") else None
+        there = all(metrics.labels(name) for name in ("telecare_channel_failing", "telecare_hearing_lag_seconds"))
+        return metrics if there else None
 
     metrics = await until(counted)
     ours = {name: family for name, family in metrics.families.items() if name.startswith("telecare_")}

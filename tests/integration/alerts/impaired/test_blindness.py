@@ -1,6 +1,7 @@
 """Nobody hears the devices: one alarm to every hub, and its end; from memory where the database is what is away."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ async def test_what_people_wait_for_goes_on_meanwhile(town: World, receiver: Rec
 
 
 @pytest.fixture
-async def fragile(own_database: Database, receiver: Receiver, tmp_path: Path) -> World:
+async def fragile(own_database: Database, receiver: Receiver, tmp_path: Path) -> AsyncIterator[World]:
     async with make_world(own_database, tmp_path) as world:
         await open_hubs(world, receiver)
         yield world

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from tests.blackbox.hub import Receiver
-from tests.browser.operators import FLAGS, Screen
+from tests.browser.operators import FLAGS, TIMEOUT_MS, Screen
 from tests.integration.alerts.running import Installation, add_hub, run_alerts
 from tests.support import servers
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy
 
 HERE = Path(__file__).parent
+
+expect.set_options(timeout=TIMEOUT_MS)  # its own five seconds are too few for a page on a busy machine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,7 +15,7 @@ FLAGS: Final = (
     "--disable-background-networking",
     "--autoplay-policy=document-user-activation-required",
 )
-TIMEOUT_MS: Final = 10_000
+TIMEOUT_MS: Final = 30_000  # a guard against hanging, no promise
 
 _SMALL = """() => [...document.querySelectorAll("button, a, input:not([type=hidden]), textarea, select, summary")]
     .filter((each) => each.checkVisibility() && !each.closest(".hidden, .skip"))

@@ -63,6 +63,7 @@ async def test_an_alarm_is_mailed_and_its_hub_still_has_to_be_told(
     assert len(mail.mails) == 1
 
 
+@pytest.mark.alone
 async def test_a_mail_server_that_hangs_delays_no_webhook(world: World, receiver: Receiver, mail: MailServer) -> None:
     channel = receiver.channel("clyde-arc")
     await world.hub("clyde-arc", channel["url"], secret=channel["secret"])

@@ -2,8 +2,10 @@
 
 import contextlib
 import queue
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -24,12 +26,17 @@ class Outsider:
         *,
         v5: bool = True,
         address: str = "",
+        ca: Path | None = None,
+        own: tuple[Path, Path] | None = None,
     ) -> None:
+        """`ca`: over TLS, believing this authority only. `own`: its certificate and key. Raises OSError when TLS fails."""
         protocol = MQTTProtocolVersion.MQTTv5 if v5 else MQTTProtocolVersion.MQTTv311
         name = client_id or username or ""
         self.paho = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=protocol)
         if username is not None:
             self.paho.username_pw_set(username, password)
+        if ca is not None:
+            self.paho.tls_set_context(_context(ca, own))
         self.messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._connacks: queue.Queue[Any] = queue.Queue()
         self._subacks: queue.Queue[Any] = queue.Queue()
@@ -82,6 +89,25 @@ class Outsider:
         while not happened():
             assert time.monotonic() < until, "no answer from the broker"
             time.sleep(0.005)
+
+
+class _Tidy(ssl.SSLSocket):
+    """paho forgets the socket of a handshake that failed."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except ssl.SSLError:
+            self.close()
+            raise
+
+
+def _context(ca: Path, own: tuple[Path, Path] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=str(ca))
+    context.sslsocket_class = _Tidy
+    if own is not None:
+        context.load_cert_chain(*own)
+    return context
 
 
 @contextlib.contextmanager

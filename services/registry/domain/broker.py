@@ -88,7 +88,8 @@ def _acls(kind: Kind, subject: str) -> Iterator[Acl]:
         case "claim":
             yield from _ways(f"{ROOT}/provisioning/{subject}", ("request",), ("response",))
         case "enrolment":
-            yield from _ways(f"{ROOT}/devices/{subject}/+", ("heartbeat", "alarm", "status"), ())
+            # Anybody's receipts below the council: the gate, by which alone they come, lets each ask for its own.
+            yield from _ways(f"{ROOT}/devices/{subject}/+", ("heartbeat", "alarm", "status"), ("receipt",))
         case "hub":
             yield from _ways(f"{ROOT}/hubs/{subject}", ("actions",), ("notifications", "action-results"))
 

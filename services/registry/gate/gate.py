@@ -128,6 +128,7 @@ class Gate:
         passing = Passing(
             council,
             unit,
+            hello.level,
             own=self._units.of((council, unit)),
             councils=self._councils.of(council),
             quiet_s=hello.keep_alive_s * 1.5 or _QUIET_S,

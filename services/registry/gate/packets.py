@@ -1,4 +1,4 @@
-"""As much of MQTT 3.1.1 and 5 as the gate must read: CONNECT, whole, and of a PUBLISH its topic."""
+"""As much of MQTT 3.1.1 and 5 as the gate must read: CONNECT and SUBSCRIBE, whole, and of a PUBLISH its topic."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import Final, Self
 
 CONNECT: Final = 1
 PUBLISH: Final = 3
+SUBSCRIBE: Final = 8
 DISCONNECT: Final = 14
 _WILL, _PASSWORD, _USER = 0x04, 0x40, 0x80
 _LEVELS: Final = (4, 5)
+_NOBODYS: Final = b"telecare/v1/refused"
+"""A filter that the broker lets nobody have: it answers that one with a refusal, in its place in the SUBACK."""
 
 
 class Unreadable(Exception):
@@ -87,6 +90,24 @@ def topic_of(body: bytes) -> str:
     if not text:
         raise Unreadable("a PUBLISH by an alias")
     return text
+
+
+def subscribing(body: bytes, level: int, allowed: str) -> bytes:
+    """The SUBSCRIBE, whole, with a filter that the broker refuses for each but `allowed`. Raises Unreadable.
+
+    A unit that asks for more than it may is answered so, and not cut off: its alarms are to be heard all the same.
+    """
+    try:
+        at = _skip_properties(body, 2, level)
+        out = bytearray(body[:at])
+        while at < len(body):
+            wanted, at = _field(body, at)
+            out += _text(wanted if wanted == allowed.encode() else _NOBODYS)
+            out.append(body[at])
+            at += 1
+    except IndexError:
+        raise Unreadable("a SUBSCRIBE that cannot be read") from None
+    return bytes([SUBSCRIBE << 4 | 0x02]) + _length(len(out)) + bytes(out)
 
 
 def _field(body: bytes, at: int) -> tuple[bytes, int]:

@@ -1,4 +1,4 @@
-"""What a unit says, on its way to the broker: as itself, no faster than it may, its alarms first."""
+"""What a unit says, on its way to the broker: as itself, no faster than it may, its alarms first; it asks for its receipts only."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from contracts.topics import parse_device_topic
+from contracts.topics import ROOT, parse_device_topic
 from services.registry.gate.meter import Lanes
-from services.registry.gate.packets import DISCONNECT, PUBLISH, Unreadable, topic_of
+from services.registry.gate.packets import DISCONNECT, PUBLISH, SUBSCRIBE, Unreadable, subscribing, topic_of
 
 _PACKET_BYTES_MAX: Final = 32 * 1024  # twice what the contract accepts
 _HELD_MAX: Final = 64
@@ -22,10 +22,11 @@ _LOOKED_UP_EVERY_S: Final = 30.0
 
 @dataclass(slots=True)
 class Passing:
-    """Of one connection. `own`, `councils`: the measures. `may_stay` is asked now and then, after something has passed."""
+    """Of one connection. `level`: of MQTT. `own`, `councils`: the measures. `may_stay` is asked now and then, after a packet."""
 
     council: str
     unit: str
+    level: int
     own: Lanes
     councils: Lanes
     quiet_s: float
@@ -57,6 +58,8 @@ class Passing:
                 return
             if kind == DISCONNECT:
                 await self._all_passed()
+            if kind == SUBSCRIBE:
+                raw = subscribing(body, self.level, f"{ROOT}/devices/{self.council}/{self.unit}/receipt")
             units = 1 + len(body) / _BYTES_A_UNIT
             lane = self._lane_of(body) if kind == PUBLISH else None
             if lane in {None, "alarm"}:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.registry.gate.packets import Connect, Unreadable, topic_of
+from services.registry.gate.packets import Connect, Unreadable, subscribing, topic_of
 
 V311 = b"\x00\x04MQTT\x04\xc2\x00\x3c\x00\x05NEW-1\x00\x04user\x00\x04word"
 
@@ -40,9 +40,27 @@ def test_the_last_word_of_a_unit_is_read_too() -> None:
     assert hello(will=will).will_topic == "telecare/v1/devices/fife/NEW-1/status"
 
 
+def test_of_what_a_unit_asks_for_only_its_receipts_are_left_and_all_else_as_it_was() -> None:
+    own = "telecare/v1/devices/fife/NEW-1/receipt"
+    asked = mqtt5.SubscribePacket(
+        7, [mqtt5.TopicFilter("#"), mqtt5.TopicFilter(own, max_qos=mqtt5.QoS.AT_LEAST_ONCE)], subscription_id=3
+    )
+    packet, _ = mqtt5.read(memoryview(subscribing(asked.write()[2:], 5, own)))
+    assert isinstance(packet, mqtt5.SubscribePacket)
+    assert [each.pattern for each in packet.topic_filters] == ["telecare/v1/refused", own]
+    assert (packet.packet_id, packet.subscription_id) == (7, 3)
+    v311 = b"\x00\x07" + b"\x00\x01#\x00" + len(own).to_bytes(2, "big") + own.encode() + b"\x01"
+    assert subscribing(v311, 4, own)[2:] == v311.replace(b"\x00\x01#", b"\x00\x13telecare/v1/refused")
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_are_more_than_unreadable(body: bytes) -> None:
-    for read in (Connect.read, topic_of):
+    for read in (
+        Connect.read,
+        topic_of,
+        lambda body: subscribing(body, 5, "x"),
+        lambda body: subscribing(body, 4, "x"),
+    ):
         with contextlib.suppress(Unreadable):
             read(body)
     with pytest.raises(Unreadable):

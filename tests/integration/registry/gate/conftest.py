@@ -1,13 +1,16 @@
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from services.chassis.run import running
+from services.chassis.run import Build, running
+from services.ingest.service import build as build_ingest
 from services.registry.service import build
 from tests.integration.registry.broker.conftest import server  # noqa: F401 - a fixture
 from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
 from tests.integration.registry.identity.town import opened, settings_for
+from tests.support.certificates import self_signed
 from tests.support.servers import Broker, Database, free_port
 from tests.support.stack import RealBroker
 
@@ -15,10 +18,45 @@ from tests.support.stack import RealBroker
 @pytest.fixture
 async def gated(database: Database, server: RealBroker, tmp_path: Path) -> AsyncIterator[tuple[Secured, int]]:  # noqa: F811
     """A secured broker, and the port of the gate in front of it."""
+    async with _gated(database, server, tmp_path) as gated:
+        yield gated
+
+
+@pytest.fixture
+async def gated_and_heard(database: Database, server: RealBroker, tmp_path: Path) -> AsyncIterator[tuple[Secured, int]]:  # noqa: F811
+    """The same, with ingest, which answers an alarm."""
+    async with _gated(database, server, tmp_path, build_ingest) as gated:
+        yield gated
+
+
+@pytest.fixture
+async def gated_by_tls(
+    database: Database,
+    server: RealBroker,  # noqa: F811
+    tmp_path: Path,
+) -> AsyncIterator[tuple[Secured, int, Path]]:
+    """The same with TLS, on every address of this machine's loopback; and the certificate to be trusted."""
+    certificate, _ = self_signed(tmp_path)
+    tls = {"gate_cert": certificate, "gate_key": tmp_path / "server.key"}
+    async with _gated(database, server, tmp_path, **tls) as (secured, port):
+        yield secured, port, certificate
+
+
+@contextlib.asynccontextmanager
+async def _gated(
+    database: Database,
+    server: RealBroker,  # noqa: F811
+    home: Path,
+    *others: Build,
+    **tls: Path,
+) -> AsyncIterator[tuple[Secured, int]]:
     service, admin, port = url_of(SERVICE, server.port), url_of(ADMIN, server.port), free_port()
-    settings = settings_for(database.url, service, tmp_path, admin).model_copy(
-        update={"gate_listen": f"127.0.0.1:{port}"}
+    settings = settings_for(database.url, service, home, admin).model_copy(
+        update={"gate_listen": f"127.0.0.1:{port}", **tls}
     )
-    async with opened(database, service, server.port) as town, running(settings, [build], clock=town.clock) as process:
+    async with (
+        opened(database, service, server.port) as town,
+        running(settings, [build, *others], clock=town.clock) as process,
+    ):
         await town.ready(process)
         yield Secured(town, server, Broker(server), settings, process.url), port

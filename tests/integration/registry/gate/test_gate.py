@@ -2,9 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 import socket
+import ssl
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import mqtt5
 import pytest
@@ -16,6 +20,7 @@ from services.registry.gate import passing
 from services.registry.gate.enrolment import create_enrolment, revoke_enrolment
 from tests.integration.registry.broker.secured import Secured
 from tests.integration.registry.identity.town import SECRET_KEY
+from tests.support.certificates import Authority
 from tests.support.outsider import Outsider, outsider
 
 pytestmark = pytest.mark.real_stack
@@ -92,16 +97,88 @@ async def test_a_unit_that_borrows_a_devices_name_ends_no_session_and_is_not_hea
         assert device.is_connected
 
 
-async def test_a_unit_hears_nobody(gated: Gated) -> None:
+@pytest.mark.parametrize("v5", [True, False])
+async def test_a_unit_hears_nothing_but_its_own_receipts(gated: Gated, *, v5: bool) -> None:
+    """Whatever else it asks for is refused, in its place; its session goes on."""
     secured, port = gated
     password = await enrol(secured)
+    patterns = (
+        "#",
+        f"{GLASGOW}/#",
+        f"{GLASGOW}/+/receipt",
+        f"{GLASGOW}/NEW-2/receipt",
+        f"{ROOT}/devices/fife/NEW-1/receipt",
+        f"{GLASGOW}/NEW-1/command",
+        f"{GLASGOW}/NEW-1/+",
+        f"{GLASGOW}/NEW-1/alarm",
+        f"{ROOT}/devices/+/+/alarm",
+        "$SYS/#",
+        *((f"$share/thieves/{GLASGOW}/NEW-1/receipt",) if v5 else ()),
+    )
 
-    def listen() -> None:
-        with outsider(port, USER, password, "NEW-1") as unit:
-            for pattern in ("#", f"{GLASGOW}/#", f"{GLASGOW}/+/receipt", f"{ROOT}/devices/+/+/alarm", "$SYS/#"):
-                assert not unit.may_subscribe(pattern)
+    def listen(us: Outsider) -> None:
+        with (
+            outsider(port, USER, password, "NEW-1", v5=v5) as unit,
+            outsider(port, USER, password, "NEW-2", v5=v5) as other,
+        ):
+            for pattern in patterns:
+                assert not unit.may_subscribe(pattern), pattern
+            assert other.may_subscribe(f"{GLASGOW}/NEW-2/receipt")
+            us.publish(f"{GLASGOW}/NEW-2/receipt", b"for the other")
+            assert other.heard() == (f"{GLASGOW}/NEW-2/receipt", b"for the other")
+            assert unit.may_subscribe(f"{GLASGOW}/NEW-1/receipt")
+            us.publish(f"{GLASGOW}/NEW-1/receipt", b"its own")
+            assert unit.heard() == (f"{GLASGOW}/NEW-1/receipt", b"its own")
+            assert unit.is_connected
 
-    await asyncio.to_thread(listen)
+    with secured.service() as us:
+        await asyncio.to_thread(listen, us)
+
+
+@pytest.mark.parametrize("v5", [True, False])
+async def test_a_unit_that_nobody_registered_is_told_that_its_alarm_was_stored(
+    gated_and_heard: Gated, *, v5: bool
+) -> None:
+    """It would say it again for ever otherwise. Asked for at once with what it may not hear, as boxes do."""
+    secured, port = gated_and_heard
+    password = await enrol(secured)
+    alarm = {"boot_id": "b-1", "seq": 7, "sent_at": datetime.now(UTC).isoformat(), "kind": "fall"}
+
+    def cry() -> dict[str, Any]:
+        with outsider(port, USER, password, "NEW-1", v5=v5) as unit:
+            unit.paho.subscribe([(f"{GLASGOW}/NEW-1/command", 1), (f"{GLASGOW}/NEW-1/receipt", 1)])
+            unit.publish(f"{GLASGOW}/NEW-1/alarm", json.dumps(alarm).encode())
+            said = unit.heard(20)
+        assert said is not None
+        assert said[0] == f"{GLASGOW}/NEW-1/receipt"
+        receipt: dict[str, Any] = json.loads(said[1])
+        return receipt
+
+    receipt = await asyncio.to_thread(cry)
+    assert (receipt["boot_id"], receipt["seq"], receipt["state"]) == ("b-1", 7, "stored")
+
+
+async def test_over_tls_a_unit_is_heard_and_one_that_trusts_another_authority_says_nothing(
+    gated_by_tls: tuple[Secured, int, Path], tmp_path: Path
+) -> None:
+    secured, port, certificate = gated_by_tls
+    password = await enrol(secured)
+    stranger = Authority(tmp_path, "stranger").certificate
+
+    def speak() -> None:
+        with pytest.raises(ssl.SSLCertVerificationError):
+            Outsider(port, USER, password, "NEW-1", ca=stranger)
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+            plain.sendall(mqtt5.ConnectPacket("NEW-1", username=USER, password=password.encode()).write())
+            assert plain.recv(1) in {b"", b"\x15"}, "whoever speaks no TLS is sent away, at most with its alert"
+        with outsider(port, USER, password, "NEW-1", ca=certificate) as unit:
+            assert unit.let_in
+            unit.publish(f"{GLASGOW}/NEW-1/alarm")
+
+    with secured.service() as us:
+        assert us.may_subscribe(f"{ROOT}/devices/+/+/alarm")
+        await asyncio.to_thread(speak)
+        assert us.heard() == (f"{GLASGOW}/NEW-1/alarm", b"x")
 
 
 async def test_a_unit_that_floods_is_slowed_down_and_loses_nothing(gated: Gated) -> None:

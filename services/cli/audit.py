@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -35,15 +33,10 @@ def export(
     out: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
 ) -> None:
     """The audit log as CSV, newest first. The export itself is a row of it."""
-    from services.cli.registry.terminal import ask
+    from services.cli.registry.terminal import download
 
-    query = {"from": _time(since), "to": _time(until), "who": who, "subject": subject, "format": "csv"}
-
-    async def work(api: Any) -> int:
-        with nullcontext(sys.stdout.buffer) if out is None else out.open("wb") as file:
-            return int(await api.download("/api/v1/audit", file, **query))
-
-    written = ask(work)
+    sought = {"from": _time(since), "to": _time(until), "who": who, "subject": subject, "format": "csv"}
+    written = download("/api/v1/audit", out, **sought)
     if out is not None:
         typer.echo(f"{out}: {written:,} bytes", err=True)
 

@@ -83,7 +83,7 @@ async def build(runtime: Runtime) -> Service:
             *field.routers,
             *rollout.routers,
             audit_http.routes(AuditReader(pool), access),
-            erasure_http.routes(ErasureStore(pool), devices, access, clock),
+            erasure_http.routes(ErasureStore(pool, vault), devices, access, clock),
         ],
         loops=[
             *rollout.loops,

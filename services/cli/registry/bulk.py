@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.registry.terminal import ask
+from services.cli.registry.terminal import ask, download
 
 if TYPE_CHECKING:
     from services.cli.api import Api
@@ -66,17 +65,7 @@ def export_devices(
 ) -> None:
     """The devices as a CSV file that a spreadsheet opens, and that can be imported again."""
     sought = {"council": council, "stage": stage, "q": q}
-    if file is None:
-        ask(lambda api: api.download("/api/v1/devices/export", sys.stdout.buffer, **sought))
-        return
-    part = file.with_name(f"{file.name}.part")  # whoever finds the file finds all of it
-    try:
-        with part.open("wb") as body:
-            ask(lambda api: api.download("/api/v1/devices/export", body, **sought))
-        part.replace(file)
-    finally:
-        with suppress(FileNotFoundError):
-            part.unlink()
+    download("/api/v1/devices/export", file, **sought)
 
 
 def _show_errors(errors: Sequence[dict[str, Any]], total: int) -> None:

@@ -8,13 +8,17 @@ import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from services.chassis.settings import SettingsError
 
 if TYPE_CHECKING:
     from services.cli.api import Api
@@ -36,6 +40,23 @@ def ask(work: Callable[[Api], Awaitable[Any]]) -> Any:
     except ApiError as error:
         typer.echo(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+def download(path: str, file: Path | None, **query: str | int | None) -> int:
+    """What is answered, into `file` or else onto standard output; how many bytes. Whoever finds the file finds all of it."""
+    if file is None:
+        return int(ask(lambda api: api.download(path, sys.stdout.buffer, **query)))
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("wb") as body:
+            written = int(ask(lambda api: api.download(path, body, **query)))
+        part.replace(file)
+    except OSError as error:
+        raise SettingsError(f"{file} can't be written: {error.strerror}") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return written
 
 
 def read(prompt: str, *, hidden: bool = False) -> str:

@@ -5,8 +5,15 @@ insert into registry.erasure (erasure_id, device_id, what, reason, asked_by, ask
 -- The register's own values. No line of history: the erasure is one itself.
 update registry.device set
     installation_ref = case when 'installation_ref' = any ($2::text[]) then null else installation_ref end,
-    notes = case when 'notes' = any ($2::text[]) then null else notes end
+    notes = case when 'notes' = any ($2::text[]) then null else notes end,
+    override_reason = case when 'notes' = any ($2::text[]) and override_reason is not null then '(erased)' else override_reason end
 where device_id = $1;
+
+-- name: erase_answers
+-- What was answered of this device under a key. The key stays: the same request again is not done again, and so does not write back
+-- what is erased.
+update registry.idempotency_key set answer = $3
+where answered_at is not null and $2::text[] && array['installation_ref', 'notes'] and (device_ids is null or $1 = any (device_ids));
 
 -- name: erase_history
 select registry.erase_history($1);

@@ -12,6 +12,8 @@ from typing import Final, Literal, TypeAlias
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Pool, Queries
 from services.chassis.postgres.borrow import borrow
+from services.chassis.secrets import Vault
+from services.registry.idempotency import ERASED_ANSWER
 
 _QUERIES = Queries.beside(__file__)
 
@@ -42,8 +44,9 @@ class Erasure:
 
 
 class ErasureStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, vault: Vault) -> None:
         self._pool = pool
+        self._vault = vault
 
     async def ask(self, device_id: str, what: Sequence[What], reason: str, *, actor: str, now: datetime) -> uuid.UUID:
         """Erase the register's, and tell ingest and alerts: all of it, or nothing. The device exists."""
@@ -53,6 +56,7 @@ class ErasureStore:
             await connection.execute(_QUERIES["insert_erasure"], erasure_id, device_id, what, reason, actor, now)
             await connection.execute(_QUERIES["erase_device"], device_id, what)
             await connection.execute(_QUERIES["erase_history"], erasure_id)
+            await connection.execute(_QUERIES["erase_answers"], device_id, what, self._vault.encrypt(ERASED_ANSWER))
             await append(connection, [LogEntry(stream, device_id, _URGENCY, body) for stream in STREAMS], now)
         return erasure_id
 

@@ -107,7 +107,7 @@ class Idempotency:
             if problem.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or problem.status_code in _NOT_KEPT:
                 await self.keys.release(caller, key)
             else:
-                await self._keep(caller, key, problem.response())
+                await self._keep(caller, key, problem.response(), request)
             raise
         except RequestValidationError:
             await self.keys.release(caller, key)
@@ -119,19 +119,35 @@ class Idempotency:
                 await self.keys.release(caller, key)
             raise
         if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR and response.status_code not in _NOT_KEPT:
-            await self._keep(caller, key, response)
+            await self._keep(caller, key, response, request)
         else:
             await self.keys.release(caller, key)
         return response
 
-    async def _keep(self, caller: bytes, key: str, response: Response) -> None:
+    async def _keep(self, caller: bytes, key: str, response: Response, request: Request) -> None:
         body = getattr(response, "body", None)
         is_page = response.headers.get("content-type", "").startswith("text/html")
         if body is None or is_page or len(body) > _ANSWER_BYTES_MAX:  # none: a stream
             await self.keys.release(caller, key)
             return
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-        await self.keys.keep(caller, key, Answer(response.status_code, headers, _without_claim(bytes(body))))
+        answer = Answer(response.status_code, headers, _without_claim(bytes(body)))
+        await self.keys.keep(caller, key, answer, sorted(_devices_of(request, answer.body)))
+
+
+def _devices_of(request: Request, body: bytes) -> set[str]:
+    """Whom an answer is about: the device of the path, and whichever the answer names."""
+    found = {str(request.path_params["device_id"])} if "device_id" in request.path_params else set()
+    with contextlib.suppress(ValueError):
+        waiting = [json.loads(body)]
+        while waiting:
+            some = waiting.pop()
+            if isinstance(some, dict):
+                found |= {some["device_id"]} if isinstance(some.get("device_id"), str) else set()
+                waiting += some.values()
+            elif isinstance(some, list):
+                waiting += some
+    return found
 
 
 def _without_claim(body: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -17,6 +17,11 @@ _QUERIES = Queries.beside(__file__)
 KEPT: Final = timedelta(days=7)
 ABANDONED_AFTER: Final = timedelta(minutes=1)
 """Longer than any request takes: whoever was answering it is gone."""
+
+ERASED_ANSWER: Final = (
+    b'{"detail": "It was done, or refused, as before; what was answered is erased. Ask for the device as it is now."}'
+)
+"""In the place of an answer that was about a person. Its status stays: whoever repeats the request is not to do it again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,18 @@ class KeyStore:
                 return Reserved() if taken else BeingAnswered()
         return Answer(row["status"], row["headers"], self.vault.decrypt(row["answer"]))
 
-    async def keep(self, caller: bytes, key: str, answer: Answer) -> None:
-        """What the same request is answered from now on."""
-        sealed = self.vault.encrypt(answer.body)
-        async with borrow(self.pool) as connection:
+    async def keep(self, caller: bytes, key: str, answer: Answer, devices: Sequence[str] = ()) -> None:
+        """What the same request is answered from now on. `devices`: whom it is about, for an erasure of theirs.
+
+        An erasure that was asked for meanwhile has not seen this answer, so it is not kept as it is. One that is being asked for
+        holds the device's row, and is waited for.
+        """
+        sealed, erased = self.vault.encrypt(answer.body), self.vault.encrypt(ERASED_ANSWER)
+        headers = dict(answer.headers)
+        async with borrow(self.pool) as connection, connection.transaction():
+            await connection.execute(_QUERIES["hold_devices"], devices)
             await connection.execute(
-                _QUERIES["answer"], caller, key, self.clock.now(), answer.status, dict(answer.headers), sealed
+                _QUERIES["answer"], caller, key, self.clock.now(), answer.status, headers, sealed, devices, erased
             )
 
     async def release(self, caller: bytes, key: str) -> None:

@@ -7,7 +7,12 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.chassis.clock import DatabaseClock
+from services.chassis.postgres import open_pool
 from services.chassis.postgres.pool import connect
+from services.chassis.secrets import Vault
+from services.registry.idempotency import ERASED_ANSWER, KeyStore
+from services.registry.idempotency.store import Answer
 from tests.integration.authorisation.world import make_world
 from tests.integration.forgetting.conftest import SAID, Home
 
@@ -42,6 +47,73 @@ async def test_what_is_about_a_person_is_nowhere_any_more_and_what_happened_stil
     assert [each["change"] for each in changes] == ["patched", "registered"]
     assert changes[0]["before"] == {"installation_ref": "(erased)"}
     assert await home.value("select location from ingest.alarm_event") == "bathroom"  # a word of the contract's
+
+
+async def once(home: Home, path: str, body: object, key: str) -> tuple[int, str, bool]:
+    """A request under a key: its status, what was answered, and whether it was answered before."""
+    headers = home.ops.headers | {"Idempotency-Key": key}
+    async with home.ops.session.post(home.ops.url + path, json=body, headers=headers) as answer:
+        return answer.status, await answer.text(), answer.headers.get("Idempotent-Replay") == "true"
+
+
+async def test_answers_that_are_kept_for_a_repeat_are_erased_and_the_repeat_still_does_nothing(home: Home) -> None:
+    new = {"device_id": "TC-9", "council_id": "glasgow-city", "serial": "SN-9", "model": "hearth-4g"}
+    new |= {"installation_ref": "GLA-9", "notes": "ring thrice"}
+    other = new | {"device_id": "TC-8", "serial": "SN-8", "installation_ref": "GLA-8"}
+    for body in (new, other):
+        assert (await once(home, "/api/v1/devices", body, str(body["device_id"])))[0] == 201
+    successor = {"device_id": "TC-10", "serial": "SN-10", "model": "hearth-4g"}
+    replaced = await once(home, "/api/v1/devices/TC-8/replace", successor, "replace")
+    assert replaced[0] in {200, 201}, replaced
+    for device_id in ("TC-9", "TC-10"):
+        await home.ops.post(f"/api/v1/devices/{device_id}/erase", EVERYTHING)
+    for path, body, key, word in (
+        ("/api/v1/devices", new, "TC-9", "ring thrice"),
+        ("/api/v1/devices/TC-8/replace", successor, "replace", "GLA-8"),
+    ):
+        status, text, again = await once(home, path, body, key)
+        assert (status in {200, 201}, again, word in text, "erased" in text) == (True, True, False, True)
+    status, text, again = await once(home, "/api/v1/devices", other, "TC-8")
+    assert (status, again, "GLA-8" in text) == (201, True, True), "another home's answer stays"
+    assert "GLA-9" not in await home.everything()
+
+
+async def test_an_answer_that_was_given_while_the_erasure_was_asked_for_is_kept_erased(home: Home) -> None:
+    """It was made before, and would be written after: the erasure never saw it."""
+    caller, digest = b"c" * 32, b"s" * 32
+    pool = await open_pool(home.world.database_of.url, role="telecare_registry", name="test")
+    try:
+        keys = KeyStore(pool, DatabaseClock(), Vault("a passphrase"))
+        await keys.reserve(caller, "k", digest)
+        await home.ops.post("/api/v1/devices/TC-000123/erase", EVERYTHING)
+        await keys.keep(caller, "k", Answer(200, {}, b'{"notes": "ring twice"}'), ["TC-000123"])
+        found = await keys.reserve(caller, "k", digest)
+    finally:
+        await pool.close()
+    assert isinstance(found, Answer)
+    assert (found.status, found.body) == (200, ERASED_ANSWER)
+
+
+async def test_the_reasons_that_people_gave_go_with_the_notes_and_the_rest_of_the_history_stays(home: Home) -> None:
+    said = "Mrs M. is at her sister's in Partick"
+    for path, body in (
+        ("go-live", {"override": True, "reason": said}),
+        ("suspend", {"reason": said}),
+    ):
+        moved = await home.ops.post(f"/api/v1/devices/TC-000123/{path}", body)
+        assert moved.status == 200, moved
+    assert said in await home.everything()
+    await home.ops.post("/api/v1/devices/TC-000123/erase", EVERYTHING | {"what": ["text"]})
+    assert said in await home.everything(), "the box's words were asked for, not the register's"
+    await home.ops.post("/api/v1/devices/TC-000123/erase", EVERYTHING)
+    assert said not in await home.everything()
+    history = (await home.ops.get("/api/v1/devices/TC-000123")).body["history"]
+    assert [(each["change"], each["reason"]) for each in history][:2] == [
+        ("suspended", "(erased)"),
+        ("live", "(erased)"),
+    ]
+    listed = (await home.ops.get("/api/v1/devices?overridden=true")).body["items"]
+    assert [each["device_id"] for each in listed] == ["TC-000123"], "that it went live on a word is no secret"
 
 
 async def test_only_what_was_asked_for_is_erased(home: Home) -> None:

@@ -109,7 +109,7 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
             start(await build(runtime))
         if door := await build_door(runtime, started):
             start(door)
-        rates = Rates(settings.requests_per_s)
+        rates = Rates(settings.requests_per_s, metrics=runtime.metrics)
         audit = await _audit(runtime, started)
         stack.push_async_callback(audit.close)
         app = create_app(title="telecare", services=started, metrics=runtime.metrics, audit=audit, rates=rates)

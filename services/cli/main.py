@@ -17,7 +17,16 @@ from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.audit import audit_app
-from services.cli.registry import broker_app, council_app, device_app, hub_app, model_app, responder_app, token_app
+from services.cli.registry import (
+    broker_app,
+    council_app,
+    device_app,
+    hub_app,
+    model_app,
+    responder_app,
+    rollout_app,
+    token_app,
+)
 from services.cli.trouble import explain
 
 if TYPE_CHECKING:
@@ -38,6 +47,7 @@ app.add_typer(council_app, name="council")
 app.add_typer(responder_app, name="responder")
 app.add_typer(device_app, name="device")
 app.add_typer(model_app, name="model")
+app.add_typer(rollout_app, name="rollout")
 app.add_typer(audit_app, name="audit")
 app.add_typer(broker_app, name="broker")
 

@@ -24,6 +24,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_audit_log_forgotten": frozenset(),
         "telecare_ingest_forgotten": frozenset({"what"}),
         "telecare_alerts_forgotten": frozenset(),
+        "telecare_http_requests_limited": frozenset({"rule"}),
         "telecare_silences_active": frozenset({"council"}),
         "telecare_devices": frozenset({"council", "stage"}),
         "telecare_devices_silent": frozenset({"council"}),

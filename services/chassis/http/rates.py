@@ -16,11 +16,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import structlog
+from prometheus_client import Counter
 
 from services.chassis.http.problems import Problem
 
 if TYPE_CHECKING:
     from fastapi import Request
+    from prometheus_client import CollectorRegistry
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _log = structlog.get_logger(__name__)
@@ -62,9 +64,22 @@ class Measure:
 
 
 class Rates:
-    """Of one process. `per_s` of 0: nobody is limited. Raises Problem 429, with Retry-After."""
+    """Of one process. `per_s` of 0: nobody is limited. Raises Problem 429, with Retry-After, which `metrics` counts."""
 
-    def __init__(self, per_s: float = PER_S, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        per_s: float = PER_S,
+        now_s: Callable[[], float] = time.monotonic,
+        metrics: CollectorRegistry | None = None,
+    ) -> None:
+        self._limited = Counter(
+            "telecare_http_requests_limited",
+            "Requests answered with 429, by what was used up: read, do (of a token or session) or stranger (of an address).",
+            ["rule"],
+            registry=metrics,
+        )
+        for rule in ("read", "do", "stranger"):
+            self._limited.labels(rule)
         self._now_s = now_s
         self._told_at_s = float("-inf")
         self._known: dict[str, Measure] | None = None
@@ -88,6 +103,7 @@ class Rates:
     def _refuse(self, wait_s: float, kind: str) -> None:
         if wait_s == 0:
             return
+        self._limited.labels(kind).inc()
         if self._now_s() - self._told_at_s > _TOLD_EVERY_S:
             self._told_at_s = self._now_s()
             _log.warning("requests_limited", of=kind, hint="TELECARE_REQUESTS_PER_S")

@@ -48,6 +48,43 @@ def route_council(
     typer.echo(f"{council_id} → {' → '.join(hubs)}{f', degraded alarms to {technical_hub}' if technical_hub else ''}")
 
 
+@council_app.command("target")
+def aim_of_council(
+    council_id: str,
+    target: Annotated[str, typer.Argument(help="Live devices; `-` for no target any more.")],
+    *,
+    by: Annotated[str | None, typer.Option(metavar="2026-12-31", help="The day; without it, none.")] = None,
+    source: Annotated[str | None, typer.Option(help="Who says so, and where; without it, nobody is named.")] = None,
+    as_of: Annotated[str | None, typer.Option(metavar="2026-11-01", help="The day on which it was said.")] = None,
+) -> None:
+    """What a council aims at in the rollout. Its other figures stay, and so do their sources."""
+    live = None if target == "-" else _number(target)
+    said = {name: value for name, value in (("source", source), ("as_of", as_of)) if value is not None}
+    path = f"/api/v1/councils/{segment(council_id)}"
+
+    async def work(api: Any) -> Any:
+        council = await api.call("GET", path)
+        sources = {name: each for name, each in council["sources"].items() if name != "target"}
+        if said:
+            sources["target"] = said
+        return await api.call("PUT", path, council | {"target": live, "target_date": by, "sources": sources})
+
+    council = ask(work)
+    day = f" by {council['target_date']}" if council["target_date"] else ""
+    typer.echo(
+        f"{council_id} aims at {council['target']:,} live devices{day}"
+        if live is not None
+        else f"{council_id} has no target"
+    )
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise SettingsError(f"{text!r} is no number of devices: write it like 120, or `-` for no target") from None
+
+
 @policy_app.command("show")
 def show_policy(
     council_id: str, *, history: Annotated[bool, typer.Option(help="Which versions there were, instead.")] = False

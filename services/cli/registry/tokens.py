@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, cast, get_args
@@ -10,7 +9,8 @@ from typing import Annotated, Any, cast, get_args
 import typer
 
 from contracts.access import Role
-from services.chassis.settings import SettingsError, load_settings
+from services.chassis.settings import SettingsError
+from services.cli.registry.in_database import in_database
 from services.cli.registry.terminal import show_table, whoever_is_here
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
@@ -82,24 +82,10 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Its name or its id."
 
 
 def _in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
-    from services.chassis.postgres.migrate import missing
-    from services.chassis.postgres.pool import connect
     from services.registry.tokens import TokenError
 
-    async def run() -> Any:
-        url = load_settings().database_url.get_secret_value()
-        if names := await missing(url):
-            raise SettingsError(
-                f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"
-            )
-        connection = await connect(url, name="token", role="telecare_registry")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
     try:
-        return asyncio.run(run())
+        return in_database(work)
     except TokenError as error:
         typer.echo(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -29,6 +29,15 @@ _KEPT_HEADERS: Final = ("content-type", "location")
 _ANSWER_BYTES_MAX: Final = 64 * 1024
 # These say nothing of the request itself: the same again may be let in, or be less hurried.
 _NOT_KEPT: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
+
+_PARAMETER: Final[Mapping[str, Any]] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Of this request alone, and the same when it is sent again because its answer was lost: then it is not done "
+    "again, and is answered as it was, for a week, with `Idempotent-Replay: true`. Another request under the same key is refused (422).",
+    "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
+}
 
 Caller = Callable[[Request], Awaitable[bytes | None]]
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -67,6 +76,18 @@ class Idempotency:
         once = self
 
         class OnceRoute(base):  # type: ignore[misc, valid-type]  # a class of the caller's
+            def __init__(
+                self,
+                path: str,
+                endpoint: Callable[..., Any],
+                *,
+                methods: Collection[str] | None = None,
+                openapi_extra: dict[str, Any] | None = None,
+                **options: Any,
+            ) -> None:
+                told = _with_header(openapi_extra or {}) if _CHANGING & set(methods or ()) else openapi_extra
+                super().__init__(path, endpoint, methods=methods, openapi_extra=told, **options)
+
             def get_route_handler(self) -> Handle:
                 handle: Handle = super().get_route_handler()
 
@@ -133,6 +154,12 @@ class Idempotency:
         headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
         answer = Answer(response.status_code, headers, _without_claim(bytes(body)))
         await self.keys.keep(caller, key, answer, sorted(_devices_of(request, answer.body)))
+
+
+def _with_header(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """For `/docs`. A router that is mounted makes its routes again, from what they say."""
+    told = [each for each in extra.get("parameters", []) if each["name"] != _PARAMETER["name"]]
+    return {**extra, "parameters": [*told, dict(_PARAMETER)]}
 
 
 def _devices_of(request: Request, body: bytes) -> set[str]:

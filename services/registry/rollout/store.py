@@ -42,12 +42,16 @@ class RolloutStore:
         async with borrow(self._pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             return await _read(connection, now)
 
-    async def growth(self) -> tuple[date, Growth]:
-        """The first week in which a device was live (none was: the present one), and the net increments since."""
-        this_week = week_of(self._clock.now())
-        async with borrow(self._pool) as connection:
-            rows = await connection.fetch(_QUERIES["live_by_week"], this_week)
-        return (rows[0]["week"] if rows else this_week), _growth(rows)
+    async def read_with_growth(self) -> tuple[Rollout, date, Growth]:
+        """The same, the first week in which a device was live (none was: the present one), and the net increments since.
+
+        Of one moment: no week holds a device that the figures beside it do not.
+        """
+        now = self._clock.now()
+        async with borrow(self._pool) as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            found = await _read(connection, now)
+            rows = await connection.fetch(_QUERIES["live_by_week"], week_of(now))
+        return found, rows[0]["week"] if rows else week_of(now), _growth(rows)
 
     async def first_week(self) -> date | None:
         """The first that has any history; None: there is none."""

@@ -63,7 +63,7 @@ async def test_whoever_asked_for_no_page_begins_where_their_work_is(
     try:
         async with running(settings, builds) as process, aiohttp.ClientSession() as http:
             installation = Installation(process, connection, Api(http, process.url, OPS))
-            for role, home in (("engineer", "/engineer/"), ("ops", "/console/"), ("viewer", "/console/")):
+            for role, home in (("engineer", "/engineer/"), ("ops", "/console/"), ("viewer", "/rollout/")):
                 token = (await installation.token(role)).token
                 page = await (await http.get(f"{process.url}/sign-in", headers=PAGE)).text()
                 asked = page.partition('name="next" value="')[2].partition('"')[0]

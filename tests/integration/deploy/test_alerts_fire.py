@@ -20,6 +20,7 @@ UNROUTABLE = "TelecareAlarmsUnroutable"
 BLIND = "TelecareMonitoringBlind"
 AUDIT = "TelecareAuditViolation"
 CHANNEL = "TelecareChannelFailing"
+AUDIT_LOG = "TelecareAuditLogWaiting"
 SEEN_WITHIN_S = 30.0  # a second or two, but for a machine that is busy starting the service
 
 
@@ -35,7 +36,7 @@ def in_state(prometheus: Prometheus, name: str, *states: str) -> Callable[[], Aw
 
 
 async def test_all_are_loaded_and_none_fires_while_all_is_well(watching: Prometheus) -> None:
-    assert (await watching.rules()).keys() == {UNACKNOWLEDGED, UNROUTABLE, BLIND, AUDIT, CHANNEL}
+    assert (await watching.rules()).keys() == {UNACKNOWLEDGED, UNROUTABLE, BLIND, AUDIT, CHANNEL, AUDIT_LOG}
 
     async def quiet() -> bool:
         rules = (await watching.rules()).values()

@@ -146,3 +146,24 @@ async def test_a_claim_is_not_told_twice_by_a_replay(registry: Registry) -> None
     assert "claim the device again" in again.body["claim_problem"]
     anew = await send(registry.ops, f"{DEVICES}/TC-1/claim", key="another-key")
     assert anew.body["claim"]["code"] not in {None, first.body["claim"]["code"]}
+
+
+async def test_the_documents_tell_of_the_key_where_it_is_heeded_and_nowhere_else(registry: Registry) -> None:
+    document = (await registry.ops.get("/openapi.json")).body
+    heeding = {
+        f"{method.upper()} {path}": [each["name"] for each in operation.get("parameters", [])].count("Idempotency-Key")
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    told = {name for name, times in heeding.items() if times}
+    assert set(heeding.values()) == {0, 1}, "told once"
+    device = f"{DEVICES}/{{device_id}}"
+    assert told >= {
+        f"POST {DEVICES}",
+        f"PATCH {device}",
+        f"POST {device}/claim",
+        f"POST {device}/go-live",
+        f"POST {device}/replace",
+    }
+    assert not any(name.startswith("GET ") for name in told)
+    assert f"POST {device}/erase" not in told

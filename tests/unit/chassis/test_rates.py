@@ -1,9 +1,10 @@
 """A measure fills again by itself, each has their own, and it remembers only so many."""
 
 import pytest
+from prometheus_client import CollectorRegistry
 
-from services.chassis.http import rates
-from services.chassis.http.rates import Measure, network_of
+from services.chassis.http import Problem, rates
+from services.chassis.http.rates import Measure, Rates, network_of
 
 
 class Time:
@@ -41,6 +42,23 @@ def test_however_many_come_only_so_many_are_remembered(monkeypatch: pytest.Monke
     for number in range(10_000):
         measure.take(number)
     assert len(measure) == 100
+
+
+def test_whoever_is_refused_is_counted_by_the_measure_that_was_used_up() -> None:
+    metrics = CollectorRegistry()
+    measures = Rates(1.0, Time(), metrics)
+
+    def limited(rule: str) -> float | None:
+        return metrics.get_sample_value("telecare_http_requests_limited_total", {"rule": rule})
+
+    assert [limited(rule) for rule in ("read", "do", "stranger")] == [0, 0, 0], "there before anybody is"
+    for _ in range(10):
+        measures.stranger("192.0.2.7")
+    for _ in range(3):
+        with pytest.raises(Problem) as refused:
+            measures.stranger("192.0.2.7")
+        assert refused.value.status_code == 429
+    assert [limited(rule) for rule in ("read", "do", "stranger")] == [0, 0, 3]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 
 from contracts.access import Role
+from services.registry.rollout import store
 from tests.integration.registry.rollout.life import count, live, move
 from tests.integration.registry.running import Registry, registry_of
 from tests.support.servers import Database
@@ -85,3 +86,33 @@ async def test_councils_and_weeks_are_files_too(registry: Registry) -> None:
         kind, text = await page(registry, "viewer", format=form)
         assert kind == "text/csv"
         assert column in text.splitlines()[0].split(",")
+
+
+async def test_the_figures_and_the_weeks_are_of_one_moment(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device goes live, and is counted, just between the two readings of one page."""
+    await live(registry, "TC-1")
+    await count(registry)
+    read = store._read
+
+    async def read_and_be_overtaken(*arguments: Any) -> Any:
+        found = await read(*arguments)
+        if not overtaken:
+            overtaken.append(True)
+            await live(registry, "TC-2")
+            await count(registry)
+        return found
+
+    overtaken: list[bool] = []
+    monkeypatch.setattr(store, "_read", read_and_be_overtaken)
+    assert _live_in_both((await page(registry, "viewer"))[1]) == ("1", "1")
+    assert overtaken
+    assert _live_in_both((await page(registry, "viewer", sort="live"))[1]) == ("2", "2")
+
+
+def _live_in_both(text: str) -> tuple[str, str]:
+    """What is live: of the great figure, and of the newest week in the table of weeks."""
+    figure = re.search(r'<strong class="big">([^<]+)</strong>', text)
+    week = re.search(r'<table class="weeks">.*?<td class="number">([^<]+)</td>', text, re.DOTALL)
+    assert figure
+    assert week
+    return figure[1], week[1]

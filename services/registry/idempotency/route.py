@@ -34,8 +34,8 @@ _PARAMETER: Final[Mapping[str, Any]] = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Of this request alone, and the same when it is sent again because its answer was lost: then it is not done "
-    "again, and is answered as it was, for a week, with `Idempotent-Replay: true`. Another request under the same key is refused (422).",
+    "description": "Of this request alone, and the same when it is sent again because its answer was lost: then nothing is done "
+    "again, and the answer is as it was, for a week, with `Idempotent-Replay: true`. With another request a key is refused (422).",
     "schema": {"type": "string", "pattern": f"^{_KEY.pattern}$"},
 }
 

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import aiohttp
 import pytest
 
 from services.chassis.mqtt import MqttUrl
@@ -13,6 +14,7 @@ from services.registry.broker import reconciler
 from services.registry.broker.document import whole_document
 from services.registry.broker.room import PURPOSE
 from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
+from tests.integration.registry.identity.town import OPS
 from tests.support.servers import until
 
 pytestmark = pytest.mark.real_stack
@@ -247,3 +249,30 @@ async def test_a_database_that_knows_none_of_the_brokers_users_removes_none_of_t
     assert "is not kept: 21 of its" in await secured.front_page()
     await secured.meddle(command="deleteClient", username="TC-OTHER-0")
     await secured.unknown("TC-OTHER-20")  # as many as may be withdrawn in a minute
+
+
+async def test_another_serial_shuts_out_the_unit_that_had_the_earlier_one(secured: Secured) -> None:
+    """Before go-live: the box on the shelf was another than was written down, or another one is taken instead."""
+    password = await secured.provisioned("TC-1")
+    with secured.outside("TC-1", password) as earlier:
+        await _patch(secured, {"notes": "on the top shelf"})
+        await secured.told()
+        assert earlier.is_connected, "any other change shuts nobody out"
+        await _patch(secured, {"serial": "SN-NEW"})
+        await asyncio.to_thread(earlier.ended)
+    await secured.told()
+    assert not await secured.lets_in("TC-1", password)
+    async with secured.town.unit(await secured.claim("TC-1"), "SN-NEW") as unit:
+        answer = await unit.exchange()
+    assert answer["result"] == "accepted", answer
+    assert await secured.lets_in("TC-1", answer["password"])
+    assert not await secured.lets_in("TC-1", password)
+
+
+async def _patch(secured: Secured, changes: dict[str, str]) -> None:
+    headers = {"Authorization": f"Bearer {OPS}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.patch(f"{secured.url}/api/v1/devices/TC-1", json=changes) as answer,
+    ):
+        assert answer.status == 200, await answer.text()

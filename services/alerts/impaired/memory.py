@@ -39,12 +39,14 @@ AGAIN_AFTER_S: Final = 60.0
 
 @dataclass(slots=True)
 class Memory:
-    """`ears` and `contacts` as the database last had them. `has_told`: what hubs know and the database does not yet."""
+    """`ears`, `contacts` and `open` as the database last had them. `has_told`: what hubs know and the database does not yet."""
 
     ways: Mapping[DeliveryKind, Channel]
     monotonic: Callable[[], float] = time.monotonic
     ears: Sequence[Ear] = ()
     contacts: Sequence[Record] = ()
+    open: AlarmEvent | None = None
+    """What told of the blindness that lasts. Hubs are told of that again, not of a second under ids that no database ever learns."""
     has_told: AlarmEvent | None = None
     blindness: Blindness | None = None  # of which that is
     _away_since: float | None = field(default=None, init=False)  # monotonic
@@ -72,12 +74,16 @@ class Memory:
         await self._tell(now)
 
     async def _tell(self, now: datetime) -> None:
-        if self.has_told is None:
+        if self.open is not None:
+            event = self.open
+        elif self.has_told is not None:
+            event = self.has_told
+        else:
             since = min([self._away_at or now, *(ear.heard_until for ear in self.ears)])
             self.blindness = Blindness(tuple(ear.shard for ear in self.ears) or ("database",), since)
-            self.has_told = blindness_event(self.blindness, "activated", now)
+            event = self.has_told = blindness_event(self.blindness, "activated", now)
             _log.critical("monitoring_blind_told_from_memory", hubs=len({each["hub_id"] for each in self.contacts}))
-        told = _notification(self.has_told)
+        told = _notification(event)
         left = [each for each in self.contacts if each["hub_id"] not in self._taken]
         await asyncio.gather(*(self._send(each, told, now) for each in left))
 

@@ -16,6 +16,10 @@ on conflict do nothing returning true;
 -- name: open_blindness
 select blindness_id, shards, began_at, heard_since from alerts.blindness where ended_at is null for update;
 
+-- name: told
+-- The one that lasts, as it was told.
+select shards, began_at, told_at from alerts.blindness where ended_at is null;
+
 -- name: hears_again
 update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_id = $1;
 

@@ -70,6 +70,10 @@ class Watch:
             self._say(said)
         self.memory.has_told = self.memory.blindness = None  # it is in the database now
         self.memory.ears = ears
+        row = await connection.fetchrow(QUERIES["told"])
+        self.memory.open = row and blindness_event(
+            Blindness(tuple(row["shards"]), row["began_at"]), "activated", row["told_at"]
+        )
         self.memory.contacts = await connection.fetch(QUERIES["contacts"])
 
     async def _decide(self, connection: Connection, ears: Sequence[Ear], now: datetime) -> AlarmEvent | None:
@@ -90,13 +94,14 @@ class Watch:
 
     async def _begin(self, connection: Connection, ears: Sequence[Ear], now: datetime) -> AlarmEvent | None:
         """What hubs were told from memory is written down now, whoever hears again by now: somebody will ask about it."""
-        told, blindness = self.memory.has_told, self.memory.blindness or to_be_told(ears, now)
+        blindness = self.memory.blindness or to_be_told(ears, now)
         if blindness is None:
             return None
-        began = (blindness.blindness_id, list(blindness.shards), blindness.began_at, now)
+        told = self.memory.has_told or blindness_event(blindness, "activated", now)
+        began = (blindness.blindness_id, list(blindness.shards), blindness.began_at, told.received_at)
         if not await connection.fetchval(QUERIES["begin"], *began):
             return None
-        return await _tell(connection, told or blindness_event(blindness, "activated", now), now)
+        return await _tell(connection, told, now)
 
     def _say(self, event: AlarmEvent) -> None:
         if event.status == "activated":

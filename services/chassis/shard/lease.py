@@ -3,7 +3,7 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from services.chassis.postgres import Pool, Queries
@@ -30,6 +30,8 @@ class Lease:
     holder: str
     generation: int
     session_at: datetime | None
+    _database_at: datetime  # when it last answered, by its own clock
+    _answered_at: float  # monotonic; when we had that answer
     _lapses_at: float  # monotonic; never later than by the database's clock, for it counts from before we asked
 
     @classmethod
@@ -39,7 +41,12 @@ class Lease:
         row = await _ask(pool, QUERIES["acquire_lease"], shard, holder, LEASE_S)
         if row is None:
             return None
-        return cls(pool, shard, holder, row["generation"], row["session_at"], asked_at + LEASE_S)
+        return cls(
+            *(pool, shard, holder, row["generation"], row["session_at"]),
+            _database_at=row["at"],
+            _answered_at=time.monotonic(),
+            _lapses_at=asked_at + LEASE_S,
+        )
 
     @property
     def remaining_s(self) -> float:
@@ -54,14 +61,17 @@ class Lease:
     async def renew(self, *, heard: bool = False, deaf_because: str = "") -> bool:
         """Renew it, for its session is up; False: another has it.
 
-        `heard`: all that the broker had until now is stored. If that was not so for a while, that is over, and written down with
-        its reason.
+        `heard`: all that the broker had until now is stored, and it is heard up to now, however long the answer takes. If that
+        was not so for a while, that is over, and written down with its reason.
         """
         asked_at = time.monotonic()
-        row = await _ask(self.pool, QUERIES["renew_lease"], *self._key, heard, LAPSE_S, deaf_because)
+        # The database's clock, never ahead of it: its answer was older than that when we had it.
+        asked = self._database_at + timedelta(seconds=asked_at - self._answered_at)
+        row = await _ask(self.pool, QUERIES["renew_lease"], *self._key, heard, LAPSE_S, deaf_because, asked)
         if row is None:
             return False
         self.session_at = row["session_at"]
+        self._database_at, self._answered_at = row["at"], time.monotonic()
         self._lapses_at = asked_at + LEASE_S
         return True
 

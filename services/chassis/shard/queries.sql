@@ -13,23 +13,25 @@ set holder = $2, generation = generation + 1, renewed_at = clock_timestamp()
 where shard = $1
     and (holder is null or holder = $2
         or renewed_at not between clock_timestamp() - make_interval(secs => $3) and clock_timestamp() + make_interval(secs => $3))
-returning generation, session_at;
+returning generation, session_at, clock_timestamp() as at;
 
 -- name: renew_lease
--- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so. `$4`: all that the broker
--- had for the shard is stored, so it is heard up to now. Whatever kept it from that for longer than $5 (broker, session, database,
--- process away; a backlog), the lapse is written down by the very statement that ends it: nobody who crashes can forget it.
+-- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so. `$4`: when we asked, all
+-- that the broker had for the shard was stored, so it is heard up to then ($7, not now: a database that stood still, or a lock, may
+-- have kept this waiting, and of what came meanwhile we know nothing). Whatever kept it from that for longer than $5 (broker, session,
+-- database, process away; a backlog), the lapse is written down by the very statement that ends it: nobody who crashes can forget it.
 with ours as (
-    select shard, heard_until from chassis.shard where shard = $1 and holder = $2 and generation = $3 for update
+    select shard, heard_until, least($7::timestamptz, clock_timestamp()) as asked_at
+    from chassis.shard where shard = $1 and holder = $2 and generation = $3 for update
 ), lapse as (
     insert into chassis.hearing_lapse (shard, started_at, ended_at, reason)
-    select shard, heard_until, clock_timestamp(), $6 from ours
-    where $4 and heard_until < clock_timestamp() - make_interval(secs => $5)
+    select shard, heard_until, asked_at, $6 from ours
+    where $4 and heard_until < asked_at - make_interval(secs => $5)
 )
 update chassis.shard s
-set renewed_at = clock_timestamp(), session_at = clock_timestamp(), heard_until = case when $4 then clock_timestamp() else s.heard_until end
+set renewed_at = clock_timestamp(), session_at = clock_timestamp(), heard_until = case when $4 then ours.asked_at else s.heard_until end
 from ours where s.shard = ours.shard
-returning s.session_at;
+returning s.session_at, clock_timestamp() as at;
 
 -- name: holds_lease
 -- Asks without renewing, before anything is done with a new connection.

@@ -326,6 +326,25 @@ async def test_a_take_over_within_seconds_is_no_lapse(database: Database, broker
     assert await observer.fetch(LAPSES) == []
 
 
+async def test_a_renewal_that_had_to_wait_hears_up_to_when_it_was_asked_for(observer: Observer, pool: Pool) -> None:
+    """What stood still meanwhile (a database, a lock) kept messages from us of which the renewal knows nothing."""
+    lease = await Lease.acquire(pool, "alarms", "ours")
+    assert lease is not None
+    waiting = (
+        "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%hearing_lapse%')"
+    )
+    async with observer.transaction():
+        await observer.execute("select from chassis.shard where shard = 'alarms' for update")
+        renewal = asyncio.create_task(lease.renew(heard=True))
+        await until(lambda: observer.fetchval(waiting), what="the renewal to wait")
+        later = await observer.fetchval("select clock_timestamp()")
+    assert await renewal
+    heard_until = await observer.fetchval("select heard_until from chassis.shard where shard = 'alarms'")
+    assert heard_until < later
+    assert await lease.renew(heard=True)
+    assert await observer.fetchval("select heard_until >= $1 from chassis.shard where shard = 'alarms'", later)
+
+
 async def test_what_was_taken_and_is_not_stored_is_not_heard(
     database: Database, broker: Broker, observer: Observer
 ) -> None:

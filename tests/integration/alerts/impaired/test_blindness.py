@@ -162,6 +162,26 @@ async def test_with_the_database_away_every_hub_is_told_from_memory_and_the_alar
     assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
 
 
+async def test_blind_already_when_the_database_goes_away_hubs_are_told_of_the_same_alarm(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    """A second one would have an id that no database ever learns: nobody could acknowledge it."""
+    seconds = [0.0]
+    fragile.parts.watch.memory.monotonic = lambda: seconds[0]
+    await heard(fragile, 20)
+    await look(fragile)
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+    await asyncio.to_thread(own_postgres.kill)
+    await fragile.parts.watch.run_once()
+    seconds[0] = 15.0
+    await fragile.parts.watch.run_once()
+    assert len(told(receiver)) == 2 * len(HUBS)
+    assert len({each.body for each in receiver.of_alarms()}) == 1
+    await asyncio.to_thread(own_postgres.start)
+    alarm = await fragile.alarm(DEVICE)
+    assert alarm["alarm_id"] == receiver.of_alarms()[-1].data["alarm_id"]
+
+
 async def test_a_database_that_was_away_for_a_moment_is_nobodys_business(
     fragile: World, receiver: Receiver, own_postgres: DatabaseServer
 ) -> None:

@@ -46,7 +46,7 @@ class Memory:
     ears: Sequence[Ear] = ()
     contacts: Sequence[Record] = ()
     open: AlarmEvent | None = None
-    """What told of the blindness that lasts. Hubs are told of that again, not of a second under ids that no database ever learns."""
+    """What told of the blindness that lasts. Hubs are told of that again, not of a second whose ids no database ever learns."""
     has_told: AlarmEvent | None = None
     blindness: Blindness | None = None  # of which that is
     _away_since: float | None = field(default=None, init=False)  # monotonic

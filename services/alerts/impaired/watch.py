@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -26,6 +26,9 @@ from services.chassis.clock import Clock
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries, is_transient
 from services.chassis.postgres.borrow import borrow
+
+if TYPE_CHECKING:
+    from asyncpg import Record
 
 _log = structlog.get_logger(__name__)
 
@@ -71,9 +74,7 @@ class Watch:
         self.memory.has_told = self.memory.blindness = None  # it is in the database now
         self.memory.ears = ears
         row = await connection.fetchrow(QUERIES["told"])
-        self.memory.open = row and blindness_event(
-            Blindness(tuple(row["shards"]), row["began_at"]), "activated", row["told_at"]
-        )
+        self.memory.open = None if row is None else _as_told(row)
         self.memory.contacts = await connection.fetch(QUERIES["contacts"])
 
     async def _decide(self, connection: Connection, ears: Sequence[Ear], now: datetime) -> AlarmEvent | None:
@@ -108,6 +109,10 @@ class Watch:
             _log.critical("monitoring_blind", event_id=event.event_id, hint=event.text)
         else:
             _log.info("monitoring_blind_over", event_id=event.event_id)
+
+
+def _as_told(row: Record) -> AlarmEvent:
+    return blindness_event(Blindness(tuple(row["shards"]), row["began_at"]), "activated", row["told_at"])
 
 
 async def _tell(connection: Connection, event: AlarmEvent, now: datetime) -> AlarmEvent:

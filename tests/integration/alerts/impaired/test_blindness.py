@@ -168,9 +168,12 @@ async def test_blind_already_when_the_database_goes_away_hubs_are_told_of_the_sa
     """A second one would have an id that no database ever learns: nobody could acknowledge it."""
     seconds = [0.0]
     fragile.parts.watch.memory.monotonic = lambda: seconds[0]
+    await heard(fragile, 0, "alarms")
     await heard(fragile, 20)
     await look(fragile)
     assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+    fragile.clock.move(2)
+    await fragile.parts.watch.run_once()
     await asyncio.to_thread(own_postgres.kill)
     await fragile.parts.watch.run_once()
     seconds[0] = 15.0

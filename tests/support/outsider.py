@@ -40,11 +40,11 @@ class Outsider:
         self.messages: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._connacks: queue.Queue[Any] = queue.Queue()
         self._subacks: queue.Queue[Any] = queue.Queue()
-        self._pubacks: queue.Queue[Any] = queue.Queue()
+        self._answered: set[int] = set()
         self._ends: queue.Queue[str] = queue.Queue()
         self.paho.on_connect = lambda _c, _u, _f, code, _p: self._connacks.put(code)
         self.paho.on_subscribe = lambda _c, _u, _m, codes, _p: self._subacks.put(codes[0])
-        self.paho.on_publish = lambda _c, _u, _m, code, _p: self._pubacks.put(code)
+        self.paho.on_publish = lambda _c, _u, mid, _code, _p: self._answered.add(mid)
         self.paho.on_message = lambda _c, _u, message: self.messages.put((message.topic, bytes(message.payload)))
         self.paho.on_disconnect = lambda _c, _u, _f, code, _p: self._ends.put(str(code))
         self.paho.reconnect_delay_set(600, 600)  # once it is cut off, it stays away
@@ -58,12 +58,13 @@ class Outsider:
         return not self._subacks.get(timeout=_TIMEOUT_S).is_failure
 
     def publish(self, topic: str, payload: bytes = b"x", *, qos: int = 1, retain: bool = False) -> None:
-        """Returns once it is acknowledged, refused, or the connection has ended for it."""
-        self.paho.publish(topic, payload, qos=qos, retain=retain)
+        """Returns once it is acknowledged, refused, or the connection has ended for it.
+
+        By its own number: paho says of QoS 0 as well that it was published, and that is no answer to this one.
+        """
+        number = self.paho.publish(topic, payload, qos=qos, retain=retain).mid
         if qos:
-            self._wait(lambda: not self._pubacks.empty() or not self._ends.empty())
-            with contextlib.suppress(queue.Empty):
-                self._pubacks.get_nowait()
+            self._wait(lambda: number in self._answered or not self._ends.empty())
 
     def heard(self, timeout_s: float = _TIMEOUT_S) -> tuple[str, bytes] | None:
         try:

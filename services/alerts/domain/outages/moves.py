@@ -1,0 +1,149 @@
+"""What becomes of the open outages, and of the affected devices that none explains: one move at a time, until there is none left.
+
+A device that is affected is a member of one outage or of none: every move takes from one and gives to another. After each, whoever
+makes them counts anew; so nothing here grows with the number of devices.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeAlias
+from uuid import UUID
+
+from contracts.condition import Condition
+from services.alerts.domain.outages.census import Census, Trait
+from services.alerts.domain.outages.find import Finding, Usual, contrast_min, explained_by, find, has_share, suspected
+
+FORMING: Final = timedelta(minutes=30)
+"""As long as an outage is this young it may only be the beginning of a wider one, and becomes that, or part of it.
+
+An older one is something by itself: a cell that has been dead for hours stays its own outage when its operator fails as well.
+"""
+COVERED_MIN: Final = 0.8
+"""Of an outage's members so many must have a trait for it to be that outage's new name, or the one that swallows it."""
+SETTLING: Final = timedelta(seconds=20)
+"""So long a device waits for others to turn up before it is told of by itself."""
+SUSPECTED_FOR: Final = timedelta(seconds=120)
+"""And so long when improbably many with a trait of its own are affected already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """An open outage and who of it is affected still."""
+
+    outage_id: UUID
+    trait: Trait
+    opened_at: datetime
+    members: Census
+
+    def forming(self, now: datetime) -> bool:
+        return now - self.opened_at < FORMING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Of one condition. `loose` are those affected within the window whom no outage explains and who are no flapping ones."""
+
+    condition: Condition
+    population: Census
+    usual: Usual
+    loose: Census
+    outages: Sequence[Open]
+
+    def free(self, but: Open | None = None) -> Census:
+        """The watched devices that are in no outage; those of `but` are taken to be in none."""
+        return self.population.without(each.members for each in self.outages if each is not but)
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """A new outage, of the loose ones with its trait."""
+
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """The loose ones with its trait are part of an outage that was there already."""
+
+    outage_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Rename:
+    """An outage is better explained by another trait: members without that are loose again, loose ones with it are members."""
+
+    outage_id: UUID
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """An outage is part of another: members with that one's trait are its members now, any others are loose; and it is closed."""
+
+    outage_id: UUID
+    into: UUID
+
+
+Move: TypeAlias = Begin | Join | Rename | Merge
+
+
+def next_move(situation: Situation, now: datetime) -> Move | None:
+    """The next move, or None when everything is as it should be."""
+    return (
+        next(_joined(situation), None)
+        or next(_renamed(situation, now), None)
+        or next(_merged(situation, now), None)
+        or _begun(situation)
+    )
+
+
+def suspects(situation: Situation) -> frozenset[Trait]:
+    """Traits of an outage that may be only beginning: whoever has one waits `SUSPECTED_FOR`."""
+    return suspected(situation.condition, situation.loose, situation.free(), situation.usual)
+
+
+def explains(outage: Open, situation: Situation) -> bool:
+    """Whether so many with its trait are affected that one more is no surprise. Once most have returned, it is."""
+    share_of = situation.free(but=outage).of(outage.trait)
+    return has_share(situation.condition, outage.members.of(outage.trait), share_of)
+
+
+def _joined(situation: Situation) -> Iterator[Join]:
+    for each in situation.outages:
+        if situation.loose.of(each.trait) and explains(each, situation):
+            yield Join(each.outage_id)
+
+
+def _renamed(situation: Situation, now: datetime) -> Iterator[Rename]:
+    """Wider while it is forming, or narrower: when most have returned, and those that have not have something else in common."""
+    taken = {each.trait for each in situation.outages}
+    for each in situation.outages:
+        pool = each.members.plus(situation.loose) if each.forming(now) else each.members
+        free = situation.free(but=each)
+        finding = find(situation.condition, pool, free, situation.usual)
+        if finding is None or finding.trait in taken:
+            continue
+        covered = each.members.of(finding.trait) >= COVERED_MIN * each.members.devices
+        gain = finding.log_ratio - explained_by(each.trait, pool, free)
+        if covered and gain >= contrast_min(free):
+            yield Rename(each.outage_id, finding)
+
+
+def _merged(situation: Situation, now: datetime) -> Iterator[Merge]:
+    for small in situation.outages:
+        for wide in situation.outages:
+            if small is wide or not small.forming(now) or small.members.devices > wide.members.devices:
+                continue
+            covered = small.members.of(wide.trait) >= COVERED_MIN * max(small.members.devices, 1)
+            if covered and explains(wide, situation):
+                yield Merge(small.outage_id, wide.outage_id)
+
+
+def _begun(situation: Situation) -> Begin | Join | None:
+    finding = find(situation.condition, situation.loose, situation.free(), situation.usual)
+    if finding is None:
+        return None
+    # A second wave of what was nearly over.
+    of_old = (each for each in situation.outages if each.trait == finding.trait)
+    return next((Join(each.outage_id) for each in of_old), Begin(finding))

@@ -12,6 +12,9 @@ from contracts.vocabulary import Priority, Status, priority_of
 IDENTITY_REUSED: Final = "identity_reused"
 """The mark of an event that bears the identity of another, with other bytes."""
 
+OF_NO_HOME: Final = "of_no_home"
+"""The mark of an event of ours that is of no device: nobody is unprotected by it, and nobody forgot to register it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmEvent:

@@ -9,7 +9,7 @@ from contracts.action import Acknowledge, ActionResult, Close, Received, Release
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
 from contracts.fields import Payload
 from contracts.ids import DEVICE_ID_PATTERN, SLUG_PATTERN
-from contracts.notification import Notification, Probe
+from contracts.notification import Notification, OutageNotification, Probe
 from contracts.provisioning import SERIAL_PATTERN, Credential, ProvisioningRefusal, ProvisioningRequest
 from contracts.topics import ROOT
 
@@ -96,8 +96,9 @@ CHANNELS: Final = (
         "hubNotifications",
         f"{_HUB}/notifications",
         "send",
-        (Notification, Probe),
-        "Every transition of an alarm, once; the same body as a webhook's. Delivered when the hub answers `received`.",
+        (Notification, OutageNotification, Probe),
+        "Every transition of an alarm, once, and news of outages: the same body as a webhook's. Delivered when the hub answers "
+        "`received`.",
     ),
     _Channel(
         "hubActions",

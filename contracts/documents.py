@@ -17,7 +17,7 @@ from contracts.alarm import AlarmDetail
 from contracts.alarm_event import AlarmEvent
 from contracts.asyncapi import asyncapi
 from contracts.device import Alarm, Command, DeviceStatus, Heartbeat, Receipt
-from contracts.notification import Notification, Probe
+from contracts.notification import Notification, OutageNotification, Probe
 from contracts.policy import Policy
 from contracts.provisioning import ProvisioningRequest, ProvisioningResponse
 from contracts.verification import Verification
@@ -30,6 +30,7 @@ PAYLOADS: Final[dict[str, Any]] = {
     "receipt": Receipt,
     "command": Command,
     "notification": Notification,
+    "outage-notification": OutageNotification,
     "probe": Probe,
     "policy": Policy,
     "verification": Verification,

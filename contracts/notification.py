@@ -3,6 +3,7 @@
 from typing import Final, Literal, TypeAlias
 
 from contracts.alarm import AlarmView, EventView
+from contracts.condition import Condition
 from contracts.fields import Payload, Time
 
 AlarmNotificationType: TypeAlias = Literal[
@@ -16,9 +17,8 @@ AlarmNotificationType: TypeAlias = Literal[
     "alarm.closed",
     "test.received",
 ]
-NotificationType: TypeAlias = (
-    AlarmNotificationType | Literal["outage.opened", "outage.updated", "outage.closed", "hub.probe"]
-)
+OutageNotificationType: TypeAlias = Literal["outage.opened", "outage.updated", "outage.closed"]
+NotificationType: TypeAlias = AlarmNotificationType | OutageNotificationType | Literal["hub.probe"]
 
 WEBHOOK_ID_HEADER: Final = "webhook-id"
 """The header (Standard Webhooks) that equals the body's `id`."""
@@ -55,3 +55,35 @@ class Notification(Payload):
     type: AlarmNotificationType
     timestamp: Time
     data: AlarmData
+
+
+class OutageData(Payload):
+    """Many devices that are affected together, and what they have in common: one outage, and no alarm of each.
+
+    `began_at`: when most of its members were last well; `members`: whoever was one, `members_now`: who is affected still;
+    `merged_into`: closed, for it is part of that other outage. `p_value`: of chance; `log_likelihood_ratio`: natural, of its name.
+    """
+
+    outage_id: str
+    condition: Condition
+    attribute: Literal["sim_operator", "cell_id", "network", "council_id", "postcode_district", "firmware", "model"]
+    value: str
+    state: Literal["open", "closed"]
+    opened_at: Time
+    began_at: Time
+    closed_at: Time | None
+    merged_into: str | None
+    members: int
+    members_now: int
+    councils: list[str]
+    p_value: float
+    log_likelihood_ratio: float
+
+
+class OutageNotification(Payload):
+    """News of an outage, to every hub that serves one of its councils; at most one a minute. Delivered as any other."""
+
+    id: str
+    type: OutageNotificationType
+    timestamp: Time
+    data: OutageData

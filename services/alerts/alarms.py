@@ -48,7 +48,7 @@ class Alarms:
     ) -> tuple[Decision | Refusal, AfterCommit]:
         """Decide about `alarm`, which the caller has locked (None: a new one). A refusal writes nothing."""
         around = await self._around(connection, alarm, trigger, now)
-        circumstances = Circumstances(around.policy_id, self._policy(around), around.silences)
+        circumstances = Circumstances(around.policy_id, self._policy(around), around.silences, around.held_back)
         decision = decide(alarm, trigger, now, circumstances)
         if isinstance(decision, Refusal):
             return decision, nothing

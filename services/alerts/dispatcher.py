@@ -264,13 +264,13 @@ class Dispatcher:
         return after_commit
 
     def _say(self, parcel: Parcel, outcome: Outcome, at: datetime) -> None:
-        if parcel.kind == "receipt" or parcel.alarm_id is None:
+        if parcel.type in {None, "hub.probe"}:
             if outcome.verdict != "delivered":
                 failed = "receipt_failed" if parcel.kind == "receipt" else "probe_failed"
                 _log.debug(failed, alarm_id=parcel.alarm_id, hub_id=parcel.hub_id, reason=outcome.detail)
             return
         said: dict[str, Any] = {
-            "alarm_id": parcel.alarm_id,
+            **({"alarm_id": parcel.alarm_id} if parcel.alarm_id else {}),  # news of an outage is of none
             "notification_id": parcel.notification_id,
             "type": parcel.type,
             "hub_id": parcel.hub_id,
@@ -281,7 +281,11 @@ class Dispatcher:
         match outcome.verdict:
             case "delivered":
                 waited_s = observe_delivery(self.metrics, parcel.kind, parcel.received_at, at)
-                _log.info("alarm_delivered", **said, after_ms=None if waited_s is None else round(waited_s * 1000, 1))
+                _log.info(
+                    "alarm_delivered" if parcel.alarm_id else "outage_delivered",
+                    **said,
+                    after_ms=None if waited_s is None else round(waited_s * 1000, 1),
+                )
             case "awaiting":
                 _log.debug("delivery_awaits_word", **said)
             case "transient":

@@ -35,7 +35,7 @@ class Intake:
 
     async def handle_poison(self, connection: Connection, row: LogRow, now: datetime) -> AfterCommit | None:
         """A row that failed again and again: a priority 1 alarm of kind `unprocessable` of its device."""
-        event = _unprocessable(row)
+        event = unprocessable(row)
         return await self._arrived(connection, event, f"event log row {row.event_log_id} could not be processed", now)
 
     async def rehearse(self, connection: Connection, now: datetime) -> None:
@@ -54,7 +54,7 @@ class Intake:
         return after_commit
 
 
-def _unprocessable(row: LogRow) -> AlarmEvent:
+def unprocessable(row: LogRow) -> AlarmEvent:
     """What can be told of the row without using what may be its poison: whose it is and, if it can be read, its identity."""
     stand_in = AlarmEvent(
         event_id=EventId(str(uuid.uuid5(_NAMESPACE, str(row.event_log_id)))),

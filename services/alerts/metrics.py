@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.condition import Condition
 from contracts.vocabulary import Priority
 from services.alerts.domain.blindness import Ear
 
@@ -79,6 +81,17 @@ class Metrics:
             ["shard"],
             registry=registry,
         )
+        self.outages_open = Gauge(
+            "telecare_outages_open", "Outages of many devices at once that are not over", registry=registry
+        )
+        self.outage_members = Gauge(
+            "telecare_outage_members",
+            "Devices that are affected as members of an outage",
+            ["condition"],
+            registry=registry,
+        )
+        for condition in get_args(Condition):
+            self.outage_members.labels(condition)
         for channel in ("webhook", "mqtt", "email", "sms"):
             self.delivery_seconds.labels(channel)
         for priority in PRIORITIES:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final, Self
 
+from contracts.condition import STREAM as CONDITIONS
 from contracts.ids import HubId
 from services.alerts.actions import HubActions
 from services.alerts.alarms import Alarms
@@ -25,6 +27,7 @@ from services.alerts.http.feed import Feed
 from services.alerts.impaired import Memory, Watch
 from services.alerts.intake import STREAM, Intake
 from services.alerts.metrics import Metrics
+from services.alerts.outages.room import OutageRoom
 from services.alerts.probes import verification
 from services.alerts.probes.prober import Prober, TransportProber
 from services.alerts.probes.verification import VerificationSender
@@ -99,6 +102,7 @@ class Parts:
     transports: TransportProber
     auditor: Auditor
     watch: Watch
+    outages: OutageRoom
 
     async def close(self) -> None:
         """Stop what is being sent, and let go of every connection."""
@@ -155,5 +159,8 @@ async def assemble(runtime: Runtime) -> Parts:
         prober=Prober(pool, clock, look),
         transports=TransportProber(pool, clock, {"email": ways.mail, "sms": ways.texts}),
         watch=Watch(watching, clock, metrics, Memory(ways.by_kind())),
-        auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM)),
+        auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM, CONDITIONS)),
+        outages=OutageRoom.of(
+            *(pool, reading, clock, metrics, fallback), timedelta(days=runtime.settings.keep_text_days), look
+        ),
     )

@@ -26,7 +26,7 @@ left join joined on true;
 -- name: circumstances
 -- In which an alarm of council $1 and device $2 is decided about, and whom it can be told to, as routing and channels are now: all
 -- in one round trip. Its policy: the version that it began with ($4), or the council's newest, or the default; the body only if it
--- is none of those known already ($5). Until when it is silenced, by priority 3, 4, 5. Every verified channel there is, with its
+-- is none of those known already ($5). Until when it is silenced, by priority 3, 4, 5; and which kinds an outage of the device holds back. Every verified channel there is, with its
 -- hub's place in the council's ladder, and whether the hub was told of the alarm ($3); likewise the council's responders.
 with chosen as (
     select coalesce(
@@ -43,6 +43,7 @@ select chosen.policy_id,
                 and (s.postcode_district is null or s.postcode_district = (
                     select d.postcode_district from registry.device_directory d where d.device_id = $2)))
         from generate_series(3, 5) as priority order by priority) as silenced_until,
+    array(select h.kind from alerts.held_back h where h.device_id = $2) as held_back,
     (select t.hub_id from registry.technical_hub_directory t where t.council_id = $1) as technical_hub,
     (select coalesce(jsonb_agg(jsonb_build_array(c.hub_id, c.channel_id, c.kind, r.position, exists (
             select from alerts.delivery d where d.alarm_id = $3 and d.hub_id = c.hub_id)) order by c.hub_id, c.position), '[]')

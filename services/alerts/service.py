@@ -18,6 +18,9 @@ from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
 from services.alerts.impaired import EVERY_S as WATCH_EVERY_S
 from services.alerts.kpis.page import page_routers
+from services.alerts.outages.http import routes as outage_routes
+from services.alerts.outages.page import page_routers as outage_pages
+from services.alerts.outages.room import OutageRoom
 from services.alerts.parts import Parts, assemble
 from services.alerts.people import People
 from services.alerts.probes import http as probes_http
@@ -42,6 +45,7 @@ WAKERS: Final = 4
 _READERS: Final = frozenset[Role]({"ops", "hub", "engineer", "viewer"})
 LINKS: Final = (
     Link("/console/", "Hub console", "the page that operators work with", _READERS),
+    Link("/console/outages", "Outages", "many devices at once, who is exposed, and who has been asked after", _READERS),
     Link("/console/kpis", "Figures", "how soon people answered, month by month", _READERS),
 )
 
@@ -77,7 +81,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         tasks=(shards.run,),
         checks=(parts.gauges.check, parts.waker.check, parts.auditor.check, shards.check),
         listens={
-            "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications),
+            "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications, parts.outages),
             "delivery": lambda _: parts.sending.poke(),
             "alarm_transition": parts.feed.poke,
             **dict.fromkeys(CONSOLE_CHANNELS, console.stream.poke),
@@ -94,8 +98,10 @@ def _routers(runtime: Runtime, parts: Parts, access: Access, console: Console) -
         kpis.routes(months, clock, access),
         probes_http.routes(parts.reading, access),
         silence_routes(parts.reading, parts.pool, access, clock),
+        outage_routes(parts.reading, parts.pool, access, clock),
         *console_routers(console),
         *page_routers(months, clock, console.gate),
+        *outage_pages(parts.reading, parts.pool, clock, console.gate),
         notify_routes(parts.reading, clock, runtime.settings.notify_callback_token),
     )
 
@@ -109,6 +115,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         *parts.waker.loops(WAKERS),
         Loop("rewinds", Rewinds(parts.pool, clock).run_once, REWINDS_EVERY_S),
         parts.sending,
+        *parts.outages.loops(),
         Loop("prober", parts.prober.run_once, PROBE_EVERY_S),
         Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
         Loop("probe-retention", ProbeRetention(parts.pool, clock).run_once, FORGET_EVERY_S),
@@ -121,6 +128,6 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
     )
 
 
-def _poke(stream: str, *consumers: Consumer) -> None:
+def _poke(stream: str, *consumers: Consumer | OutageRoom) -> None:
     for consumer in consumers:
         consumer.poke(stream)

@@ -86,6 +86,7 @@ class Surroundings:
     policy_id: int
     policy: str | None
     silences: dict[Priority, datetime]
+    held_back: frozenset[str]  # kinds of alarm of the device, while it is a member of an outage
     reach: Reach
     latest_event: AlarmEvent | None
 
@@ -112,6 +113,7 @@ async def surroundings(
         row["policy_id"],
         row["policy"],
         {priority: until for priority, until in silenced if until is not None},
+        frozenset(row["held_back"]),
         _reach(row, fallback),
         AlarmEvent.from_json(latest) if latest else None,
     )

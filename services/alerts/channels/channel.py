@@ -20,7 +20,7 @@ class Parcel:
     """
 
     delivery_id: int
-    alarm_id: AlarmId | None  # None: a probe, or the code that verifies a channel
+    alarm_id: AlarmId | None  # None: a probe, the code that verifies a channel, or news of an outage
     kind: DeliveryKind
     channel: str
     hub_id: HubId | None

@@ -32,6 +32,17 @@ _HAPPENED: Final = {
     "alarm.closed": "closed",
     "test.received": "test",
 }
+_OUTAGE: Final = {"outage.opened": "outage", "outage.updated": "outage, changed", "outage.closed": "outage, over"}
+_AFFECTED: Final = {"silent": "silent", "mains_lost": "without mains"}
+_SHARED: Final = {
+    "sim_operator": "mobile operator",
+    "cell_id": "mobile cell",
+    "network": "network",
+    "council_id": "council",
+    "postcode_district": "postcode district",
+    "firmware": "firmware",
+    "model": "model",
+}
 _STATUS: Final = {"battery_low": ", battery low", "failure": ", not working"}  # of others the type says it
 _WORTH: Final = {
     Priority.LIFE: "life",
@@ -75,6 +86,8 @@ def wording(body: str, public_url: str | None = None, expires_at: datetime | Non
         return _of_code(code, expires_at)
     if told.get("type") == "hub.probe":
         return _PROBE
+    if told.get("type") in _OUTAGE:
+        return _of_outage(str(told.get("type")), _time(told.get("timestamp")), data, public_url)
     return _of_alarm(str(told.get("type")), _time(told.get("timestamp")), data, public_url)
 
 
@@ -123,6 +136,35 @@ def _of_alarm(type_: str, at: datetime | None, data: dict[str, Any], public_url:
     known = f" Installation {installation}," if installation else ""
     short = f"{test}Priority {priority:d} {kind}: {happened}.{known} {place}.{when} {link}".rstrip()
     return Wording(subject, text, short, urgent=priority == Priority.LIFE and not test, thread=alarm_id or None)
+
+
+def _of_outage(type_: str, at: datetime | None, data: dict[str, Any], public_url: str | None) -> Wording:
+    shared = (
+        f"{_SHARED.get(str(data.get('attribute')), 'something')} {_line(data.get('value'))[:_REF_LENGTH_MAX]}".rstrip()
+    )
+    affected = _AFFECTED.get(str(data.get("condition")), "affected")
+    now, ever = _count(data.get("members_now")), _count(data.get("members"))
+    outage_id = _known(data.get("outage_id"), is_device_id)
+    link = f"{public_url.rstrip('/')}/console/outages/{outage_id}" if public_url and outage_id else ""
+    happened = _OUTAGE[type_]
+    subject = f"{happened.capitalize()}: {shared}, {now} devices {affected}"
+    facts = [
+        ("In common", shared),
+        ("Now", f"{now} devices {affected}"),
+        ("In all", f"{ever} devices"),
+        ("Since", _stamp(_time(data.get("began_at")))),
+        ("Over", _stamp(_time(data.get("closed_at")))),
+        ("Told", _stamp(at)),
+    ]
+    table = "\n".join(f"{name:<14}{value}" for name, value in facts if value)
+    ends = [f"Who is exposed, and who has been asked after:\n{link}"] if link else []
+    text = "\n\n".join([f"{happened.capitalize()}.", table, *ends]) + "\n"
+    short = f"Telecare {happened}: {shared}, {now} devices {affected}. {link}".rstrip()
+    return Wording(subject, text, short, urgent=False, thread=outage_id or None)
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "some"
 
 
 def _read(body: str) -> dict[str, Any]:

@@ -129,7 +129,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "test": "a test: nobody needs to act",
     "test_beyond_limit": "a test, one of so many that hubs are not told of each",
     "silenced": "held back by a silence",
-    "silence_ended": "the silence that held it back has ended",
+    "silence_ended": "what held it back, a silence or an outage, is over",
     "not_acknowledged": "nobody had taken it in time, so more people are told",
     "not_delivered": "no hub had received it in time, so the next is told",
     "refused_everywhere": "every hub told so far refused it, so the next is told",

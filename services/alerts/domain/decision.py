@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -26,19 +26,29 @@ NOTIFICATIONS: Final[Mapping[TransitionEvent, AlarmNotificationType]] = {
 }
 
 
+HELD_FOR: Final = timedelta(minutes=10)
+"""An alarm that an outage says already is looked at again so often; the end of the outage wakes it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a decision is taken in: the policy that the alarm began with, and until when silences hold, by priority."""
+    """What a decision is taken in: the policy that the alarm began with, and until when silences hold, by priority.
+
+    `held_back` are the kinds of alarm that an outage says already, whose member the device is.
+    """
 
     policy_id: int = DEFAULT_POLICY_ID
     policy: Policy = DEFAULT_POLICY
     silences: Mapping[Priority, datetime] = field(default_factory=dict)
+    held_back: frozenset[str] = frozenset()
 
     def silenced_until(self, alarm: Alarm, now: datetime) -> datetime | None:
         """Until when it is held back. Life and welfare never are; nor is a dead channel to a hub, which is no home's fault."""
         can_be = alarm.priority >= Priority.UNPROTECTED and alarm.kind != CHANNEL_FAILING
-        until = self.silences.get(alarm.priority) if can_be else None
-        return until if until is not None and until > now else None
+        if not can_be:
+            return None
+        until = max(self.silences.get(alarm.priority, now), now + HELD_FOR if alarm.kind in self.held_back else now)
+        return until if until > now else None
 
 
 class Reason(StrEnum):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from contracts.alarm_event import AlarmEvent
+from contracts.alarm_event import OF_NO_HOME, AlarmEvent
 from contracts.ids import AlarmId, EventId
 from contracts.vocabulary import CHANNEL_FAILING, MONITORING_IMPAIRED, Priority, priority_of
 from services.alerts.domain import ladder
@@ -55,7 +55,7 @@ def judged(event: AlarmEvent, device: KnownDevice | None) -> Priority:
 def _born(trigger: EventArrived, now: datetime, circumstances: Circumstances) -> Alarm:
     """A new alarm, closed until its maker says otherwise. Where registry and topic disagree on the council, the registry wins."""
     event, device = trigger.event, trigger.device
-    of_no_home = event.topic == "" and event.kind in _OF_NO_HOME
+    of_no_home = event.topic == "" and (event.kind in _OF_NO_HOME or OF_NO_HOME in event.marks)
     return Alarm(
         alarm_id=alarm_id_of(event.event_id),
         device_id=event.device_id,

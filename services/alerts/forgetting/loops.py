@@ -24,8 +24,9 @@ _PLACES: Final = sorted(LOCATIONS)
 
 
 async def erase(connection: Connection, erasure_id: UUID) -> int:
-    """Some of what an erasure asks for, of closed alarms."""
-    return int(await connection.fetchval(QUERIES["erase"], erasure_id, _PLACES))
+    """Some of what an erasure asks for, of closed alarms and of outages."""
+    contacts = int(await connection.fetchval(QUERIES["erase_contacts"], erasure_id))
+    return contacts + int(await connection.fetchval(QUERIES["erase"], erasure_id, _PLACES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,5 +28,15 @@ and not exists (
     where l.stream = 'alarms' and l.key = d.device_id and l.created_at <= d.asked_at)
 returning true;
 
+-- name: erase_contacts
+-- What operators wrote when they asked after a device's person in an outage.
+with erased as (
+    update alerts.outage_member m set note = null
+    from registry.erasure_directory e
+    where e.erasure_id = $1 and m.device_id = e.device_id and 'operator_notes' = any (e.what) and m.note is not null
+    returning 1
+)
+select count(*) from erased;
+
 -- name: forget_words
 select alerts.forget_words($1, $2);

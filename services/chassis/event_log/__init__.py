@@ -8,6 +8,7 @@ deletes it there. A crash anywhere leaves the row, or leaves what followed from 
 
 from services.chassis.event_log.append import LogEntry, append
 from services.chassis.event_log.consumer import Consumer
+from services.chassis.event_log.failures import handle_each
 from services.chassis.event_log.row import AfterCommit, LogRow
 
-__all__ = ["AfterCommit", "Consumer", "LogEntry", "LogRow", "append"]
+__all__ = ["AfterCommit", "Consumer", "LogEntry", "LogRow", "append", "handle_each"]

@@ -39,7 +39,8 @@ def run(course: Course, now: datetime) -> tuple[Course, News | None]:
     low_since = min(course.low_since or now, now) if nearly_over else None
     stands = replace(course, peak=peak, low_since=low_since)
     if low_since is not None and now - low_since >= OVER_FOR:
-        return _told(replace(stands, closed_at=now), now), "outage.closed"
+        closed = replace(stands, closed_at=now)
+        return (closed, None) if course.told_at is None else (_told(closed, now), "outage.closed")
     if course.told_at is None:
         return _told(stands, now), "outage.opened"
     if now - course.told_at >= UPDATE_EVERY_MIN and _differs(stands):

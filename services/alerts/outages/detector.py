@@ -1,0 +1,228 @@
+"""Decides, once a second, who of the affected is a member of an outage, and raises those who are not as alarms of their own.
+
+Each move is a transaction of its own; one process at a time makes them, by a lock that ends with the transaction. Nothing hangs on
+that: a move takes only who is free, and an outage of one name is opened once. A process that dies is followed by any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+from uuid import UUID
+
+import structlog
+
+from contracts.condition import Condition
+from contracts.ids import CouncilId, DeviceId, HubId
+from services.alerts.domain.outages import course, moves
+from services.alerts.domain.outages.census import CONDITIONS, Census, Trait
+from services.alerts.domain.outages.find import WINDOW
+from services.alerts.domain.outages.moves import Begin, Join, Merge, Move, Open, Rename, Situation
+from services.alerts.intake import STREAM
+from services.alerts.outages import store
+from services.alerts.outages.fleet import FleetCount, tally
+from services.alerts.outages.singles import Single, affected
+from services.alerts.outages.sql import QUERIES
+from services.alerts.outages.store import Outage
+from services.alerts.outages.telling import tell
+from services.chassis.clock import Clock
+from services.chassis.event_log import LogEntry, append
+from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres.borrow import borrow
+
+_log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1.0
+RAISED_AT_ONCE_MAX: Final = 2_000
+_MOVES_MAX: Final = 60  # in one run; the next goes on
+_TALLY_AGAIN_AFTER: Final = timedelta(seconds=10)
+_TALLY_WRONG_BY: Final = 0.05
+_DECIDING: Final = 2  # of `one_at_a_time`
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    members: Census
+    counted_at: datetime
+
+    def stands(self, members_now: int, now: datetime) -> bool:
+        """Whether it is still good: of half a million, counting takes a second."""
+        wrong_by = abs(self.members.devices - members_now)
+        age = abs(now - self.counted_at)  # the clock may have been put back
+        return age < _TALLY_AGAIN_AFTER and wrong_by <= _TALLY_WRONG_BY * members_now
+
+
+@dataclass(slots=True)
+class Detector:
+    """`run_once` is a loop's."""
+
+    pool: Pool
+    clock: Clock
+    fleet: FleetCount
+    fallback: HubId | None
+    look: Callable[[], None]  # news is due to be sent
+    _tallies: dict[UUID, _Tally] = field(default_factory=dict, init=False)
+
+    async def run_once(self) -> int:
+        """Make all moves, tell what is new, raise who is a single. Returns how many were raised, for then there may be more."""
+        now = self.clock.now()
+        raised = 0
+        if not self.fleet.counted:
+            # Without a fleet to compare with, five homes of one operator would be its outage: singles wait as for a suspicion.
+            for condition in CONDITIONS:
+                raised += await self._raise(condition, frozenset(), now - (moves.SUSPECTED_FOR - moves.SETTLING), now)
+            return raised
+        for condition in CONDITIONS:
+            suspects = await self._move(condition, now)
+            if suspects is None:
+                continue  # another process is at it
+            await self._tell(condition, now)
+            raised += await self._raise(condition, suspects, now, now)
+        return raised
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[Connection | None]:
+        """A transaction in which nobody else decides; None when somebody does."""
+        async with borrow(self.pool) as connection, connection.transaction():
+            alone = await connection.fetchval(QUERIES["one_at_a_time"], _DECIDING)
+            yield connection if alone else None
+
+    async def _move(self, condition: Condition, now: datetime) -> frozenset[Trait] | None:
+        """Make every move there is. Returns the traits of an outage that may be only beginning."""
+        for _ in range(_MOVES_MAX):
+            async with self._alone() as connection:
+                if connection is None:
+                    return None
+                situation = await self._situation(connection, condition, now)
+                move = moves.next_move(situation, now)
+                if move is None:
+                    return moves.suspects(situation)
+                await self._make(connection, condition, move, now)
+        return frozenset()
+
+    async def _situation(self, connection: Connection, condition: Condition, now: datetime) -> Situation:
+        fleet = self.fleet.latest
+        outages = await store.open_outages(connection, condition)
+        loose = await tally(connection, "loose", condition, now - WINDOW, None, None)
+        return Situation(
+            condition=condition,
+            population=fleet.population,
+            usual=fleet.rates(condition),
+            loose=loose,
+            outages=[
+                Open(each.outage_id, each.trait, each.opened_at, await self._members(connection, each, count, now))
+                for each, count in outages
+            ],
+        )
+
+    async def _members(self, connection: Connection, outage: Outage, members_now: int, now: datetime) -> Census:
+        known = self._tallies.get(outage.outage_id)
+        if known is None or not known.stands(members_now, now):
+            members = await tally(connection, "members", outage.outage_id)
+            known = self._tallies[outage.outage_id] = _Tally(members, now)
+        return known.members
+
+    async def _make(self, connection: Connection, condition: Condition, move: Move, now: datetime) -> None:
+        match move:
+            case Begin(finding):
+                begun = await store.begin(connection, condition, finding, now)
+                if begun is not None:
+                    await self._join(connection, condition, begun, finding.trait, now)
+                    _say("outage_begun", begun, finding.trait, condition=condition, cases=finding.cases)
+            case Join(outage_id):
+                await self._join(connection, condition, outage_id, None, now)
+            case Rename(outage_id, finding):
+                await store.rename(connection, outage_id, finding, now)
+                await store.join(connection, outage_id, now)
+                self._tallies.pop(outage_id, None)
+                _say("outage_renamed", outage_id, finding.trait)
+            case Merge(outage_id, into):
+                merged = await store.merge(connection, outage_id, into, now)
+                self._tallies.pop(outage_id, None)
+                self._tallies.pop(into, None)
+                if merged is not None:
+                    await self._merged(connection, merged, now)
+            case _:
+                assert_never(move)
+
+    async def _join(
+        self, connection: Connection, condition: Condition, outage_id: UUID, trait: Trait | None, now: datetime
+    ) -> None:
+        """What is known of its members grows by who joins: counted anew it would cost a second for each thousand."""
+        if trait is None:
+            row = await connection.fetchrow(QUERIES["name_of"], outage_id)
+            if row is None:
+                return
+            trait = Trait(row["attribute"], row["value"])
+        joining = await tally(connection, "loose", condition, now - WINDOW, trait.attribute, trait.value)
+        joined = await store.join(connection, outage_id, now)
+        known = self._tallies.get(outage_id)
+        if joined >= store.JOINED_AT_ONCE_MAX:
+            self._tallies.pop(outage_id, None)  # there are more of them
+        elif known is not None:
+            self._tallies[outage_id] = replace(known, members=known.members.plus(joining))
+        else:
+            self._tallies.pop(outage_id, None)
+
+    async def _merged(self, connection: Connection, merged: Outage, now: datetime) -> None:
+        """Whoever was told of it is told that it is part of another."""
+        if merged.told_at is not None:
+            await tell(connection, merged.outage_id, "outage.closed", self.fallback, now)
+            self.look()
+        _say("outage_merged", merged.outage_id, merged.trait, into=str(merged.merged_into))
+
+    async def _tell(self, condition: Condition, now: datetime) -> None:
+        async with self._alone() as connection:
+            if connection is None:
+                return
+            for outage, members_now in await store.open_outages(connection, condition):
+                stands, news = course.run(replace(outage.course, members_now=members_now), now)
+                if stands.closed_at is not None:
+                    released = await store.release(connection, outage.outage_id, now, everybody=True)
+                    stands = replace(stands, members_now=0)
+                    self._tallies.pop(outage.outage_id, None)
+                    _say("outage_closed", outage.outage_id, outage.trait, still_affected=released)
+                if stands != outage.course:
+                    await store.stands(connection, outage.outage_id, stands)
+                if news is not None:
+                    hubs = await tell(connection, outage.outage_id, news, self.fallback, now)
+                    _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members_now, hubs=hubs)
+                    self.look()
+
+    async def _raise(self, condition: Condition, suspects: frozenset[Trait], as_of: datetime, now: datetime) -> int:
+        """Those that have waited long enough, as alarms: in the transaction that says that they were told of."""
+        named: Sequence[Trait] = sorted(suspects)
+        async with self._alone() as connection:
+            if connection is None:
+                return 0
+            rows = await connection.fetch(
+                QUERIES["settle"],
+                *(now, as_of - moves.SETTLING, as_of - moves.SUSPECTED_FOR),
+                *([each.attribute for each in named], [each.value for each in named]),
+                *(RAISED_AT_ONCE_MAX, condition),
+            )
+            events = [
+                affected(
+                    Single(
+                        affected_id=row["affected_id"],
+                        device_id=DeviceId(row["device_id"]),
+                        council_id=None if row["council_id"] is None else CouncilId(row["council_id"]),
+                        condition=row["condition"],
+                        since=row["since"],
+                        expected_silent_at=row["expected_silent_at"],
+                    ),
+                    now,
+                )
+                for row in rows
+            ]
+            if events:
+                entries = [LogEntry(STREAM, each.device_id, int(each.urgency), each.to_json()) for each in events]
+                await append(connection, entries, now)
+            return len(events)
+
+
+def _say(what: str, outage_id: UUID, trait: Trait, **more: object) -> None:
+    _log.warning(what, outage_id=str(outage_id), attribute=trait.attribute, value=trait.value, **more)

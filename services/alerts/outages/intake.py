@@ -1,0 +1,111 @@
+"""Changes of condition, from the event log into `alerts.affected`: many at a time, for an outage is thousands within a minute."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+
+from contracts.condition import STREAM, ConditionChange
+from contracts.ids import CouncilId, DeviceId
+from services.alerts.intake import STREAM as ALARMS
+from services.alerts.intake import unprocessable
+from services.alerts.outages.singles import Single, well_again
+from services.alerts.outages.sql import QUERIES
+from services.chassis.clock import Clock
+from services.chassis.event_log import AfterCommit, LogEntry, LogRow, append, handle_each
+from services.chassis.postgres import Connection, Pool, is_transient
+from services.chassis.postgres.borrow import borrow
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_log = structlog.get_logger(__name__)
+
+EVERY_S: Final = 1.0
+AT_ONCE_MAX: Final = 2_000
+_ONE_BY_ONE_MAX: Final = 50
+_TAKING: Final = 1  # of `one_at_a_time`
+
+
+@dataclass(frozen=True, slots=True)
+class ConditionIntake:
+    """`run_once` is a loop's. One process at a time takes changes, so that those of a device are taken in order."""
+
+    pool: Pool
+    clock: Clock
+
+    async def run_once(self) -> int:
+        """Take what there is, up to so many at once. Returns how many."""
+        try:
+            return await self._take(AT_ONCE_MAX, self._all)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # One of them failed, and took the others with it.
+            return await self._take(_ONE_BY_ONE_MAX, self._each)
+
+    async def _take(self, at_most: int, take: Any) -> int:
+        now = self.clock.now()
+        async with borrow(self.pool) as connection, connection.transaction():
+            if not await connection.fetchval(QUERIES["one_at_a_time"], _TAKING):
+                return 0
+            rows = [LogRow(**row) for row in await connection.fetch(QUERIES["take"], now, at_most)]
+            if rows:
+                await take(connection, rows, now)
+            return len(rows)
+
+    async def _all(self, connection: Connection, rows: Sequence[LogRow], now: datetime) -> None:
+        await store(connection, [ConditionChange.from_json(row.body) for row in rows], now)
+        await connection.execute(QUERIES["taken"], [row.event_log_id for row in rows])
+
+    async def _each(self, connection: Connection, rows: Sequence[LogRow], now: datetime) -> None:
+        """With a savepoint of its own; whatever fails again and again becomes an alarm: nothing is skipped for ever."""
+        await handle_each(connection, STREAM, rows, _handle, _handle_poison, now)
+
+
+async def _handle(connection: Connection, row: LogRow, now: datetime) -> AfterCommit | None:
+    await store(connection, [ConditionChange.from_json(row.body)], now)
+    return None
+
+
+async def _handle_poison(connection: Connection, row: LogRow, now: datetime) -> AfterCommit | None:
+    event = unprocessable(row)
+    await append(connection, [LogEntry(ALARMS, event.device_id, int(event.urgency), event.to_json())], now)
+    return None
+
+
+async def store(connection: Connection, changes: Iterable[ConditionChange], now: datetime) -> None:
+    """The latest of each device and condition is how it is. Whoever was told of is told to be well again, in this transaction."""
+    latest: dict[tuple[str, str], ConditionChange] = {}
+    for change in changes:
+        known = latest.get((change.device_id, change.condition))
+        if known is None or change.version >= known.version:
+            latest[change.device_id, change.condition] = change
+    began = [json.loads(each.to_json()) for each in latest.values() if each.turn == "began"]
+    ended = [json.loads(each.to_json()) for each in latest.values() if each.turn == "ended"]
+    if began:
+        await connection.execute(QUERIES["began"], json.dumps(began), now)
+    if ended:
+        rows = await connection.fetch(QUERIES["ended"], json.dumps(ended))
+        events = [well_again(_single(row), row["ended_at"]) for row in rows]
+        await append(
+            connection,
+            [LogEntry(ALARMS, each.device_id, int(each.urgency), each.to_json()) for each in events],
+            now,
+        )
+
+
+def _single(row: Record) -> Single:
+    return Single(
+        affected_id=row["affected_id"],
+        device_id=DeviceId(row["device_id"]),
+        council_id=None if row["council_id"] is None else CouncilId(row["council_id"]),
+        condition=row["condition"],
+        since=row["since"],
+        expected_silent_at=row["expected_silent_at"],
+    )

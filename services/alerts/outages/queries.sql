@@ -1,0 +1,333 @@
+-- name: take
+-- Changes of conditions, oldest first. Rows that another process holds are passed over.
+select event_log_id, key, urgency, body::text as body, created_at, attempts
+from chassis.event_log where event_log_id in (
+    select event_log_id from chassis.event_log where stream = 'conditions' and (attempts = 0 or not_before <= $1)
+    order by event_log_id limit $2)
+order by event_log_id
+for update skip locked;
+
+-- name: taken
+delete from chassis.event_log where event_log_id = any ($1::bigint[]);
+
+-- name: one_at_a_time
+-- Held until the transaction ends: one process at a time takes changes (1), or decides about outages (2).
+select pg_try_advisory_xact_lock(1209135270, $1);
+
+-- name: began
+-- Devices that are affected, from JSON, the latest change of each. One that was told of already goes on: what it had in common with
+-- others when it began is what it had. A verdict that is no later than the last one taken is no news.
+with told as (
+    select * from jsonb_to_recordset($1::text::jsonb) as t (device_id text, council_id text, condition text, version bigint,
+        at timestamptz, since timestamptz, flapping boolean, expected_silent_at timestamptz, model text, firmware text,
+        sim_operator text, cell_id text, network text, postcode_district text)
+)
+insert into alerts.affected as a (device_id, council_id, condition, version, began_at, since, flapping, expected_silent_at, model,
+    firmware, sim_operator, cell_id, network, postcode_district, loose_since)
+select device_id, council_id, condition, version, at, since, flapping, expected_silent_at, model, firmware, sim_operator, cell_id,
+    network, postcode_district, $2
+from told t
+where not exists (
+    select from alerts.affected p
+    where p.device_id = t.device_id and p.condition = t.condition and p.version >= t.version)
+order by device_id
+on conflict (device_id, condition) where ended_at is null do update
+set version = excluded.version, since = excluded.since, flapping = excluded.flapping,
+    expected_silent_at = excluded.expected_silent_at
+where a.version < excluded.version;
+
+-- name: ended
+-- Devices that are well again, from JSON. Returns those that were told of by themselves; of members nobody is told, but an alarm of
+-- theirs that is held back is closed in the same way.
+with told as (
+    select * from jsonb_to_recordset($1::text::jsonb) as t (device_id text, condition text, version bigint, at timestamptz)
+), ended as (
+    update alerts.affected a set ended_at = greatest(t.at, a.began_at), version = t.version
+    from told t
+    where a.device_id = t.device_id and a.condition = t.condition and a.ended_at is null and a.version < t.version
+    returning a.*
+), left_outage as (
+    update alerts.outage_member m set left_at = e.ended_at
+    from ended e where m.outage_id = e.outage_id and m.device_id = e.device_id
+)
+select affected_id, device_id, council_id, condition, version, since, expected_silent_at, ended_at from ended where told_at is not null;
+
+-- name: population
+-- How many devices are watched, in all (attribute '') and with each trait.
+select t.attribute, t.value, count(*) as devices
+from ingest.watched_device d
+cross join lateral (values ('', ''), ('sim_operator', d.sim_operator), ('cell_id', d.cell_id), ('network', d.network),
+    ('council_id', d.council_id), ('postcode_district', d.postcode_district), ('firmware', d.firmware), ('model', d.model)
+) as t (attribute, value)
+where t.value is not null
+group by 1, 2;
+
+-- name: singles
+-- How many devices were affected by themselves since $2, likewise.
+select t.attribute, t.value, count(distinct a.device_id) as devices
+from alerts.affected a
+cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+    ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
+) as t (attribute, value)
+where a.condition = $1 and a.began_at > $2 and a.told_at is not null and a.outage_id is null and t.value is not null
+group by 1, 2;
+
+-- name: loose
+-- Those that no outage explains since $2, likewise: all ($3 is null), or with one trait. One that flaps is no sign of an outage.
+select t.attribute, t.value, count(*) as devices
+from alerts.affected a
+cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+    ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
+) as t (attribute, value)
+where a.condition = $1 and a.loose_since > $2 and a.ended_at is null and a.outage_id is null and not a.flapping
+    and t.value is not null and ($3::text is null or alerts.trait(a, $3) = $4)
+group by 1, 2;
+
+-- name: members
+-- Of an outage, those that are affected still, likewise.
+select t.attribute, t.value, count(*) as devices
+from alerts.affected a
+cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+    ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
+) as t (attribute, value)
+where a.outage_id = $1 and a.ended_at is null and t.value is not null
+group by 1, 2;
+
+-- name: open_outages
+-- Of one condition, with how many of each are affected still.
+select o.*, (select count(*) from alerts.affected a where a.outage_id = o.outage_id and a.ended_at is null) as counted
+from alerts.outage o where o.closed_at is null and o.condition = $1 order by o.opened_at, o.outage_id;
+
+-- name: begin_outage
+-- Nothing, when another process was first.
+insert into alerts.outage (outage_id, condition, attribute, value, opened_at, began_at, log_p, log_ratio)
+values ($1, $2, $3, $4, $5, $5, $6, $7)
+on conflict (condition, attribute, value) where closed_at is null do nothing
+returning outage_id;
+
+-- name: join_outage
+-- Up to $5 of the loose ones with its trait are its members. Alarms of theirs that people were told of are looked at, and held back.
+with chosen as (
+    select a.affected_id from alerts.affected a, alerts.outage o
+    where o.outage_id = $1 and a.condition = o.condition and a.loose_since > $2 and a.ended_at is null and a.outage_id is null
+        and alerts.trait(a, o.attribute) = o.value
+    limit $4 for update of a skip locked
+), joined as (
+    update alerts.affected a set outage_id = $1 from chosen where a.affected_id = chosen.affected_id
+    returning a.*
+), listed as (
+    insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at)
+    select $1, device_id, council_id, postcode_district, since, $3 from joined
+    on conflict (outage_id, device_id) do update set left_at = null
+), held as (
+    update alerts.alarm set wake_at = $3
+    where alarm_id in (
+        select l.alarm_id from joined j join alerts.alarm l on l.device_id = j.device_id
+            and l.kind = case j.condition when 'silent' then 'device_silent' else 'power_supply' end
+        where l.state = 'open' and l.priority >= 3 and l.silenced_until is null
+        order by l.alarm_id for update of l skip locked)
+)
+select count(*) from joined;
+
+-- name: name_of
+select attribute, value from alerts.outage where outage_id = $1;
+
+-- name: rename_outage
+update alerts.outage set attribute = $2, value = $3, log_p = $4, log_ratio = $5 where outage_id = $1 and closed_at is null;
+
+-- name: release
+-- Those of an outage that have no longer its trait, or all that are left when it is over ($2), are explained by nothing any more. Alarms of
+-- theirs that were held back are looked at.
+with loosened as (
+    update alerts.affected a set outage_id = null, loose_since = $3
+    from alerts.outage o
+    where o.outage_id = $1 and a.outage_id = $1 and a.ended_at is null
+        and ($2 or alerts.trait(a, o.attribute) is distinct from o.value)
+    returning a.*
+), left_outage as (
+    update alerts.outage_member m set left_at = $3
+    from loosened l where m.outage_id = $1 and m.device_id = l.device_id
+), woken as (
+    update alerts.alarm set wake_at = least(wake_at, $3)
+    where alarm_id in (
+        select l.alarm_id from loosened f join alerts.alarm l on l.device_id = f.device_id
+            and l.kind = case f.condition when 'silent' then 'device_silent' else 'power_supply' end
+        where l.state <> 'closed' and l.silenced_until is not null
+        order by l.alarm_id for update of l)
+)
+select count(*) from loosened;
+
+-- name: move_members
+-- Of one outage to another, as far as they have that one's trait.
+with moved as (
+    update alerts.affected a set outage_id = $2
+    from alerts.outage o
+    where o.outage_id = $2 and a.outage_id = $1 and a.ended_at is null and alerts.trait(a, o.attribute) = o.value
+    returning a.*
+), left_outage as (
+    update alerts.outage_member m set left_at = $3 from moved a where m.outage_id = $1 and m.device_id = a.device_id
+), listed as (
+    insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
+        contacted_at, note)
+    select $2, a.device_id, a.council_id, a.postcode_district, a.since, $3, k.contacted_by, k.contacted_at, k.note
+    from moved a left join alerts.outage_member k on k.outage_id = $1 and k.device_id = a.device_id
+    on conflict (outage_id, device_id) do update set left_at = null
+)
+select count(*) from moved;
+
+-- name: merged
+-- It is part of another: closed. Its news says so.
+update alerts.outage set merged_into = $2, closed_at = $3, members_now = 0 where outage_id = $1 and closed_at is null
+returning *;
+
+-- name: stands
+-- How it stands, and what people were told of it.
+update alerts.outage
+set members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6, told_members = $7, told_attribute = $8, told_value = $9
+where outage_id = $1;
+
+-- name: counted
+-- What is counted for people, when they are told: whoever was a member, of which councils, and when most were last well (a tenth may have
+-- been ill before).
+update alerts.outage o
+set members = m.members, councils = m.councils, began_at = least(o.opened_at, m.began_at)
+from (
+    select count(*) as members, coalesce(array_agg(distinct council_id) filter (where council_id is not null), '{}') as councils,
+        coalesce(percentile_disc(0.1) within group (order by since), 'infinity') as began_at
+    from alerts.outage_member where outage_id = $1) m
+where o.outage_id = $1
+returning o.*;
+
+-- name: tell
+-- One notification of an outage, to every hub that serves a council of its members, and to technical hubs of those; is there none,
+-- to the fallback hub ($7), and without that to every hub.
+with channels as (
+    select c.channel_id, c.kind, c.hub_id from registry.channel_directory c where c.verified_at is not null
+), serving as (
+    select c.* from channels c where c.hub_id in (
+        select hub_id from registry.route_directory where council_id = any ($6::text[])
+        union select hub_id from registry.technical_hub_directory where council_id = any ($6::text[]))
+), fallback as (
+    select c.* from channels c where c.hub_id = $7 and not exists (select from serving)
+), told as (
+    select * from serving
+    union all select * from fallback
+    union all select * from channels where not exists (select from serving) and not exists (select from fallback)
+), notified as (
+    insert into alerts.notification (notification_id, outage_id, type, timestamp, body) values ($1, $2, $3, $4, $5)
+    returning notification_id
+), parcels as (
+    insert into alerts.delivery (outage_id, notification_id, kind, channel, hub_id, priority, due_at, created_at)
+    select $2, notification_id, t.kind, t.channel_id, t.hub_id, $8, $4, $4 from notified, told t
+    returning hub_id
+)
+select count(distinct hub_id) as hubs, pg_notify('outage', '') from parcels;
+
+-- name: settle
+-- Those that waited long enough for others to turn up and are told of by themselves, at most $6: since $2, or since $3 when they have a
+-- trait ($4, $5) of which improbably many are affected. A bounded number, and no two processes take the same.
+with chosen as (
+    select a.affected_id from alerts.affected a
+    where a.ended_at is null and a.outage_id is null and a.told_at is null and a.condition = $7 and a.loose_since <= $2
+        and (a.loose_since <= $3 or not exists (
+            select from unnest($4::text[], $5::text[]) as s (attribute, value) where alerts.trait(a, s.attribute) = s.value))
+    order by a.loose_since limit $6 for update skip locked
+)
+update alerts.affected a set told_at = $1 from chosen where a.affected_id = chosen.affected_id
+returning a.affected_id, a.device_id, a.council_id, a.condition, a.version, a.since, a.expected_silent_at, a.began_at;
+
+-- name: forget
+-- What ended before then and was no outage's, a bounded number. Members stay in their outage's list.
+with gone as (
+    delete from alerts.affected where affected_id in (
+        select affected_id from alerts.affected where ended_at < $1 order by ended_at limit 5000)
+    returning 1
+)
+select count(*) from gone;
+
+-- name: decaying
+-- What people were told of, and nobody has said the end of.
+select attribute, value, since, council_id from alerts.decay;
+
+-- name: decay_council
+-- The council with most of these devices.
+select council_id from ingest.watched_device d
+where ($1 = 'firmware' and d.firmware = $2) or ($1 = 'model' and d.model = $2)
+group by 1 order by count(*) desc, 1 limit 1;
+
+-- name: decay_begins
+insert into alerts.decay (attribute, value, since, council_id) values ($1, $2, $3, $4) on conflict do nothing returning attribute;
+
+-- name: decay_ends
+delete from alerts.decay where attribute = $1 and value = $2 returning attribute;
+
+-- name: forget_notes
+-- What operators wrote, of contacts before then: who asked after whom, and when, stays.
+with gone as (
+    update alerts.outage_member set note = null where note is not null and contacted_at < $1 returning 1
+)
+select count(*) from gone;
+
+-- name: gauges
+select c.condition, count(o.outage_id) as open, coalesce(sum(o.members_now), 0) as members
+from unnest(array['silent', 'mains_lost']) as c (condition)
+left join alerts.outage o on o.condition = c.condition and o.closed_at is null
+group by 1;
+
+-- name: list
+-- Newest first, from a cursor ($4, $5): what is open ($1), or over. A hub ($2) sees those with members of its councils, an engineer ($3)
+-- likewise; each counts its own.
+select o.*, (
+    select count(*) from alerts.outage_member m where m.outage_id = o.outage_id and m.contacted_at is not null
+        and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
+        and ($3::text[] is null or m.council_id = any ($3))) as contacted
+from alerts.outage o
+where ($1::boolean is null or (o.closed_at is null) = $1)
+    and ($2::text is null or o.councils && array(select r.council_id from registry.route_directory r where r.hub_id = $2))
+    and ($3::text[] is null or o.councils && $3)
+    and ($4::timestamptz is null or (o.opened_at, o.outage_id) < ($4, $5::uuid))
+order by o.opened_at desc, o.outage_id desc
+limit $6;
+
+-- name: get
+-- One, as far as it is the asker's business.
+select o.*, (
+    select count(*) from alerts.outage_member m where m.outage_id = o.outage_id and m.contacted_at is not null
+        and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
+        and ($3::text[] is null or m.council_id = any ($3))) as contacted, (
+    select count(*) from alerts.outage_member m where m.outage_id = o.outage_id
+        and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
+        and ($3::text[] is null or m.council_id = any ($3))) as listed
+from alerts.outage o
+where o.outage_id = $1
+    and ($2::text is null or o.councils && array(select r.council_id from registry.route_directory r where r.hub_id = $2))
+    and ($3::text[] is null or o.councils && $3);
+
+-- name: list_members
+-- By device, from a cursor ($4): those of the asker's councils. $5: of whom nobody has been asked after yet.
+select m.device_id, m.council_id, m.postcode_district, d.installation_ref, m.since, m.joined_at, m.left_at, m.contacted_by,
+    m.contacted_at, m.note
+from alerts.outage_member m left join registry.device_directory d using (device_id)
+where m.outage_id = $1
+    and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
+    and ($3::text[] is null or m.council_id = any ($3))
+    and ($4::text is null or m.device_id > $4)
+    and (not $5 or m.contacted_at is null)
+order by m.device_id
+limit $6;
+
+-- name: contacted
+-- Who asked after the person, when, and what they say of it; of a member of the asker's councils. Said again, the last word stands.
+with said as (
+    update alerts.outage_member m set contacted_by = $5, contacted_at = $6, note = $7
+    where m.outage_id = $1 and m.device_id = $4
+        and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
+        and ($3::text[] is null or m.council_id = any ($3))
+    returning m.*
+)
+select s.device_id, s.council_id, s.postcode_district, d.installation_ref, s.since, s.joined_at, s.left_at, s.contacted_by,
+    s.contacted_at, s.note, pg_notify('outage', '')
+from said s left join registry.device_directory d using (device_id);
+
+-- name: council_names
+select council_id, name from registry.council_directory;

@@ -1,0 +1,144 @@
+"""Outages in the database. Every function acts inside the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from uuid import UUID, uuid4
+
+from contracts.condition import Condition
+from services.alerts.domain.outages.census import Trait
+from services.alerts.domain.outages.course import Course
+from services.alerts.domain.outages.find import WINDOW, Finding
+from services.alerts.outages.sql import QUERIES
+from services.chassis.postgres import Connection
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+JOINED_AT_ONCE_MAX: Final = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A row of `alerts.outage`."""
+
+    outage_id: UUID
+    condition: Condition
+    trait: Trait
+    opened_at: datetime
+    began_at: datetime
+    closed_at: datetime | None
+    merged_into: UUID | None
+    members: int
+    members_now: int
+    peak: int
+    councils: tuple[str, ...]
+    log_p: float
+    log_ratio: float
+    low_since: datetime | None
+    told_at: datetime | None
+    told_members: int
+    told_trait: Trait | None
+
+    @property
+    def course(self) -> Course:
+        return Course(
+            trait=self.trait,
+            members_now=self.members_now,
+            peak=self.peak,
+            low_since=self.low_since,
+            closed_at=self.closed_at,
+            told_at=self.told_at,
+            told_members=self.told_members,
+            told_trait=self.told_trait,
+        )
+
+
+def outage_of(row: Record) -> Outage:
+    """The outage in a row."""
+    told = row["told_attribute"]
+    return Outage(
+        outage_id=row["outage_id"],
+        condition=row["condition"],
+        trait=Trait(row["attribute"], row["value"]),
+        opened_at=row["opened_at"],
+        began_at=row["began_at"],
+        closed_at=row["closed_at"],
+        merged_into=row["merged_into"],
+        members=row["members"],
+        members_now=row["members_now"],
+        peak=row["peak"],
+        councils=tuple(row["councils"]),
+        log_p=row["log_p"],
+        log_ratio=row["log_ratio"],
+        low_since=row["low_since"],
+        told_at=row["told_at"],
+        told_members=row["told_members"],
+        told_trait=None if told is None else Trait(told, row["told_value"]),
+    )
+
+
+async def open_outages(connection: Connection, condition: Condition) -> Sequence[tuple[Outage, int]]:
+    """Oldest first, each with how many of its members are affected now."""
+    rows = await connection.fetch(QUERIES["open_outages"], condition)
+    return [(outage_of(row), row["counted"]) for row in rows]
+
+
+async def begin(connection: Connection, condition: Condition, finding: Finding, now: datetime) -> UUID | None:
+    """A new one, without members yet; None when another process was first."""
+    begun: UUID | None = await connection.fetchval(
+        QUERIES["begin_outage"],
+        *(uuid4(), condition, finding.trait.attribute, finding.trait.value, now),
+        *(finding.log_p, finding.log_ratio),
+    )
+    return begun
+
+
+async def join(connection: Connection, outage_id: UUID, now: datetime) -> int:
+    """Make the loose ones with its trait its members, up to `JOINED_AT_ONCE_MAX`. Returns how many."""
+    joined: int = await connection.fetchval(QUERIES["join_outage"], outage_id, now - WINDOW, now, JOINED_AT_ONCE_MAX)
+    return joined
+
+
+async def rename(connection: Connection, outage_id: UUID, finding: Finding, now: datetime) -> None:
+    """It has another name; members without that trait are explained by nothing any more."""
+    trait = finding.trait
+    await connection.execute(
+        QUERIES["rename_outage"], outage_id, trait.attribute, trait.value, finding.log_p, finding.log_ratio
+    )
+    await release(connection, outage_id, now, everybody=False)
+
+
+async def release(connection: Connection, outage_id: UUID, now: datetime, *, everybody: bool) -> int:
+    """Members that it does not explain, or everybody when it is over. Returns how many."""
+    released: int = await connection.fetchval(QUERIES["release"], outage_id, everybody, now)
+    return released
+
+
+async def merge(connection: Connection, outage_id: UUID, into: UUID, now: datetime) -> Outage | None:
+    """One is part of another, and closed as such; None when it was closed already."""
+    await connection.execute(QUERIES["move_members"], outage_id, into, now)
+    await release(connection, outage_id, now, everybody=True)
+    row = await connection.fetchrow(QUERIES["merged"], outage_id, into, now)
+    return None if row is None else outage_of(row)
+
+
+async def stands(connection: Connection, outage_id: UUID, course: Course) -> None:
+    """Write how it stands."""
+    told = course.told_trait or (None, None)
+    await connection.execute(
+        QUERIES["stands"],
+        *(outage_id, course.members_now, course.peak, course.low_since, course.closed_at),
+        *(course.told_at, course.told_members, *told),
+    )
+
+
+async def counted(connection: Connection, outage_id: UUID) -> Outage:
+    """With what is only counted when people are told."""
+    row = await connection.fetchrow(QUERIES["counted"], outage_id)
+    if row is None:
+        raise AssertionError("outages are never deleted")
+    return outage_of(row)

@@ -57,6 +57,14 @@ with given (council_id, hub_id, word, sealed) as (values ($1::text, $2::text, $3
     insert into alerts.silence (silence_id, council_id, priorities, reason, operator, hub_id, starts_at, ends_at)
     select gen_random_uuid(), council_id, '{3}', 'works: ' || word, 'Isla', hub_id, now(), now() + interval '1 hour' from given
     returning silence_id
+), outage as (
+    insert into alerts.outage (outage_id, condition, attribute, value, opened_at, began_at, log_p, log_ratio, members, councils)
+    select gen_random_uuid(), 'silent', 'cell_id', 'cell-' || word, now(), now(), -20, 20, 1, array[council_id] from given
+    returning outage_id
+), outage_member as (
+    insert into alerts.outage_member (outage_id, device_id, council_id, joined_at)
+    select outage_id, 'TC-' || word, council_id, now() from given, outage
+    returning outage_id
 ), channel as (
     insert into registry.hub_channel (channel_id, hub_id, kind, position)
     select gen_random_uuid(), hub_id, 'mqtt', 1 from given
@@ -66,8 +74,8 @@ with given (council_id, hub_id, word, sealed) as (values ($1::text, $2::text, $3
     select gen_random_uuid(), council_id, 0, 'email', sealed, sealed, now() from given
     returning responder_id
 )
-select council_id, hub_id, device_id, alarm_id, silence_id, channel_id, responder_id
-from given, device, alarm, silence, channel, responder
+select council_id, hub_id, device_id, alarm_id, silence_id, outage_id, channel_id, responder_id
+from given, device, alarm, silence, outage join outage_member using (outage_id), channel, responder
 """
 
 

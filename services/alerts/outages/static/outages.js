@@ -59,6 +59,9 @@ stream.addEventListener("signed_out", () => {
   stream.close();
   say("You are signed out: load the page again to sign in.");
 });
+document.addEventListener("input", () => {
+  if (wanted) refresh();
+});
 setInterval(() => {
   if (stream.readyState !== EventSource.CLOSED && performance.now() - heardAt > DEAD_AFTER_MS) say("Not connected: this page may be old.");
 }, 5000);

@@ -100,8 +100,16 @@ class Detector:
                 move = moves.next_move(situation, now)
                 if move is None:
                     return moves.suspects(situation)
-                await self._make(connection, condition, move, now)
+                fills = await self._make(connection, condition, move, now)
+            # Half a million join in many transactions, and nobody is counted again before all have.
+            while fills is not None and await self._fill(fills, now):
+                pass
         return frozenset()
+
+    async def _fill(self, outage_id: UUID, now: datetime) -> bool:
+        """Some more members of an outage of which more were loose than join at once. Whether there may be more still."""
+        async with self._alone() as connection:
+            return connection is not None and await store.join(connection, outage_id, now) >= store.JOINED_AT_ONCE_MAX
 
     async def _situation(self, connection: Connection, condition: Condition, now: datetime) -> Situation:
         fleet = self.fleet.latest
@@ -125,15 +133,16 @@ class Detector:
             known = self._tallies[outage.outage_id] = _Tally(members, now)
         return known.members
 
-    async def _make(self, connection: Connection, condition: Condition, move: Move, now: datetime) -> None:
+    async def _make(self, connection: Connection, condition: Condition, move: Move, now: datetime) -> UUID | None:
+        """Make it. Returns an outage that has more members yet than could join at once."""
         match move:
             case Begin(finding):
                 begun = await store.begin(connection, condition, finding, now)
                 if begun is not None:
-                    await self._join(connection, condition, begun, finding.trait, now)
                     _say("outage_begun", begun, finding.trait, condition=condition, cases=finding.cases)
+                    return await self._join(connection, condition, begun, finding.trait, now)
             case Join(outage_id):
-                await self._join(connection, condition, outage_id, None, now)
+                return await self._join(connection, condition, outage_id, None, now)
             case Rename(outage_id, finding):
                 await store.rename(connection, outage_id, finding, now)
                 await store.join(connection, outage_id, now)
@@ -147,25 +156,26 @@ class Detector:
                     await self._merged(connection, merged, now)
             case _:
                 assert_never(move)
+        return None
 
     async def _join(
         self, connection: Connection, condition: Condition, outage_id: UUID, trait: Trait | None, now: datetime
-    ) -> None:
+    ) -> UUID | None:
         """What is known of its members grows by who joins: counted anew it would cost a second for each thousand."""
         if trait is None:
             row = await connection.fetchrow(QUERIES["name_of"], outage_id)
             if row is None:
-                return
+                return None
             trait = Trait(row["attribute"], row["value"])
         joining = await tally(connection, "loose", condition, now - WINDOW, trait.attribute, trait.value)
         joined = await store.join(connection, outage_id, now)
         known = self._tallies.get(outage_id)
         if joined >= store.JOINED_AT_ONCE_MAX:
             self._tallies.pop(outage_id, None)  # there are more of them
-        elif known is not None:
+            return outage_id
+        if known is not None:
             self._tallies[outage_id] = replace(known, members=known.members.plus(joining))
-        else:
-            self._tallies.pop(outage_id, None)
+        return None
 
     async def _merged(self, connection: Connection, merged: Outage, now: datetime) -> None:
         """Whoever was told of it is told that it is part of another."""

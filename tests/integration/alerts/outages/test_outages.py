@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import pytest
+
+from services.alerts.outages import store
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.outages.conftest import Scotland
 from tests.unit.alerts.build import event
@@ -259,6 +262,16 @@ async def test_half_a_council_that_returns_is_no_longer_to_blame_for_the_next_de
     await homes.after(20)
     assert await homes.singles() == [late]
     assert len(await homes.open()) == 1
+
+
+async def test_more_than_join_at_once_are_members_all_the_same(
+    scotland: Scotland, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "JOINED_AT_ONCE_MAX", 7)
+    await scotland.homes.fall_silent(scotland.skye)
+    assert await scotland.homes.open() == [("sim_operator", "23415", 20)]
+    await scotland.homes.after(120)
+    assert await scotland.homes.singles() == []
 
 
 async def test_gauges_count_what_is_open(scotland: Scotland) -> None:

@@ -5,6 +5,8 @@ from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.condition import Turn
+
 LaneName: TypeAlias = Literal["alarm", "heartbeat", "status"]
 
 # From an idle commit on a fast disk to the end of a statement's time-out.
@@ -40,6 +42,41 @@ class Tally:
         self._duration.observe(took_s)
 
 
+class LivenessMetrics:
+    """What is known of silence."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._silent = Gauge(
+            "telecare_devices_silent", "Devices that are called silent.", ("council",), registry=registry
+        )
+        self._pass = Histogram(
+            "telecare_liveness_pass_seconds",
+            "One look at who fell silent and who is heard again.",
+            buckets=_DURATION_BUCKETS_S,
+            registry=registry,
+        )
+        self._verdicts = Counter(
+            "telecare_liveness_verdicts",
+            "Verdicts on devices, by condition and whether it began or ended.",
+            ("condition", "turn"),
+            registry=registry,
+        )
+
+    def silent(self, by_council: Mapping[str, int]) -> None:
+        """Set the number of silent devices of every council."""
+        for council_id, count in by_council.items():
+            self._silent.labels(council_id).set(count)
+
+    def passed(self, took_s: float) -> None:
+        """A pass was carried through."""
+        self._pass.observe(took_s)
+
+    def judged(self, condition: str, turns: Mapping[Turn, int]) -> None:
+        """Verdicts were stored."""
+        for turn, count in turns.items():
+            self._verdicts.labels(condition, turn).inc(count)
+
+
 class Metrics:
     """All metrics of the service, on the process's registry."""
 
@@ -63,17 +100,10 @@ class Metrics:
         self.session_gaps = Counter(
             "telecare_session_gaps", "Times during which the broker may have lost messages.", registry=registry
         )
-        self._devices_silent = Gauge(
-            "telecare_devices_silent", "Live devices not heard for 10 minutes.", ("council",), registry=registry
-        )
+        self.liveness = LivenessMetrics(registry)
         self._blind = Gauge(
             "telecare_monitoring_blind", "1 while nobody is known to listen to the devices.", registry=registry
         )
-
-    def silent(self, by_council: Mapping[str, int]) -> None:
-        """Set the number of silent devices of every council."""
-        for council_id, count in by_council.items():
-            self._devices_silent.labels(council_id).set(count)
 
     def blind_when(self, blind: Callable[[], bool]) -> None:
         """Ask `blind` at each scrape; it only looks at memory."""

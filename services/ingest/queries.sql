@@ -3,7 +3,8 @@
 -- transaction in one round trip. Nothing comes back for a repeat, byte for byte, wherever it was first stored. The same identity
 -- with other bytes, stored before or earlier in the batch, is no repeat: it is stored and marked ($21). Without boot_id and seq
 -- there is no identity to reuse. Alerts is told in the order of arrival: ids are drawn as the ordered rows are inserted. A row of
--- liveness that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that heartbeat says the same. What was
+-- liveness that a heartbeat is just updating is skipped: the alarm lane waits for nobody, and that heartbeat says the same. An alarm has
+-- a number among those of the heartbeats, where its leap is counted, sooner or later, as one that was missed: it was not. What was
 -- stored before (rows of this statement it does not see) has come again: a device that has its receipt sends it no more.
 with arrived as (
     select * from unnest($1::uuid[], $2::bytea[], $3::bytea[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[],
@@ -33,8 +34,11 @@ with arrived as (
     join (select distinct on (event_id) event_id, device_id, urgency, body, n from marked order by event_id, n) m using (event_id)
     order by m.n
 ), heard as (
-    update ingest.liveness set last_heard_at = greatest(last_heard_at, $24)
-    where device_id in (
+    update ingest.liveness l
+    set last_heard_at = greatest(l.last_heard_at, $24),
+        missed = l.missed - (select count(*) from stored s join arrived a using (event_id)
+            where a.device_id = l.device_id and a.boot_id = l.boot_id)
+    where l.device_id in (
         select device_id from ingest.liveness
         where device_id = any (array(select device_id from arrived where not retained)) for update skip locked)
 ), again as (
@@ -60,9 +64,12 @@ create temp table staged_heartbeat (
 
 -- name: apply_heartbeats
 -- The hot path. A device's last row of the batch (ctid is the order of arrival in a table filled by one COPY) says how it is;
--- what it did not tell this time stays as it was last told.
+-- what it did not tell this time stays as it was last told. `missed`: what its numbers leap over within a boot, but for what came in
+-- this batch (a leap of more than a million says nothing). Averages fade with the time since it was last heard (in minutes 10 for the
+-- signal, 60 for changes of path), as if each reading had lasted until the next; exp() refuses what would be nought.
 with latest as (
-    select distinct on (device_id) device_id, boot_id, seq, battery_pct, mains, signal_dbm
+    select distinct on (device_id) device_id, boot_id, seq, sent_at, battery_pct, mains, signal_dbm, network, sim_operator, cell_id,
+        firmware, count(*) over (partition by device_id) as came
     from staged_heartbeat order by device_id, ctid desc
 ), stored as (
     insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
@@ -74,8 +81,28 @@ with latest as (
     returning 1
 ), heard as (
     update ingest.liveness l
-    set last_heard_at = $1, boot_id = s.boot_id, seq = s.seq, battery_pct = coalesce(s.battery_pct, l.battery_pct),
-        mains = coalesce(s.mains, l.mains), signal_dbm = coalesce(s.signal_dbm, l.signal_dbm)
+    set last_heard_at = $1, boot_id = s.boot_id,
+        seq = case when s.boot_id = l.boot_id then greatest(s.seq, l.seq) else s.seq end,
+        missed = case when s.boot_id = l.boot_id and s.seq - s.came > l.seq
+            then least(l.missed + least(s.seq - l.seq - s.came, 1000000), 2000000000) else l.missed end,
+        battery_pct = coalesce(s.battery_pct, l.battery_pct),
+        mains = coalesce(s.mains, l.mains),
+        mains_changed_at = case when s.mains is null or s.mains = l.mains then l.mains_changed_at else $1 end,
+        signal_dbm = coalesce(s.signal_dbm, l.signal_dbm),
+        signal_average = case
+            when s.signal_dbm is null then l.signal_average
+            when s.signal_dbm = l.signal_average or l.signal_average is null then s.signal_dbm
+            else s.signal_dbm + (l.signal_average - s.signal_dbm)
+                * exp(-least(date_part('epoch', $1 - l.last_heard_at) / 600, 100)) end,
+        clock_behind_s = coalesce(
+            greatest(-1000000000, least(1000000000, date_part('epoch', $1 - s.sent_at))), l.clock_behind_s),
+        network = coalesce(s.network, l.network), sim_operator = coalesce(s.sim_operator, l.sim_operator),
+        cell_id = coalesce(s.cell_id, l.cell_id), firmware = coalesce(s.firmware, l.firmware),
+        path_changes = case
+            when s.network is null or l.network is null or s.network = l.network
+            then case when l.path_changes < 0.05 then 0
+                else l.path_changes * exp(-least(date_part('epoch', $1 - l.last_heard_at) / 3600, 50)) end
+            else 1 + l.path_changes * exp(-least(date_part('epoch', $1 - l.last_heard_at) / 3600, 50)) end
     from latest s
     where l.device_id = s.device_id collate "default" and (l.last_heard_at is null or l.last_heard_at <= $1)
     returning 1
@@ -84,8 +111,10 @@ select (select count(*) from stored) as stored, (select count(*) from heard) as 
 
 -- name: add_unknown_devices
 -- Devices that nobody registered are heard too. Run only when apply_heartbeats heard fewer devices than there were.
-insert into ingest.liveness (device_id, council_id, last_heard_at, boot_id, seq, battery_pct, mains, signal_dbm)
-select distinct on (device_id) device_id, council_id, $1, boot_id, seq, battery_pct, mains, signal_dbm
+insert into ingest.liveness (device_id, council_id, last_heard_at, boot_id, seq, battery_pct, mains, mains_changed_at, signal_dbm)
+select distinct on (device_id) device_id, council_id, $1::timestamptz, boot_id, seq, battery_pct, mains,
+    case when mains is not null then $1 end,
+    signal_dbm
 from staged_heartbeat order by device_id, ctid desc
 on conflict (device_id) do nothing;
 
@@ -117,36 +146,38 @@ on conflict (device_id) do update set last_heard_at = greatest(l.last_heard_at, 
 update ingest.liveness set reported_at = greatest(reported_at, $2) where device_id = any ($1::text[]);
 
 -- name: take_registrations
--- Each registered device gets its liveness row before its first heartbeat, which then is an update. The directory says which
--- council it is in now, so the order in which changes are taken does not matter.
-with taken as (
-    delete from chassis.event_log where event_log_id in (
-        select event_log_id from chassis.event_log where stream = 'devices' and not_before <= $1
-        order by event_log_id limit $2 for update skip locked
-    ) returning key
-), known as (
-    insert into ingest.liveness as l (device_id, council_id, registered)
-    select d.device_id, d.council_id, true from registry.device_directory d
-    where d.device_id in (select key from taken)
-    order by d.device_id
-    on conflict (device_id) do update set council_id = excluded.council_id, registered = true
-    where l.council_id <> excluded.council_id or not l.registered
-)
-select count(*) from taken;
+-- Off the log: whom the registry told of.
+delete from chassis.event_log where event_log_id in (
+    select event_log_id from chassis.event_log where stream = 'devices' and not_before <= $1
+    order by event_log_id limit $2 for update skip locked
+) returning key;
 
--- name: silent_devices
--- Live devices not heard since $1, by council; a council without any is told as nought. From liveness, for the few that are
--- silent: from the register, for all that might be, a million devices took 1.5 s of processor time at every refresh.
--- (Whoever is on the register has a row in liveness a moment later.)
-select c.council_id, coalesce(s.silent, 0) as silent
-from registry.council_directory c
-left join (
-    select d.council_id, count(*) as silent
-    from ingest.liveness l
-    join registry.device_directory d using (device_id)
-    where d.stage = 'live' and (l.last_heard_at is null or l.last_heard_at < $1)
-    group by d.council_id
-) s using (council_id);
+-- name: add_models
+-- Those that were never met before. In a statement before the next, which so sees what another process added meanwhile.
+insert into ingest.model (name)
+select min(w.model) from registry.watch_directory w
+where w.device_id = any ($1::text[]) and not exists (select from ingest.model m where lower(m.name) = lower(w.model))
+group by lower(w.model)
+on conflict do nothing;
+
+-- name: know_registered
+-- Each registered device gets its liveness row before its first heartbeat, which then is an update. The directory says how it is
+-- now, so the order in which changes are taken does not matter. Whoever sweeps is told that something may be due sooner than it was.
+with known as (
+    insert into ingest.liveness as l
+        (device_id, council_id, registered, watched_since, model_id, postcode_district, sim_registered)
+    select w.device_id, w.council_id, true, w.watched_since, m.model_id, w.postcode_district, w.sim_operator
+    from registry.watch_directory w join ingest.model m on lower(m.name) = lower(w.model)
+    where w.device_id = any ($1::text[])
+    order by w.device_id
+    on conflict (device_id) do update
+    set council_id = excluded.council_id, registered = true, watched_since = excluded.watched_since, model_id = excluded.model_id,
+        postcode_district = excluded.postcode_district, sim_registered = excluded.sim_registered
+    where (l.council_id, l.registered, l.watched_since, l.model_id, l.postcode_district, l.sim_registered) is distinct from
+        (excluded.council_id, true, excluded.watched_since, excluded.model_id, excluded.postcode_district, excluded.sim_registered)
+    returning 1
+)
+update ingest.sweep set registrations = registrations + (select count(*) from known) where exists (select from known);
 
 -- name: ping
 -- Whether the database answers.

@@ -13,10 +13,10 @@ from services.ingest.alarm_store import AlarmStore
 from services.ingest.forgetting import forgetting_loops
 from services.ingest.heartbeat_lane import HeartbeatLane
 from services.ingest.heartbeat_store import HeartbeatStore
+from services.ingest.liveness import liveness
 from services.ingest.metrics import Metrics
 from services.ingest.receipts import Receipts
 from services.ingest.registrations import STREAM, Registrations
-from services.ingest.silence import REFRESH_EVERY_S, SilenceGauge
 from services.ingest.sql import QUERIES
 
 _POOL_SIZE = 10  # three are the lanes' own, kept; the others serve leases, receipts and loops
@@ -46,6 +46,7 @@ async def build(runtime: Runtime) -> Service:
         on_gap=metrics.session_gaps.inc,
     )
     metrics.blind_when(lambda: shards.blind)
+    watching = liveness(runtime, pool, metrics.liveness)
     registrations = Loop("registrations", Registrations(pool, runtime.clock).take, every_s=1.0)
 
     async def database() -> str | None:
@@ -68,6 +69,7 @@ async def build(runtime: Runtime) -> Service:
                     pass
         except TimeoutError:
             pass
+        await watching.let_go()
         await receipts.close()
         alarm_store.close()
         for store in heartbeat_stores:
@@ -80,7 +82,7 @@ async def build(runtime: Runtime) -> Service:
             registrations,
             Loop("unrepeatable-alarms", alarms.store_unrepeatable, every_s=1.0),
             *forgetting_loops(runtime, pool),
-            Loop("silent-devices", SilenceGauge(pool, runtime.clock, metrics).refresh, every_s=REFRESH_EVERY_S),
+            *watching.loops,
         ],
         tasks=[shards.run],
         checks=[shards.check, storing, database],

@@ -1,0 +1,81 @@
+"""By whom devices are heard, and when they could not be. Pure: shards and their lapses in."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.ingest.domain.liveness import Lapse
+
+_ANYBODY: Final = "+"
+_COUNCIL: Final = 3  # of telecare/v1/devices/{council_id}/{device_id}/heartbeat
+_BLIND: Final = Lapse(datetime.min.replace(tzinfo=UTC), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """A shard of the heartbeat lane: whose heartbeats come by it (None: everybody's), and when it heard nothing."""
+
+    shard: str
+    councils: frozenset[str] | None
+    lapses: tuple[Lapse, ...] = ()
+
+    @property
+    def blind(self) -> bool:
+        """Now."""
+        return any(each.ended_at is None for each in self.lapses)
+
+    def hears(self, council_id: str) -> bool:
+        return self.councils is None or council_id in self.councils
+
+    def deaf(self, now: datetime, at_least: timedelta) -> bool:
+        """Whether nobody can be due: it hears nothing, or did not until less than the shortest interval ago."""
+        return any(each.ended_at is None or now < each.ended_at + at_least for each in self.lapses)
+
+
+class Hearing:
+    """All ears together."""
+
+    def __init__(self, ears: Sequence[Ear]) -> None:
+        self.ears = ears
+        self._lapses: dict[str, tuple[list[Lapse], list[datetime]]] = {}
+
+    def lapses(self, council_id: str, since: datetime) -> Sequence[Lapse]:
+        """Those that may matter for a device of the council, heard at `since`. Whom no ear hears we are blind for."""
+        if council_id not in self._lapses:
+            self._lapses[council_id] = self._of(council_id)
+        all_, ends = self._lapses[council_id]
+        return all_[bisect_right(ends, since) :] if ends else all_
+
+    def shard_of(self, council_id: str) -> str | None:
+        """The first that hears it."""
+        return next((ear.shard for ear in self.ears if ear.hears(council_id)), None)
+
+    def deaf(self, now: datetime, at_least: timedelta) -> frozenset[str] | None:
+        """Councils of which nobody can be due; None: that is so of all."""
+        deaf = [ear for ear in self.ears if ear.deaf(now, at_least)]
+        if not self.ears or any(ear.councils is None for ear in deaf):
+            return None
+        return frozenset(council for ear in deaf for council in ear.councils or ())
+
+    def _of(self, council_id: str) -> tuple[list[Lapse], list[datetime]]:
+        ears = [ear for ear in self.ears if ear.hears(council_id)]
+        if not ears or any(ear.blind for ear in ears):
+            return [_BLIND], []
+        found = sorted((each for ear in ears for each in ear.lapses), key=_ended)
+        return found, [_ended(each) for each in found]
+
+
+def councils_of(filters: Iterable[str]) -> frozenset[str] | None:
+    """Whose heartbeats a shard's filters let through; None: everybody's."""
+    councils = frozenset(pattern.split("/")[_COUNCIL] for pattern in filters if pattern.endswith("/heartbeat"))
+    return None if _ANYBODY in councils else councils
+
+
+def _ended(lapse: Lapse) -> datetime:
+    if lapse.ended_at is None:
+        raise ValueError("a lapse that has not ended")
+    return lapse.ended_at

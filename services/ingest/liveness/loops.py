@@ -1,0 +1,50 @@
+"""The room as its service has it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.chassis.loop import Loop
+from services.chassis.postgres import Pool, is_transient
+from services.chassis.postgres.borrow import borrow
+from services.chassis.service import Runtime
+from services.ingest.liveness.sql import QUERIES
+from services.ingest.liveness.sweep import EVERY_S, Sweep
+from services.ingest.metrics import LivenessMetrics
+
+_GAUGES_EVERY_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Liveness:
+    """Its loops, and how it lets go."""
+
+    sweep: Sweep
+    loops: tuple[Loop, ...]
+
+    async def let_go(self) -> None:
+        """Another process may sweep at once. A database that is away is told nothing: the lease lapses."""
+        try:
+            await self.sweep.release()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+
+
+def liveness(runtime: Runtime, pool: Pool, metrics: LivenessMetrics) -> Liveness:
+    sweep = Sweep(pool, runtime.clock, runtime.instance, metrics)
+
+    async def gauges() -> int:
+        async with borrow(pool) as connection:
+            rows = await connection.fetch(QUERIES["silent_by_council"])
+        metrics.silent({row["council_id"]: row["silent"] for row in rows})
+        return 0
+
+    return Liveness(
+        sweep,
+        (
+            Loop("liveness", sweep.run_once, EVERY_S),
+            Loop("silent-devices", gauges, _GAUGES_EVERY_S),
+        ),
+    )

@@ -1,0 +1,114 @@
+-- The sweep: who fell silent, and who is heard again. It looks at liveness some pages at a time, so that no statement keeps the database
+-- for long; `now` is the caller's, but for the lease.
+
+-- name: take_lease
+-- One process sweeps at a time, by the database's own time; a lease that ends in what is far away by now was given before the clock was
+-- put back. Correctness rests on the verdicts' versions alone: two that sweep at once only do the work twice.
+update ingest.sweep
+set holder = $1, held_until = clock_timestamp() + make_interval(secs => $2)
+where holder is null or holder = $1
+    or held_until not between clock_timestamp() and clock_timestamp() + make_interval(secs => 2 * $2)
+returning registrations, pg_relation_filenode('ingest.liveness') as filenode,
+    pg_relation_size('ingest.liveness') / current_setting('block_size')::bigint as pages;
+
+-- name: release_lease
+update ingest.sweep set holder = null, held_until = null where holder = $1;
+
+-- name: promises
+-- What each model's devices promise, as the register has it now: its own row, or that of `default`.
+select m.model_id, m.name, t.heartbeat_interval_s, t.late_after_missed, t.silent_after_s, t.battery_hours, t.signal_dbm_min
+from ingest.model m
+cross join lateral (
+    select d.* from registry.model_directory d where lower(d.model) in (lower(m.name), 'default')
+    order by d.model = 'default' limit 1
+) t;
+
+-- name: ears
+-- The shards by which heartbeats come, and since when each has heard nothing, if it is blind at $1.
+select s.shard, s.filters, case
+    when s.heard_until is null then to_timestamp(0)
+    when s.heard_until < $1::timestamptz - interval '5 seconds' then s.heard_until end as blind_since
+from chassis.shard s where s.service = 'ingest' and s.lane = 'heartbeat' order by s.shard;
+
+-- name: lapses
+-- Those that ended since $1: nobody's silence lasts so long without being told.
+select shard, started_at, ended_at from chassis.hearing_lapse where ended_at > $1 order by ended_at;
+
+-- name: probe
+-- Of the pages from $1 to before $2: how many may be due (by the model, were there no lapses), when the first of the others may be, and
+-- the latest that any was heard. $3: by model, the instant that whoever is due was not heard since; $4: councils of which nobody is.
+select count(*) filter (where left_over < interval '0') as due, min(left_over) filter (where left_over >= interval '0') as next_in,
+    max(last_heard_at) as heard_at
+from (
+    select greatest(last_heard_at, watched_since) - ($3::timestamptz[])[model_id] as left_over, last_heard_at
+    from ingest.liveness
+    where ctid >= $1::tid and ctid < $2::tid and watched_since is not null and not silent and council_id <> all ($4::text[])
+) watched;
+
+-- name: due
+-- Those, some at a time: after $1, before $2.
+select ctid as place, device_id, council_id, watched_since, last_heard_at, judged_heard_at, returned_at, silences, first_silence_at, silent,
+    verdict_version, model_id, firmware, network, cell_id, coalesce(sim_operator, sim_registered) as sim_operator, postcode_district
+from ingest.liveness
+where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not silent and council_id <> all ($4::text[])
+    and greatest(last_heard_at, watched_since) < ($3::timestamptz[])[model_id]
+limit $5;
+
+-- name: heard_in_future
+-- Heard in what is the future by now: the clock was put back. As if it were heard now; else it could fall silent unnoticed until then.
+update ingest.liveness set last_heard_at = $3
+where ctid = any (array(
+    select ctid from ingest.liveness
+    where ctid >= $1::tid and ctid < $2::tid and last_heard_at > $3::timestamptz + interval '1 minute'
+    limit $4 for update skip locked))
+returning 1;
+
+-- name: silent_page
+-- Silent devices whose verdict may be over, among the next few of them after $1: heard since, watched no more, or flapping and perhaps
+-- stable by now ($3, by model) or gone again ($4, as in `probe`). One row at least; `upto`: where the page ends, null past the last.
+with page as materialized (
+    select * from ingest.liveness where silent and device_id > $1 order by device_id limit $2
+)
+select (select max(device_id) from page) as upto,
+    p.device_id, p.council_id, p.watched_since, p.last_heard_at, p.judged_heard_at, p.returned_at, p.silences, p.first_silence_at, p.silent,
+    p.verdict_version, p.model_id, p.firmware, p.network, p.cell_id, coalesce(p.sim_operator, p.sim_registered) as sim_operator,
+    p.postcode_district
+from (select) one
+left join page p on p.watched_since is null
+    or case when p.returned_at is null
+        then p.last_heard_at > p.judged_heard_at or (p.judged_heard_at is null and p.last_heard_at is not null)
+        else p.last_heard_at - p.returned_at >= ($3::interval[])[p.model_id]
+            or greatest(p.last_heard_at, p.watched_since) < ($4::timestamptz[])[p.model_id] end;
+
+-- name: store_verdicts
+-- Each only if nothing was judged, heard or registered of the device since it was looked at: one row changed, and the verdict is ours.
+-- What alerts is told of it ($9, if anything) is in the same statement. A row that a heartbeat is just updating is passed over: that
+-- device is heard; and nobody waits for whom, in whatever order rows are locked.
+with told as (
+    select * from unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::boolean[], $6::timestamptz[],
+        $7::smallint[], $8::timestamptz[], $9::text[])
+    as t (device_id, version, heard_at, watched_since, silent, returned_at, silences, first_silence_at, body)
+), mine as materialized (
+    select l.device_id from ingest.liveness l join told t using (device_id)
+    where l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
+        and l.watched_since is not distinct from t.watched_since
+    for update of l skip locked
+), judged as (
+    update ingest.liveness l
+    set silent = t.silent, returned_at = t.returned_at, silences = t.silences, first_silence_at = t.first_silence_at,
+        verdict_version = l.verdict_version + 1, judged_at = $10, judged_heard_at = l.last_heard_at
+    from told t
+    where l.device_id = t.device_id and t.device_id in (select device_id from mine)
+        and l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
+    returning l.device_id, t.body
+), entered as (
+    insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
+    select 'conditions', device_id, 3, body::jsonb, $10, $10 from judged where body is not null order by device_id
+)
+select device_id from judged;
+
+-- name: silent_by_council
+-- A council without any is told as nought.
+select c.council_id, coalesce(s.silent, 0) as silent
+from registry.council_directory c
+left join (select council_id, count(*) as silent from ingest.liveness where silent group by council_id) s using (council_id);

@@ -1,0 +1,176 @@
+"""The sweep: every couple of seconds, who fell silent and who is heard again. Any number of processes; one at a time sweeps.
+
+It looks at the pages of `ingest.liveness` in which somebody may be due, and at those who are silent. The rule is
+`services.ingest.domain.liveness`; SQL only picks whom it may apply to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from services.chassis.clock import Clock
+from services.chassis.postgres import Connection, Pool
+from services.chassis.postgres.borrow import borrow
+from services.ingest.domain.hearing import Hearing
+from services.ingest.domain.liveness import Verdict, judge, silent_at
+from services.ingest.domain.slices import Slices, first_place
+from services.ingest.liveness import verdicts
+from services.ingest.liveness.blindness import read_hearing
+from services.ingest.liveness.promises import Promises, read_promises
+from services.ingest.liveness.sql import QUERIES
+from services.ingest.liveness.verdicts import BATCH_MAX, Found, Row
+from services.ingest.metrics import LivenessMetrics
+
+EVERY_S: Final = 2.0
+LEASE_S: Final = 5.0
+_RENEW_AFTER_S: Final = 1.5
+_ROWS_MAX: Final = 2_000
+_PAGE_MAX: Final = 5_000
+_AT_ONCE: Final = 250
+_IN_FUTURE: Final = timedelta(minutes=1)
+_OVER: Final = Verdict(silent=False, returned_at=None, silences=0, first_silence_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What one pass goes by."""
+
+    now: datetime
+    promises: Promises
+    hearing: Hearing
+    due_before: list[datetime | None]
+    deaf: frozenset[str] | None  # councils of which nobody can be due; None: all
+
+    @property
+    def deaf_list(self) -> list[str]:
+        return sorted(self.deaf or ())
+
+
+@dataclass(slots=True)
+class Sweep:
+    """`run_once` is a loop's. `instance` is this process, unique among all that ever run."""
+
+    pool: Pool
+    clock: Clock
+    instance: str
+    metrics: LivenessMetrics
+    _slices: Slices = field(default_factory=Slices)
+    _leased_at_s: float = 0.0  # monotonic
+
+    async def run_once(self) -> int:
+        """One pass, if the lease is ours; then nought, for the next is due in a while, whatever was found."""
+        now = self.clock.now()
+        async with borrow(self.pool) as connection:
+            lease = await self._lease(connection)
+            if lease is None:
+                return 0
+            started_s = time.perf_counter()
+            if await self._pass(connection, now, lease):
+                self.metrics.passed(time.perf_counter() - started_s)
+        return 0
+
+    async def release(self) -> None:
+        """So that another process need not wait for the lease to lapse."""
+        async with borrow(self.pool) as connection:
+            await connection.execute(QUERIES["release_lease"], self.instance)
+
+    async def _pass(self, connection: Connection, now: datetime, lease: Any) -> bool:
+        """Whether it was carried through: no other process took the lease."""
+        promises, hearing = await read_promises(connection), await read_hearing(connection, now)
+        deaf = hearing.deaf(now, promises.shortest_interval)
+        view = _View(now, promises, hearing, promises.due_before(now), deaf)
+        async for found in self._returned(connection, view):
+            if not await self._settle(connection, found, now):
+                return False
+        if deaf is None:
+            return True
+        as_it_is = (lease["registrations"], lease["filenode"], tuple(promises.thresholds.items()), deaf)
+        self._slices.begin(now, as_it_is)
+        for number in self._slices.due(lease["pages"], now):
+            if not await self._slice(connection, number, view):
+                return False
+        return True
+
+    async def _lease(self, connection: Connection) -> Any:
+        lease = await connection.fetchrow(QUERIES["take_lease"], self.instance, LEASE_S)
+        if lease is None:
+            self._slices.forget()  # whoever has it now tells us nothing
+        self._leased_at_s = time.monotonic()
+        return lease
+
+    async def _still_ours(self, connection: Connection) -> bool:
+        if time.monotonic() - self._leased_at_s < _RENEW_AFTER_S:
+            return True
+        return await self._lease(connection) is not None
+
+    async def _slice(self, connection: Connection, number: int, view: _View) -> bool:
+        """Look at some pages; whether the lease is still ours."""
+        first, last = first_place(number), first_place(number + 1)
+        seen = await connection.fetchrow(QUERIES["probe"], first, last, view.due_before, view.deaf_list)
+        assert seen is not None  # noqa: S101 - an aggregate is always a row
+        if seen["heard_at"] is not None and seen["heard_at"] > view.now + _IN_FUTURE:
+            while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
+                pass
+        # A row may come here from other pages: it was heard just now, then.
+        next_at = view.now + min(seen["next_in"] or view.promises.shortest_silence, view.promises.shortest_silence)
+        after = first if seen["due"] else None
+        while after is not None:
+            rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)
+            found, next_of_them = await _judged(rows, view)
+            next_at = min(next_at, next_of_them or next_at)
+            if not await self._settle(connection, found, view.now):
+                return False
+            after = rows[-1]["place"] if len(rows) == _ROWS_MAX else None
+        self._slices.looked(number, next_at)
+        return await self._still_ours(connection)
+
+    async def _returned(self, connection: Connection, view: _View) -> AsyncIterator[list[Found]]:
+        """Of whom is silent, what is over."""
+        after: str | None = ""
+        while after is not None:
+            rows = await connection.fetch(
+                QUERIES["silent_page"], after, _PAGE_MAX, view.promises.stable_after(), view.due_before
+            )
+            after = rows[0]["upto"]
+            found, _ = await _judged([row for row in rows if row["device_id"] is not None], view)
+            yield found
+
+    async def _settle(self, connection: Connection, found: list[Found], now: datetime) -> bool:
+        """Store verdicts; whether the lease is still ours."""
+        for start in range(0, len(found), BATCH_MAX):
+            self.metrics.judged("silent", await verdicts.store(connection, found[start : start + BATCH_MAX], now))
+        return await self._still_ours(connection)
+
+
+async def _judged(rows: list[Row], view: _View) -> tuple[list[Found], datetime | None]:
+    """Verdicts on those of whom there is one, and when the first of the others is due."""
+    found: list[Found] = []
+    next_at: datetime | None = None
+    for number, row in enumerate(rows):
+        verdict, due_at = _verdict(row, view)
+        if verdict is not None:
+            found.append(Found(row, verdict, view.promises.names.get(row["model_id"])))
+        elif due_at is not None:
+            next_at = due_at if next_at is None else min(next_at, due_at)
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
+    return found, next_at
+
+
+def _verdict(row: Row, view: _View) -> tuple[Verdict | None, datetime | None]:
+    if row["watched_since"] is None:  # suspended, withdrawn: nobody waits for it any more
+        return _OVER, None
+    device, thresholds = verdicts.watched(row), view.promises.thresholds.get(row["model_id"])
+    if thresholds is None:  # a model that came this moment
+        return None, view.now
+    lapses = view.hearing.lapses(row["council_id"], device.counts_from)
+    if not device.silent:
+        due_at = silent_at(device, thresholds, lapses)
+        if due_at is None or due_at > view.now:
+            return None, due_at
+    return judge(device, thresholds, lapses, view.now), None

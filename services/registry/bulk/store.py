@@ -13,7 +13,7 @@ import asyncpg
 from services.chassis.event_log import LogEntry, append
 from services.chassis.postgres import Connection, Pool, Queries
 from services.chassis.postgres.borrow import borrow
-from services.registry.devices.record import PROOF_BEGINS, event, proof_since
+from services.registry.devices.record import PROOF_BEGINS, proof_since, registered
 from services.registry.devices.values import Asked, Filter
 from services.registry.domain.device import Device
 from services.registry.domain.intake import Candidate, Changed, Intake, Known, take_in
@@ -103,7 +103,7 @@ async def _insert(connection: Connection, new: Sequence[Candidate], asked: Asked
     await _record(
         connection, [(each.device_id, each.stage, None, fields) for each, fields in zip(new, said, strict=True)], asked
     )
-    await _tell(connection, [event(each.device_id, each.said["council_id"], "registered") for each in new], asked.now)
+    await _tell(connection, [registered(each.device_id, each.said["council_id"]) for each in new], asked.now)
 
 
 async def _change(connection: Connection, changed: Sequence[Changed], asked: Asked) -> None:
@@ -113,10 +113,6 @@ async def _change(connection: Connection, changed: Sequence[Changed], asked: Ask
     columns = [[getattr(device, name) for device in become] for name in (*ATTRIBUTES, "stage")]
     await connection.execute(QUERIES["change_devices"], *columns, asked.now, timeout=_TIMEOUT_S)
     await _record(connection, [line for each in changed for line in _lines(each, asked.now)], asked)
-    moved = [each for each in changed if "council_id" in each.fields]
-    await _tell(
-        connection, [event(each.device.device_id, each.fields["council_id"], "moved") for each in moved], asked.now
-    )
 
 
 _Line = tuple[str, str, Mapping[str, Any] | None, Mapping[str, Any]]

@@ -42,7 +42,7 @@ async def insert(connection: Connection, new: NewDevice, stage: Stage, asked: As
     if row is None:
         return None
     await record(connection, new.device_id, asked, stage, after=fields)
-    await tell_ingest(connection, new.device_id, new.council_id, "registered", asked.now)
+    await append(connection, [registered(new.device_id, new.council_id)], asked.now)
     return Device(**row)
 
 
@@ -59,8 +59,6 @@ async def change(
     before = {name: getattr(device, name) for name in changed}
     after = {name: getattr(becomes, name) for name in changed}
     await record(connection, device.device_id, asked, named, before=before, after=after)
-    if becomes.council_id != device.council_id:
-        await tell_ingest(connection, device.device_id, becomes.council_id, "moved", asked.now)
     return becomes
 
 
@@ -84,12 +82,7 @@ def proof_since(now: datetime) -> dict[str, str]:
     return {"proof_since": now.isoformat()}
 
 
-async def tell_ingest(connection: Connection, device_id: str, council_id: str, named: str, now: datetime) -> None:
-    """In the transaction of the fact: ingest makes the row by which it notices silence, or moves it to another council."""
-    await append(connection, [event(device_id, council_id, named)], now)
-
-
-def event(device_id: str, council_id: str, named: str) -> LogEntry:
-    """What ingest is told: "registered", or "moved" to another council."""
-    body = json.dumps({"device_id": device_id, "council_id": council_id, "change": named})
+def registered(device_id: str, council_id: str) -> LogEntry:
+    """In the transaction of the fact: ingest makes the row by which it notices silence. (Of changes a trigger tells it.)"""
+    body = json.dumps({"device_id": device_id, "council_id": council_id, "change": "registered"})
     return LogEntry("devices", device_id, _URGENCY, body)

@@ -31,10 +31,12 @@ create function registry.tell_of_watched() returns trigger language plpgsql as $
 begin
     insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
     select 'devices', n.device_id, 5,
-        jsonb_build_object('device_id', n.device_id, 'council_id', n.council_id, 'change', 'changed'), n.changed_at, n.changed_at
+        jsonb_build_object('device_id', n.device_id, 'council_id', n.council_id,
+            'change', case when n.council_id = o.council_id then 'changed' else 'moved' end),
+        n.changed_at, n.changed_at
     from after_it n join before_it o using (device_id)
-    where (n.stage, n.model, n.postcode_district, n.sim_operator)
-        is distinct from (o.stage, o.model, o.postcode_district, o.sim_operator);
+    where (n.council_id, n.stage, n.model, n.postcode_district, n.sim_operator)
+        is distinct from (o.council_id, o.stage, o.model, o.postcode_district, o.sim_operator);
     return null;
 end $$;
 create trigger tell_of_watched after update on registry.device

@@ -26,6 +26,10 @@ class Beats:
         """So many are lost on the way."""
         self._seq[device_id] += count
 
+    def close(self) -> None:
+        """Its connection; the next heartbeat opens another."""
+        self._store.close()
+
     async def send(self, device_ids: Iterable[str], **readings: Any) -> None:
         """One of each, in one transaction; `behind_s` is by how much their clocks are behind."""
         await self._store.store(Part(rows=[self._row(each, readings) for each in device_ids]), self._clock.now())

@@ -1,0 +1,98 @@
+"""What a heartbeat and a look cost: updates in place, no index of what a heartbeat changes, and nobody read who can't be due."""
+
+from datetime import timedelta
+
+from services.ingest.domain.slices import PAGES
+from services.ingest.liveness.sql import QUERIES
+from tests.integration.ingest.liveness.test_sweepers import a_crowd
+from tests.integration.ingest.liveness.watch import Watch
+from tests.support.servers import until
+
+READINGS = {"battery_pct": 80, "mains": True, "signal_dbm": -70, "network": "lte", "cell_id": "1-2", "firmware": "4.2"}
+
+
+async def quiet(watch: Watch) -> None:
+    """No housekeeping of the server's own, which would be counted."""
+    await watch.database.execute("alter table ingest.liveness set (autovacuum_enabled = false)")
+    await watch.database.execute("vacuum analyze ingest.liveness")
+
+
+async def counted(watch: Watch, view: str, figures: str) -> int:
+    """Of liveness, once every connection of the pool has ended, for then it has said what it did."""
+    watch.beats.close()
+    await watch.pool.expire_connections()
+    async with watch.pool.acquire() as connection:
+        pid = connection.get_server_pid()
+    await watch.database.execute("select pg_stat_force_next_flush()")
+    await until(lambda: _alone(watch, pid), what="the other connections to end")
+    await watch.pool.execute("select pg_stat_force_next_flush()")
+    sought = f"select {figures} from {view} where schemaname = 'ingest' and relname = 'liveness'"
+    return int(await watch.database.fetchval(sought))
+
+
+async def _alone(watch: Watch, pid: int) -> bool:
+    others = "select count(*) from pg_stat_activity where application_name = 'telecare test' and pid <> $1"
+    return bool(await watch.database.fetchval(others, pid) == 0)
+
+
+async def test_every_update_of_a_heartbeat_is_hot(watch: Watch) -> None:
+    """Once it has told all that it tells (that makes its row longer) and pages have settled."""
+    await a_crowd(watch)
+    await quiet(watch)
+    ids = [f"TC-{n}" for n in range(1, 1001)]
+    await watch.hear(*ids, **READINGS)
+    await watch.database.execute("vacuum full ingest.liveness")
+    await watch.hear(*ids, **READINGS)
+    await watch.database.execute("vacuum ingest.liveness")
+    before = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    for n in range(4):
+        watch.clock.move(seconds=60)
+        await watch.hear(
+            *ids, **READINGS | {"signal_dbm": -70 - n, "mains": bool(n % 2), "network": ("lte", "gsm")[n % 2]}
+        )
+        await watch.database.execute("vacuum ingest.liveness")
+    after = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [4000, 4000]
+
+
+async def test_no_index_holds_what_a_heartbeat_changes(watch: Watch) -> None:
+    changed = {"last_heard_at", "boot_id", "seq", "missed", "battery_pct", "mains", "mains_changed_at", "signal_dbm"}
+    changed |= {"signal_average", "clock_behind_s", "network", "sim_operator", "cell_id", "firmware", "path_changes"}
+    rows = await watch.database.fetch(
+        "select pg_get_indexdef(indexrelid) as text from pg_index where indrelid = 'ingest.liveness'::regclass"
+    )
+    texts = [row["text"] for row in rows]
+    assert texts
+    assert [text for text in texts for column in changed if column in text] == []
+
+
+async def test_a_look_reads_some_pages_at_a_time_and_the_silent_by_their_index(watch: Watch) -> None:
+    await a_crowd(watch, 20_000)
+    await watch.database.execute("update ingest.liveness set silent = true where device_id like '%99'")
+    await watch.database.execute("analyze ingest.liveness")
+    due_before, stable = [watch.clock.now()], [timedelta(minutes=10)]
+
+    async def plan(name: str, *arguments: object) -> str:
+        statement = await watch.database.prepare(f"explain {QUERIES[name]}")
+        return "\n".join(row[0] for row in await statement.fetch(*arguments))
+
+    assert "Tid Range Scan" in await plan("probe", (0, 0), (PAGES, 0), due_before, [])
+    assert "Tid Range Scan" in await plan("due", (0, 0), (PAGES, 0), due_before, [], 2000)
+    assert "liveness_silent" in await plan("silent_page", "", 5000, stable, due_before)
+
+
+async def test_where_nobody_can_be_due_nobody_is_looked_at(watch: Watch) -> None:
+    await a_crowd(watch)
+    await quiet(watch)
+    await watch.look()
+    before = await counted(watch, "pg_statio_user_tables", "heap_blks_read + heap_blks_hit")
+    for _ in range(10):
+        watch.clock.move(seconds=2)
+        await watch.look()
+    read = await counted(watch, "pg_statio_user_tables", "heap_blks_read + heap_blks_hit") - before
+    pages = await watch.database.fetchval("select pg_relation_size('ingest.liveness') / 8192")
+    assert (
+        read < pages / 2
+    )  # whoever plans a statement looks at a page or two; ten looks would have read ten times as many
+    watch.clock.move(seconds=581)
+    assert len(await watch.look()) == 1000

@@ -117,7 +117,10 @@ class Sweep:
             while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
                 pass
         # A row may come here from other pages: it was heard just now, then.
-        next_at = view.now + min(seen["next_in"] or view.promises.shortest_silence, view.promises.shortest_silence)
+        next_in = view.promises.shortest_silence
+        if seen["next_in"] is not None:  # it may be nought
+            next_in = min(next_in, seen["next_in"])
+        next_at = view.now + next_in
         after = first if seen["due"] else None
         while after is not None:
             rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)

@@ -37,6 +37,14 @@ async def test_a_device_is_silent_when_its_model_says_so_and_over_when_it_is_hea
     assert await watch.look() == []
 
 
+async def test_whoever_is_looked_at_in_the_instant_in_which_it_is_due_is_silent_at_the_next_look(watch: Watch) -> None:
+    await watch.register("TC-1")
+    watch.clock.move(seconds=600)
+    assert await watch.look() == []
+    watch.clock.move(seconds=2)
+    assert turns(await watch.look()) == [("TC-1", "began")]
+
+
 async def test_a_device_that_was_never_heard_is_watched_from_its_installation(watch: Watch) -> None:
     await watch.register("TC-1", stage="registered")
     watch.clock.move(days=30)

@@ -28,6 +28,8 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_silences_active": frozenset({"council"}),
         "telecare_devices": frozenset({"council", "stage"}),
         "telecare_devices_silent": frozenset({"council"}),
+        "telecare_liveness_pass_seconds": frozenset(),
+        "telecare_liveness_verdicts": frozenset({"condition", "turn"}),
         "telecare_outages_open": frozenset(),
         "telecare_outage_members": frozenset({"condition"}),
         "telecare_monitoring_blind": frozenset(),

@@ -28,6 +28,9 @@ class Promises:
     def shortest_silence(self) -> timedelta:
         return min((each.silent_after for each in self.thresholds.values()), default=timedelta(minutes=1))
 
+    def silent_after(self, model_id: int) -> timedelta:
+        return self.thresholds[model_id].silent_after
+
     def due_before(self, now: datetime) -> list[datetime | None]:
         """For SQL: the instant since which whoever is due was not heard. What is not there is due never, and unknown to us yet."""
         return [now - each.silent_after if each else None for each in self._in_order()]

@@ -111,17 +111,14 @@ class Sweep:
     async def _slice(self, connection: Connection, number: int, view: _View) -> bool:
         """Look at some pages; whether the lease is still ours."""
         first, last = first_place(number), first_place(number + 1)
-        seen = await connection.fetchrow(QUERIES["probe"], first, last, view.due_before, view.deaf_list)
-        assert seen is not None  # noqa: S101 - an aggregate is always a row
-        if seen["heard_at"] is not None and seen["heard_at"] > view.now + _IN_FUTURE:
+        seen = await connection.fetch(QUERIES["probe"], first, last, view.due_before, view.deaf_list)
+        if any(row["heard_at"] is not None and row["heard_at"] > view.now + _IN_FUTURE for row in seen):
             while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
                 pass
+        turns = [row["next_from"] + view.promises.silent_after(row["model_id"]) for row in seen if row["next_from"]]
         # A row may come here from other pages: it was heard just now, then.
-        next_in = view.promises.shortest_silence
-        if seen["next_in"] is not None:  # it may be nought
-            next_in = min(next_in, seen["next_in"])
-        next_at = view.now + next_in
-        after = first if seen["due"] else None
+        next_at = min([view.now + view.promises.shortest_silence, *turns])
+        after = first if any(row["due"] for row in seen) else None
         while after is not None:
             rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)
             found, next_of_them = await _judged(rows, view)

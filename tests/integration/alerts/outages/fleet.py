@@ -15,6 +15,22 @@ from services.chassis.event_log import LogEntry, append
 from tests.integration.alerts.world import World
 
 
+# As ingest knows them once the registry has told it.
+_WATCHED = """
+with models as (
+    insert into ingest.model (name) select distinct model from registry.watch_directory where device_id = any ($1::text[])
+    on conflict do nothing
+    returning model_id, name
+), known as (
+    select model_id, name from models union all select model_id, name from ingest.model
+)
+insert into ingest.liveness (device_id, council_id, registered, watched_since, model_id, postcode_district, sim_registered)
+select w.device_id, w.council_id, true, w.watched_since, k.model_id, w.postcode_district, w.sim_operator
+from registry.watch_directory w join known k on lower(k.name) = lower(w.model)
+where w.device_id = any ($1::text[])
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Home:
     """One registered device."""
@@ -54,6 +70,7 @@ class Homes:
                 for each in new
             ],
         )
+        await self.world.database.execute(_WATCHED, [each.device_id for each in new])
         return [each.device_id for each in new]
 
     async def change(

@@ -61,6 +61,7 @@ class LivenessMetrics:
             ("condition", "turn"),
             registry=registry,
         )
+        self.judged("silent", {"began": 0, "ended": 0})
 
     def silent(self, by_council: Mapping[str, int]) -> None:
         """Set the number of silent devices of every council."""

@@ -1,4 +1,8 @@
-"""One installation for the whole run, started as a person starts it; every test uses devices of its own."""
+"""One installation for all tests here, started as a person starts it; every test uses devices of its own.
+
+It ends with the package, and not with the session: its receiver stands still while other packages run their own loops, and what
+came meanwhile would be minutes old when it is verified.
+"""
 
 from collections.abc import AsyncIterator, Generator, Iterator
 from pathlib import Path
@@ -23,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All tests here share one event loop with the installation's receiver."""
     for item in items:
         if item.path.is_relative_to(HERE) and pytest_asyncio.is_async_test(item):
-            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+            item.add_marker(pytest.mark.asyncio(loop_scope="package"), append=False)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -43,7 +47,7 @@ def shared_broker() -> Iterator[Broker]:
     broker.close()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def installation(
     shared_broker: Broker,
     postgres_server: DatabaseServer,
@@ -81,21 +85,21 @@ def receiver(installation: Installation) -> Receiver:
     return installation.receiver
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture(loop_scope="package")
 async def box(installation: Installation) -> AsyncIterator[MakeBox]:
     """Makes devices for one test."""
     async for make in make_boxes(installation):
         yield make
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def module_box(installation: Installation) -> AsyncIterator[MakeBox]:
     """Makes devices for the tests of one file."""
     async for make in make_boxes(installation):
         yield make
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def mqtt_hub(installation: Installation) -> AsyncIterator[MqttHub]:
     """A hub for Moray that is told by MQTT."""
     await installation.make_hub(MQTT_HUB, MQTT_COUNCIL, channels=[{"kind": "mqtt", "verified": True}])

@@ -32,7 +32,7 @@ SCAIP: dict[int, dict[str, set[int]]] = {
 KINDS = [(kind, priority, codes) for priority, kinds in SCAIP.items() for kind, codes in kinds.items()]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def everything_at_once(module_box: MakeBox) -> AsyncIterator[Box]:
     """A home where every kind of alarm goes off."""
     home = await module_box()

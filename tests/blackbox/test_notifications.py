@@ -79,7 +79,7 @@ async def test_every_step_in_the_life_of_an_alarm_is_one_notification(
     assert {each.data["alarm_id"] for each in told} == {alarm_id}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
 async def pressed(
     module_box: MakeBox, receiver_of_module: Receiver, mqtt_hub: MqttHub
 ) -> AsyncIterator[dict[str, Box]]:

@@ -14,7 +14,6 @@ from contracts.ids import CouncilId, DeviceId, EventId
 from services.chassis.event_log import LogEntry, append
 from tests.integration.alerts.world import World
 
-
 # As ingest knows them once the registry has told it.
 _WATCHED = """
 with models as (

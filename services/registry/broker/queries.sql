@@ -6,9 +6,10 @@ select pg_advisory_xact_lock(hashtextextended('telecare broker', 0));
 select pg_try_advisory_xact_lock(hashtextextended('telecare broker', 0));
 
 -- name: due
--- What the broker was not told yet, and claims that nobody may use any more. The longest known first.
+-- What the broker was not told yet, and claims that nobody may use any more. The longest known first. An expired one that the broker
+-- refused to forget waits for the look at everything, or it would be due for ever.
 select username from registry.broker_user
-where applied_version <> version or expires_at <= $1
+where applied_version <> version or (expires_at <= $1 and missing_since is null)
 order by made_at limit $2;
 
 -- name: users

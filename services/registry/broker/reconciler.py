@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
 from services.registry.broker.control import BrokerRefuses, Control
 from services.registry.broker.store import QUERIES, Wanted, wanted
-from services.registry.domain.broker import DEFAULTS, MARK, Command, Found, plan
+from services.registry.domain.broker import DEFAULTS, MARK, Command, Found, Plan, plan
 from services.registry.identity.provisioning import BrokerAway
 
 _log = structlog.get_logger(__name__)
@@ -27,23 +26,27 @@ EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 60.0
 _CHANGES_MAX: Final = 20
 _SLICE_S: Final = 2.0
+"""For so long one transaction tells the broker: nobody waits for the lock for long."""
 _REMOVALS_MAX: Final = 20
+_REMOVED_AT_ONCE: Final = 4
 _ROLES_PREFIX: Final = "telecare:"
 _NOT_FOUND: Final = ("Client not found", "Role not found")
 
 
 @dataclass(slots=True)
 class Reconciler:
-    """For a loop: `run_once` returns how many users were told of. One process at a time does it."""
+    """For a loop: `run_once` returns how many users were told of. One process at a time tells the broker."""
 
     pool: Pool
     clock: Clock
     url: MqttUrl
     key: bytes
-    foreign: int = 0
     trouble: str | None = "has not been looked at yet"
     held_back: str | None = None  # what was found wrong with the broker's users, and not set right
     _swept_at: float = field(default=-SWEEP_EVERY_S)
+    _amiss: Sequence[
+        str
+    ] = ()  # users that the last look at everything found otherwise, and who are still to be seen to
 
     async def run_once(self) -> int:
         try:
@@ -57,12 +60,11 @@ class Reconciler:
     async def give(self, device_id: str, secret_id: UUID, password: str) -> None:
         """Tell the broker of a device's new password; a session under the old one ends. Raises BrokerAway."""
         try:
-            async with borrow(self.pool) as connection, connection.transaction():
+            async with Control.open(self.url) as control, borrow(self.pool) as connection, connection.transaction():
                 await connection.execute(QUERIES["only_one"])
                 for user in await wanted(connection, self.clock.now(), [device_id]):
                     if user.secret_id == secret_id:
-                        async with Control.open(self.url) as control:
-                            await self._bring(connection, control, user, await _found(control, [user]), password)
+                        await self._bring(connection, control, user, await _found(control, user), password)
         except BrokerRefuses as error:
             raise BrokerAway(str(error)) from error
 
@@ -70,59 +72,73 @@ class Reconciler:
         now = self.clock.now()
         async with borrow(self.pool) as connection:
             due = [row["username"] for row in await connection.fetch(QUERIES["due"], now, _CHANGES_MAX)]
-        sweep = time.monotonic() - self._swept_at >= SWEEP_EVERY_S
-        if not due and not sweep and self.trouble is None:
+        sweep = not self._amiss and time.monotonic() - self._swept_at >= SWEEP_EVERY_S
+        if not (due or sweep or self._amiss) and self.trouble is None:
             return 0
-        async with borrow(self.pool) as connection, connection.transaction():
-            if not await connection.fetchval(QUERIES["only_one_or_none"]):
+        async with Control.open(self.url) as control:
+            told = await self._tell(control, due)
+            if told is None:
                 return 0
-            async with Control.open(self.url) as control:
-                told = await self._tell(connection, control, due)
-                if sweep:
-                    told += await self._sweep(connection, control)
+            if sweep:
+                await self._sweep(control)
+            seen_to = await self._tell(control, self._amiss[:_CHANGES_MAX]) or ()
+            self._amiss = [name for name in self._amiss if name not in seen_to]
         if self.trouble is not None:
             _log.info("broker_register_kept")
         self.trouble = None
-        return told if due else 0
+        return len(told) + len(seen_to)
 
-    async def _tell(self, connection: Connection, control: Control, names: Sequence[str]) -> int:
-        """What is due, those that are shut out first."""
-        users = await wanted(connection, self.clock.now(), names)
-        users.sort(key=lambda user: user.standing == "enabled")
-        found = await _found(control, users)
-        for user in users:
-            await self._bring_alone(connection, control, user, found)
-        return len(users)
+    async def _tell(self, control: Control, names: Sequence[str]) -> Sequence[str] | None:
+        """These, those that are shut out first, for as long as a transaction may take: who was seen to. None: others are at it."""
+        if not names:
+            return ()
+        async with borrow(self.pool) as connection, connection.transaction():
+            if not await connection.fetchval(QUERIES["only_one_or_none"]):
+                return None
+            deadline = time.monotonic() + _SLICE_S
+            users = await wanted(connection, self.clock.now(), names)
+            users.sort(key=lambda user: user.standing == "enabled")
+            left: set[str] = set()
+            for user in users:
+                if time.monotonic() > deadline:
+                    left.add(user.username)
+                else:
+                    await self._bring_alone(connection, control, user)
+        return [name for name in names if name not in left]
 
-    async def _sweep(self, connection: Connection, control: Control) -> int:
-        """Everything: the database is right, whatever somebody changed at the broker."""
-        self._swept_at = (
-            time.monotonic()
-        )  # also if it fails: a broker that is slow to list its users is not asked again at once
+    async def _sweep(self, control: Control) -> None:
+        """Look at everything: the database is right, whatever somebody changed at the broker.
+
+        Listing thousands takes the broker seconds, so no transaction is open meanwhile, and what was listed is a suspicion only:
+        each one that is otherwise is looked at again, alone and under the lock.
+        """
+        # Also if it fails: a broker that is slow to list its users is not asked again at once.
+        self._swept_at = time.monotonic()
         clients, roles = await control.clients(), await control.roles()
-        users = {user.username: user for user in await wanted(connection, self.clock.now())}
-        commands = list(_defaults(await control.defaults()))
-        if commands:
-            await control.tell(commands)
-            _log.warning("broker_defaults_mended")
+        async with borrow(self.pool) as connection:
+            users = {user.username: user for user in await wanted(connection, self.clock.now())}
         found = {name: Found(clients.get(name), roles.get(user.user.role)) for name, user in users.items()}
-        deadline = time.monotonic() + _SLICE_S
-        for user in users.values():
-            await self._bring_alone(connection, control, user, found)
-            if time.monotonic() > deadline:
-                self._swept_at = -math.inf
-                return 1  # the rest next time: nobody waits for the lock for long
-        removals = list(_not_ours(clients, roles, users))
-        count = sum(each["command"] == "deleteClient" for each in removals)
+        self._amiss = [name for name, user in users.items() if _is_amiss(user, self._plan(user, found[name]))]
+        gone = _not_ours(clients, roles, users)
+        count = sum(clients.get(name, {}).get("textname") == MARK for name in gone)
         if count > _removals_max(len(clients)):
             self._hold_back(f"{count} of its {len(clients)} users are not in this database, and were left alone")
         else:
             self.held_back = None
-            await control.tell(removals)
-            if removals:
-                _log.warning("broker_users_removed", commands=len(removals))
-        self.foreign = sum(client.get("textname") != MARK for name, client in clients.items() if name not in users)
-        return 0
+            for at in range(0, len(gone), _REMOVED_AT_ONCE):
+                await self._remove(control, gone[at : at + _REMOVED_AT_ONCE])
+        if commands := list(_defaults(await control.defaults())):
+            await control.tell(commands)
+            _log.warning("broker_defaults_mended")
+
+    async def _remove(self, control: Control, names: Sequence[str]) -> None:
+        """Those of these that are still in no row of ours."""
+        async with borrow(self.pool) as connection, connection.transaction():
+            await connection.execute(QUERIES["only_one"])
+            ours = {user.username for user in await wanted(connection, self.clock.now(), names)}
+            for name in names:
+                if name not in ours:
+                    await _remove_alone(control, name)
 
     def _hold_back(self, why: str) -> None:
         """Said until a look at everything finds it otherwise: what is told in between clears it not."""
@@ -130,28 +146,23 @@ class Reconciler:
             _log.error("broker_users_left_alone", reason=why)
         self.held_back = f"{why}: is it the right one, or an old backup? See docs/security.md"
 
-    async def _bring_alone(
-        self, connection: Connection, control: Control, user: Wanted, found: Mapping[str, Found]
-    ) -> None:
+    async def _bring_alone(self, connection: Connection, control: Control, user: Wanted) -> None:
         """One that the broker refuses keeps no other from being shut out: it is tried again with the next look at everything."""
         try:
-            await self._bring(connection, control, user, found)
+            await self._bring(connection, control, user, await _found(control, user))
         except BrokerRefuses as error:
             _log.error("broker_user_refused", kind=user.kind, reason=str(error))
             await connection.execute(QUERIES["missing"], user.username, user.version, self.clock.now())
 
+    def _plan(self, user: Wanted, found: Found, password: str | None = None) -> Plan:
+        return plan(user.user, found, password or user.password(self.key), renew=user.renewed)
+
     async def _bring(
-        self,
-        connection: Connection,
-        control: Control,
-        user: Wanted,
-        found: Mapping[str, Found],
-        password: str | None = None,
+        self, connection: Connection, control: Control, user: Wanted, found: Found, password: str | None = None
     ) -> None:
         """One user, and the note that it is done, in this transaction. Killed between the two it is done again."""
-        password = password or user.password(self.key)
-        todo = plan(user.user, found[user.username], password, renew=user.renewed)
-        if not (todo.commands or user.due or todo.missing != user.known_missing):
+        todo = self._plan(user, found, password)
+        if not _is_amiss(user, todo):
             return
         await control.tell(todo.commands)
         if user.standing == "absent":
@@ -159,7 +170,7 @@ class Reconciler:
         elif todo.missing:
             await connection.execute(QUERIES["missing"], user.username, user.version, self.clock.now())
         else:
-            has_it = password is not None
+            has_it = (password or user.password(self.key)) is not None
             await connection.execute(QUERIES["told"], user.username, user.version, user.secret_id, has_it)
         if todo.foreign:
             _log.error(
@@ -169,18 +180,34 @@ class Reconciler:
         level("broker_told", kind=user.kind, standing="missing" if todo.missing else user.standing)
 
 
-async def _found(control: Control, users: Sequence[Wanted]) -> dict[str, Found]:
-    """What the broker knows of these."""
-    found: dict[str, Found] = {}
-    for user in users:
-        client, role = await control.ask(
-            [
-                {"command": "getClient", "username": user.username},
-                {"command": "getRole", "rolename": user.user.role},
-            ]
-        )
-        found[user.username] = Found(_data(client, "client"), _data(role, "role"))
-    return found
+def _is_amiss(user: Wanted, todo: Plan) -> bool:
+    return bool(todo.commands) or user.due or todo.missing != user.known_missing
+
+
+async def _found(control: Control, user: Wanted) -> Found:
+    """What the broker knows of this one. Raises BrokerRefuses."""
+    client, role = await control.ask(
+        [
+            {"command": "getClient", "username": user.username},
+            {"command": "getRole", "rolename": user.user.role},
+        ]
+    )
+    return Found(_data(client, "client"), _data(role, "role"))
+
+
+async def _remove_alone(control: Control, username: str) -> None:
+    """A user that bears our mark, and its role. One that the broker refuses keeps no other: it is found again."""
+    try:
+        (answer,) = await control.ask([{"command": "getClient", "username": username}])
+        client = _data(answer, "client")
+        if client is not None and client.get("textname") == MARK:
+            await control.tell([{"command": "deleteClient", "username": username}])
+            _log.warning("broker_user_removed")
+        (answer,) = await control.ask([{"command": "getRole", "rolename": _ROLES_PREFIX + username}])
+        if _data(answer, "role") is not None:
+            await control.tell([{"command": "deleteRole", "rolename": _ROLES_PREFIX + username}])
+    except BrokerRefuses as error:
+        _log.error("broker_user_refused", kind="none of ours", reason=str(error))
 
 
 def _removals_max(clients: int) -> int:
@@ -206,12 +233,8 @@ def _defaults(found: Mapping[str, bool]) -> Iterator[Command]:
 
 def _not_ours(
     clients: Mapping[str, Mapping[str, Any]], roles: Mapping[str, Mapping[str, Any]], users: Mapping[str, Wanted]
-) -> Iterator[Command]:
-    """What bears our mark and is in no row of ours; our own processes' users bear none."""
-    for name, client in clients.items():
-        if name not in users and client.get("textname") == MARK:
-            yield {"command": "deleteClient", "username": name}
-    known = {user.user.role for user in users.values()}
-    for name in roles:
-        if name.startswith(_ROLES_PREFIX) and name not in known:
-            yield {"command": "deleteRole", "rolename": name}
+) -> list[str]:
+    """Names of users whose client bears our mark, or whose role is ours, and who are in no row; our own processes' bear none."""
+    marked = (name for name, client in clients.items() if client.get("textname") == MARK)
+    roles_of = (name.removeprefix(_ROLES_PREFIX) for name in roles if name.startswith(_ROLES_PREFIX))
+    return [name for name in dict.fromkeys((*marked, *roles_of)) if name not in users]

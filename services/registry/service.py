@@ -62,7 +62,7 @@ async def build(runtime: Runtime) -> Service:
     access = Access(pool, settings, clock)
     broker = broker_room(runtime, pool, vault)
     sign_off = partial(checklist_of, identity_kept=settings.mqtt_admin_url is not None)
-    devices, life = DeviceStore(pool), DeviceLife(pool, sign_off)
+    devices, life = DeviceStore(pool, broker.own_names), DeviceLife(pool, sign_off, broker.own_names)
     patches = Patches(pool, sign_off)
     field = commissioning_room(runtime, pool, vault, access, devices, life, broker.claims)
     rollout = rollout_room(runtime, pool, access)
@@ -75,7 +75,7 @@ async def build(runtime: Runtime) -> Service:
             hubs_http.routes(HubStore(pool, contacts), access, clock, settings.webhook_allow_cidrs),
             verification_http.routes(VerificationStore(pool), access, clock),
             models_http.routes(ModelStore(pool), access, clock),
-            bulk_http.routes(BulkStore(pool), devices, access, clock),
+            bulk_http.routes(BulkStore(pool, broker.own_names), devices, access, clock),
             devices_http.routes(devices, patches, broker.claims, access, clock, field.once),
             life_http.routes(devices, life, access, clock, field.once),
             identity_http.routes(broker.claims, devices, life, access, clock, field.once),

@@ -22,6 +22,7 @@ from services.registry.devices.store import DeviceStore
 from services.registry.devices.values import Asked, Filter, NewDevice, Registered
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import MOVES, Refused, legal_moves
+from services.registry.domain.own_names import OwnNames
 from tests.support.servers import DatabaseServer
 
 T = TypeVar("T")
@@ -66,8 +67,8 @@ class Life(RuleBasedStateMachine):
     def register(self, ordered: list[bool]) -> None:
         self.prefix = f"L{next(_EXAMPLES)}"
         self.now = datetime(2026, 11, 21, tzinfo=UTC)
-        self.store = DeviceStore(self.ground.pool)
-        self.life = DeviceLife(self.ground.pool, self.ground.checklist)
+        self.store = DeviceStore(self.ground.pool, OwnNames())
+        self.life = DeviceLife(self.ground.pool, self.ground.checklist, OwnNames())
         self.patches = Patches(self.ground.pool, self.ground.checklist)
         self.let_in: set[str] = set()  # replaced, and nobody has shut it out
         self.was_live: set[str] = set()

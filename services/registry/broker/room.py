@@ -19,6 +19,7 @@ from services.chassis.shard import Lane, Shards
 from services.registry.broker.gauges import EVERY_S as COUNT_EVERY_S
 from services.registry.broker.gauges import CredentialGauge
 from services.registry.broker.reconciler import EVERY_S, Reconciler
+from services.registry.domain.own_names import OwnNames
 from services.registry.gate.gate import Gate
 from services.registry.identity import provisioning
 from services.registry.identity.claims import Claims
@@ -36,6 +37,7 @@ UNKEPT = (
 
 @dataclass(frozen=True, slots=True)
 class BrokerRoom:
+    own_names: OwnNames
     claims: Claims
     credentials: Credentials
     tasks: Sequence[Callable[[], Awaitable[None]]]
@@ -49,8 +51,9 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
     """Raises SettingsError for an admin URL that is none."""
     key = vault.key(PURPOSE)
     url = admin_url(runtime.settings.mqtt_admin_url)
-    own = [each.username for each in (runtime.mqtt_url, url) if each is not None and each.username is not None]
-    claims = Claims(pool, key, taken=own)
+    ours = (each.username for each in (runtime.mqtt_url, url) if each is not None)
+    own_names = OwnNames(name for name in ours if name is not None)
+    claims = Claims(pool, key, own_names)
     loops = [Loop("broker-gauge", CredentialGauge(pool, runtime.metrics).run_once, COUNT_EVERY_S)]
     reconciler = None
     if url is None:
@@ -70,7 +73,9 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
     gate = _gate(runtime, pool, key)
     tasks = (shards.run,) if gate is None else (shards.run, gate.run)
     listens: dict[str, Callable[[str], None]] = {"broker": lambda _: loops[-1].poke()}
-    return BrokerRoom(claims, Credentials(pool, key), tasks, gate, loops, listens, (lambda: _note(reconciler),))
+    return BrokerRoom(
+        own_names, claims, Credentials(pool, key), tasks, gate, loops, listens, (lambda: _note(reconciler),)
+    )
 
 
 def _gate(runtime: Runtime, pool: Pool, key: bytes) -> Gate | None:

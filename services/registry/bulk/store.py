@@ -17,6 +17,7 @@ from services.registry.devices.record import PROOF_BEGINS, proof_since, register
 from services.registry.devices.values import Asked, Filter
 from services.registry.domain.device import Device
 from services.registry.domain.intake import Candidate, Changed, Intake, Known, take_in
+from services.registry.domain.own_names import OwnNames
 from services.registry.domain.sheet import ATTRIBUTES
 
 QUERIES = Queries.beside(__file__)
@@ -30,8 +31,9 @@ class _Overtaken(Exception):
 
 
 class BulkStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, own_names: OwnNames) -> None:
         self._pool = pool
+        self._own_names = own_names
 
     async def store(
         self,
@@ -53,7 +55,7 @@ class BulkStore:
                     await connection.execute(QUERIES["bounds"])
                     if write is not False:
                         await connection.execute(QUERIES["one_at_a_time"], timeout=_TIMEOUT_S)
-                    known = await _known(connection, candidates, reach, update=update, lock=write is not False)
+                    known = await self._known(connection, candidates, reach, update=update, lock=write is not False)
                     intake = await asyncio.to_thread(take_in, candidates, known, positions)
                     if write or (write is None and not intake.faults):
                         await _insert(connection, intake.new, asked)
@@ -70,25 +72,31 @@ class BulkStore:
         async with borrow(self._pool) as connection:
             return [Device(**row) for row in await connection.fetch(QUERIES["export_page"], after, *sought, limit)]
 
+    async def _known(
+        self,
+        connection: Connection,
+        candidates: Sequence[Candidate],
+        reach: frozenset[str] | None,
+        *,
+        update: bool,
+        lock: bool,
+    ) -> Known:
+        async def fetch(name: str, *arguments: object) -> list[asyncpg.Record]:
+            return await connection.fetch(QUERIES[name], *arguments, timeout=_TIMEOUT_S)
 
-async def _known(
-    connection: Connection, candidates: Sequence[Candidate], reach: frozenset[str] | None, *, update: bool, lock: bool
-) -> Known:
-    async def fetch(name: str, *arguments: object) -> list[asyncpg.Record]:
-        return await connection.fetch(QUERIES[name], *arguments, timeout=_TIMEOUT_S)
-
-    ids = [each.device_id for each in candidates]
-    devices = await fetch("lock_devices" if lock else "devices", ids)
-    serials = await fetch("serials", [each.said["serial"] for each in candidates])
-    sims = await fetch("sims", [sim for each in candidates if (sim := each.said.get("iccid"))])
-    return Known(
-        councils=frozenset(row["council_id"] for row in await fetch("councils")),
-        reach=reach,
-        devices={row["device_id"]: Device(**row) for row in devices},
-        serials={row["serial"]: row["device_id"] for row in serials},
-        sims={row["iccid"]: row["device_id"] for row in sims},
-        update=update,
-    )
+        ids = [each.device_id for each in candidates]
+        devices = await fetch("lock_devices" if lock else "devices", ids)
+        serials = await fetch("serials", [each.said["serial"] for each in candidates])
+        sims = await fetch("sims", [sim for each in candidates if (sim := each.said.get("iccid"))])
+        return Known(
+            councils=frozenset(row["council_id"] for row in await fetch("councils")),
+            reach=reach,
+            devices={row["device_id"]: Device(**row) for row in devices},
+            serials={row["serial"]: row["device_id"] for row in serials},
+            sims={row["iccid"]: row["device_id"] for row in sims},
+            own_names=self._own_names,
+            update=update,
+        )
 
 
 async def _insert(connection: Connection, new: Sequence[Candidate], asked: Asked) -> None:

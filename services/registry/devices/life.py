@@ -14,10 +14,11 @@ from services.registry.devices import record
 from services.registry.devices.record import QUERIES
 from services.registry.devices.replacing import NotDone, Pair, Reaches, Successor, replace_device
 from services.registry.devices.sign_off import SignOff
-from services.registry.devices.values import Asked, Taken
+from services.registry.devices.values import Asked, OwnName, Taken
 from services.registry.domain.device import Device
 from services.registry.domain.going_live import Word, decide_go_live, is_asked
 from services.registry.domain.lifecycle import Move, Moved, Refused, Unchanged, decide
+from services.registry.domain.own_names import OwnNames
 
 
 class _Refused(Exception):
@@ -29,9 +30,10 @@ class _Refused(Exception):
 
 
 class DeviceLife:
-    def __init__(self, pool: Pool, sign_off: SignOff) -> None:
+    def __init__(self, pool: Pool, sign_off: SignOff, own_names: OwnNames) -> None:
         self._pool = pool
         self._sign_off = sign_off
+        self._own_names = own_names
 
     async def move(
         self,
@@ -115,6 +117,8 @@ class DeviceLife:
 
         The broker lets the old one in until the new one is live.
         """
+        if successor.device_id in self._own_names:
+            return OwnName()
         try:
             async with borrow(self._pool) as connection, connection.transaction():
                 answer = await replace_device(connection, device_id, successor, asked, reaches)

@@ -14,10 +14,10 @@ from services.chassis.clock import Clock
 from services.chassis.http import Access, Problem
 from services.registry.devices.bodies import GoLiveBody, MoveBody, ReplaceBody, Replacement, SuspendBody
 from services.registry.devices.life import DeviceLife
-from services.registry.devices.refusals import conflict, existing, refused, taken, visible
+from services.registry.devices.refusals import conflict, existing, own_name, refused, taken, visible
 from services.registry.devices.replacing import NotDone, NotThere, OutOfReach, Pair, Successor
 from services.registry.devices.store import DeviceStore
-from services.registry.devices.values import Asked, Differs, Taken
+from services.registry.devices.values import Asked, Differs, OwnName, Taken
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import MOVES, Move, Refused
 from services.registry.domain.replacement import NotReplaced
@@ -130,6 +130,8 @@ def _not_replaced(answer: NotDone) -> Problem:
     match answer:
         case Taken(field):
             return taken(field)
+        case OwnName():
+            return own_name()
         case NotThere(device_id):
             detail = f"There is no device {device_id}; give its serial and model too, and it is put on the register."
             return Problem(HTTPStatus.CONFLICT, detail, reason="unknown_successor")

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 from contracts.access import Principal
 from services.chassis.http import Problem, invalid
 from services.registry.devices.store import DeviceStore
-from services.registry.devices.values import Taken, UnknownCouncil
+from services.registry.devices.values import OwnName, Taken, UnknownCouncil
 from services.registry.domain.device import Device
 from services.registry.domain.lifecycle import Refused
+from services.registry.domain.own_names import REFUSAL
 from services.registry.domain.proof import NotChanged
 
 T = TypeVar("T")
@@ -48,12 +49,19 @@ def existing(device: Device | None, device_id: str) -> Device:
     return device
 
 
-def accepted(answer: T | Taken | UnknownCouncil) -> T:
+def accepted(answer: T | Taken | UnknownCouncil | OwnName) -> T:
     if isinstance(answer, Taken):
         raise taken(answer.field)
     if isinstance(answer, UnknownCouncil):
         raise invalid(("council_id", "no such council; GET /api/v1/councils lists them"))
+    if isinstance(answer, OwnName):
+        raise own_name()
     return answer
+
+
+def own_name() -> Problem:
+    """422: ingest would be shut out with such a device, and no alarm of anybody heard."""
+    return invalid(("device_id", REFUSAL))
 
 
 def taken(field: str) -> Problem:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from services.chassis.postgres import Connection
 from services.registry.devices import record
 from services.registry.devices.record import QUERIES
-from services.registry.devices.values import Asked, Differs, NewDevice, Taken
+from services.registry.devices.values import Asked, Differs, NewDevice, OwnName, Taken
 from services.registry.domain.device import Device, differing
 from services.registry.domain.replacement import NotReplaced, Replaced, decide_replacement
 
@@ -52,7 +52,7 @@ class Successor:
         return {name: value for name in Successor.__slots__ if (value := getattr(self, name)) is not None}
 
 
-NotDone: TypeAlias = NotReplaced | NotThere | OutOfReach | Differs | Taken
+NotDone: TypeAlias = NotReplaced | NotThere | OutOfReach | Differs | Taken | OwnName
 
 
 async def replace_device(

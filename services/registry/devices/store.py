@@ -18,16 +18,19 @@ from services.registry.devices.values import (
     Differs,
     Filter,
     NewDevice,
+    OwnName,
     Registered,
     Taken,
     UnknownCouncil,
 )
 from services.registry.domain.device import Device, differing
+from services.registry.domain.own_names import OwnNames
 
 
 class DeviceStore:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, own_names: OwnNames) -> None:
         self._pool = pool
+        self._own_names = own_names
 
     async def register(
         self,
@@ -37,11 +40,13 @@ class DeviceStore:
         now: datetime,
         said: Mapping[str, Any] | None = None,
         stage: Literal["ordered", "registered"] = "registered",
-    ) -> Registered | Differs | Taken | UnknownCouncil:
+    ) -> Registered | Differs | Taken | UnknownCouncil | OwnName:
         """Register a device, or note that it is ordered. The same again changes nothing, but that an ordered one is registered.
 
         `said`: the fields that the caller named, in which one that is there must be the same; without it, all.
         """
+        if new.device_id in self._own_names:
+            return OwnName()
         asked = Asked(actor, now)
         try:
             async with borrow(self._pool) as connection, connection.transaction():

@@ -91,4 +91,9 @@ class UnknownCouncil:
     """There is no such council."""
 
 
+@dataclass(frozen=True, slots=True)
+class OwnName:
+    """The service itself has this id at the broker: the device could never have a credential."""
+
+
 Changes = Mapping[str, Any]

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.registry.domain.device import Device, differing
 from services.registry.domain.lifecycle import Stage
+from services.registry.domain.own_names import REFUSAL, OwnNames
 from services.registry.domain.proof import BeginsAnew, NotChanged, fate_of_proof
 from services.registry.domain.sheet import ATTRIBUTES, Fault
 
@@ -39,6 +40,7 @@ class Known:
     devices: Mapping[str, Device]
     serials: Mapping[str, str]
     sims: Mapping[str, str]
+    own_names: OwnNames
     update: bool
 
 
@@ -147,7 +149,7 @@ def _against_register(candidate: Candidate, known: Known) -> Iterator[Wrong]:
         yield "device_id", "is registered in a council whose devices this token does not reach"
     else:
         yield from _taken(candidate, known)
-        yield from _new(candidate) if device is None else _existing(candidate, device, known)
+        yield from _new(candidate, known) if device is None else _existing(candidate, device, known)
 
 
 def _reached(council_id: str, known: Known) -> bool:
@@ -163,7 +165,9 @@ def _taken(candidate: Candidate, known: Known) -> Iterator[Wrong]:
         yield "iccid", "another device has this SIM"
 
 
-def _new(candidate: Candidate) -> Iterator[Wrong]:
+def _new(candidate: Candidate, known: Known) -> Iterator[Wrong]:
+    if candidate.device_id in known.own_names:
+        yield "device_id", REFUSAL
     if candidate.stage not in _BEGINNINGS:
         yield "stage", "a file makes no device live: import it as ordered or registered, and move it from there"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
@@ -16,6 +15,7 @@ from services.chassis.postgres.borrow import borrow
 from services.registry.broker.hashes import PasswordHash
 from services.registry.domain import claims
 from services.registry.domain.claims import Claim, Exchange, NoExchange, decide_exchange
+from services.registry.domain.own_names import REFUSAL, OwnNames
 
 QUERIES: Final = Queries.beside(__file__)
 
@@ -52,12 +52,12 @@ class Exchanged:
 
 
 class Claims:
-    """`key` is what codes and passwords follow from; it is in no database. `taken`: names at the broker that are our own users'."""
+    """`key` is what codes and passwords follow from; it is in no database."""
 
-    def __init__(self, pool: Pool, key: bytes, taken: Collection[str] = ()) -> None:
+    def __init__(self, pool: Pool, key: bytes, own_names: OwnNames) -> None:
         self._pool = pool
         self._key = key
-        self._taken = frozenset(name.lower() for name in taken)
+        self._own_names = own_names
 
     async def issue(
         self, device_id: str, *, actor: str, now: datetime, lives: timedelta = claims.LIVES, first: bool = False
@@ -70,9 +70,8 @@ class Claims:
             device = await connection.fetchrow(QUERIES["device_to_claim"], device_id)
             if device is None:
                 return None
-            if device_id.lower() in self._taken:
-                detail = "The service itself has this name at the broker: register the device under another id."
-                return NotIssued("name_taken", detail)
+            if device_id in self._own_names:  # registered before this was our name
+                return NotIssued("name_taken", f"No claim: {REFUSAL}.")
             if device["stage"] == "withdrawn":
                 return NotIssued("withdrawn", f"{device_id} is withdrawn: it gets no claim.")
             serial = device["serial"]

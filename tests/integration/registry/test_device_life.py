@@ -13,6 +13,7 @@ from services.chassis.postgres.pool import open_pool
 from services.registry.broker.store import wanted
 from services.registry.devices.life import DeviceLife
 from services.registry.devices.sign_off import Checklist
+from services.registry.domain.own_names import OwnNames
 from tests.blackbox.api import Answer
 from tests.integration.registry.running import GLASGOW, Registry, fields, refused
 
@@ -134,7 +135,7 @@ async def test_a_device_goes_live_when_it_was_proved_or_on_a_word_that_is_listed
 
     pool = await open_pool(registry.database.url, role="telecare_registry", name="test")
     try:
-        life, now = DeviceLife(pool, checklist), registry.clock.now()
+        life, now = DeviceLife(pool, checklist, OwnNames()), registry.clock.now()
         await registry.register("TC-1")
         await through(registry, "TC-1", "claim", "install", "commission")
         engineer = registry.principal("engineer", "Ewan")

@@ -20,6 +20,7 @@ from services.chassis.run import Process
 from services.chassis.secrets import Vault
 from services.chassis.settings import Settings
 from services.registry.broker.room import PURPOSE
+from services.registry.domain.own_names import OwnNames
 from services.registry.identity.claims import Claims, IssuedClaim
 from tests.support.servers import Database, until
 
@@ -61,7 +62,7 @@ class Town:
 
     @property
     def claims(self) -> Claims:
-        return Claims(self.pool, Vault(SECRET_KEY).key(PURPOSE))
+        return Claims(self.pool, Vault(SECRET_KEY).key(PURPOSE), OwnNames())
 
     async def ready(self, process: Process) -> None:
         """The registry hears requests and can answer them."""

@@ -79,6 +79,7 @@ async def test_a_whole_alarm_is_handled_by_keyboard_alone(alerts: Installation, 
     morag = await operator("Morag", signed_in=False)
     keys = morag.page.keyboard
     await morag.page.goto(f"{morag.url}/console/")
+    await expect(morag.page.locator("#operator")).to_be_focused()  # a person looks first; a key before that is nobody's
     await keys.type("Morag")
     await keys.press("Tab")
     await keys.type(morag.token)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,22 +32,27 @@ _ONE_BY_ONE_MAX: Final = 50
 _TAKING: Final = 1  # of `one_at_a_time`
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ConditionIntake:
     """`run_once` is a loop's. One process at a time takes changes, so that those of a device are taken in order."""
 
     pool: Pool
     clock: Clock
+    _at_once: int = field(default=AT_ONCE_MAX, init=False)
 
     async def run_once(self) -> int:
         """Take what there is, up to so many at once. Returns how many."""
         try:
-            return await self._take(AT_ONCE_MAX, self._all)
+            taken = await self._take(self._at_once, self._all)
         except Exception as error:
             if is_transient(error):
+                # Too many for the time there is, it may be: tried so again and again, no change would ever be taken.
+                self._at_once = max(_ONE_BY_ONE_MAX, self._at_once // 4)
                 raise
             # One of them failed, and took the others with it.
             return await self._take(_ONE_BY_ONE_MAX, self._each)
+        self._at_once = min(AT_ONCE_MAX, 2 * self._at_once)
+        return taken
 
     async def _take(self, at_most: int, take: Any) -> int:
         now = self.clock.now()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from services.chassis.settings import Settings, SettingsError, load_settings
+from services.cli.registry.in_database import in_database
 from services.cli.registry.terminal import ask, segment, show_table
 
 broker_app = typer.Typer(
@@ -48,7 +47,7 @@ def export(to: To = None) -> None:
     key = Vault.from_settings(settings).key(PURPOSE)
     now = datetime.now(UTC)
     try:
-        text = _in_database(settings, lambda connection: whole_document(connection, admin, service, key, now))
+        text = in_database(lambda connection: whole_document(connection, admin, service, key, now))
     except NoUser as error:
         raise SettingsError(str(error)) from None
     _write(text, to)
@@ -62,7 +61,7 @@ def show() -> None:
     async def read(connection: Any) -> Any:
         return await connection.fetch(QUERIES["standings"]), await connection.fetch(QUERIES["not_in_order"])
 
-    counts, troubled = _in_database(load_settings(), read)
+    counts, troubled = in_database(read)
     show_table(["kind", "state", "count"], [[row["kind"], row["state"], row["count"]] for row in counts])
     if troubled:
         show_table(["user", "state", "since"], [[row["username"], row["state"], row["since"]] for row in troubled])
@@ -129,22 +128,3 @@ def _write(text: str, to: Path | None) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     typer.echo(f"written to {to}: give it to the broker's user, in place of its own file, while the broker is stopped")
-
-
-def _in_database(settings: Settings, work: Callable[[Any], Awaitable[Any]]) -> Any:
-    from services.chassis.postgres.migrate import missing
-    from services.chassis.postgres.pool import connect
-
-    async def run() -> Any:
-        url = settings.database_url.get_secret_value()
-        if names := await missing(url):
-            raise SettingsError(
-                f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"
-            )
-        connection = await connect(url, name="broker", role="telecare_registry")
-        try:
-            return await work(connection)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())

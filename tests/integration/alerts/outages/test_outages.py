@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import asyncpg
 import pytest
 
 from services.alerts.outages import store
@@ -280,3 +281,20 @@ async def test_gauges_count_what_is_open(scotland: Scotland) -> None:
     assert scotland.world.metric("telecare_outages_open") == 1
     assert scotland.world.metric("telecare_outage_members", condition="silent") == 20
     assert scotland.world.metric("telecare_outage_members", condition="mains_lost") == 0
+
+
+async def test_what_is_too_much_for_its_time_is_taken_in_smaller_pieces_and_nothing_waits_for_ever(
+    scotland: Scotland,
+) -> None:
+    homes, intake = scotland.homes, scotland.world.parts.outages.intake
+    async with scotland.world.database.acquire() as other:
+        name = await other.fetchval("select current_database()")
+        await other.execute(f"alter database {name} set lock_timeout = '50ms'")
+        await intake.pool.expire_connections()
+        await homes.change(scotland.glasgow[:120])
+        async with other.transaction():
+            await other.execute("lock table alerts.affected in exclusive mode")
+            for _ in range(3):
+                with pytest.raises(asyncpg.LockNotAvailableError):
+                    await intake.run_once()
+    assert [await intake.run_once() for _ in range(3)] == [50, 70, 0]

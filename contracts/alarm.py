@@ -56,6 +56,44 @@ class AlarmDetail(AlarmView):
     history: list[HistoryEntry]
 
 
+class StoryEvent(Payload):
+    """One event that its device sent, without its text: `event_id` is what the logs of all services name it by."""
+
+    event_id: str
+    received_at: Time
+    sent_at: Time | None
+    """The device's clock."""
+    kind: str
+    status: Status
+    boot_id: str | None
+    seq: int | None
+
+
+class StoryDelivery(Payload):
+    """One notification on its way over one channel, to a hub or else to a responder."""
+
+    notification_id: str
+    type: str
+    channel: str
+    hub_id: str | None
+    responder_id: str | None
+    state: str
+    attempts: int
+    created_at: Time
+    finished_at: Time | None
+    """When it was delivered, or refused for good; None while it is tried."""
+    last_error: str | None
+    """What the last attempt met; told to `ops` only."""
+
+
+class AlarmStory(Payload):
+    """All that is known of how an alarm came and went: what was sent, what it led to, who was told. Each oldest first."""
+
+    alarm: AlarmDetail
+    events: list[StoryEvent]
+    deliveries: list[StoryDelivery]
+
+
 class ScaipCodes(Payload):
     """The event in SCAIP's codes (SS 91100:2014); 0 is unknown."""
 

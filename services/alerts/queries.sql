@@ -324,6 +324,24 @@ select * from alerts.alarm where alarm_id = $1;
 -- What happened to an alarm, oldest first.
 select at, event, reason, state, step, priority, actor, hub_id, detail from alerts.transition where alarm_id = $1 order by transition_id;
 
+-- name: story_events
+-- What its device sent, oldest first; the newest 200, for a box with a stuck button sends thousands.
+select body::text as body
+from (select transition_id, body from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 200) newest
+order by transition_id;
+
+-- name: story_deliveries
+-- Who was told of it and what became of that, oldest first; the newest 500.
+select notification_id, type, channel, hub_id, responder_id, state, attempts, created_at, finished_at, last_error
+from (
+    select d.delivery_id, d.notification_id, n.type, d.kind as channel, d.hub_id, d.responder_id::text as responder_id, d.state,
+        d.attempts, d.created_at, d.finished_at, d.last_error
+    from alerts.delivery d join alerts.notification n on n.notification_id = d.notification_id
+    where d.alarm_id = $1
+    order by d.delivery_id desc limit 500
+) newest
+order by delivery_id;
+
 -- name: feed_start
 -- Where to follow transitions from, and what is visible already: for a snapshot read in the same (repeatable read) transaction.
 select pg_snapshot_xmin(pg_current_snapshot())::text as xact, pg_current_snapshot()::text as seen;

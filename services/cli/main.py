@@ -16,6 +16,7 @@ from services.chassis.embedded.process import ServerDidNotStartError
 from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
+from services.cli.alarms import alarm_app
 from services.cli.audit import audit_app
 from services.cli.registry import (
     broker_app,
@@ -41,6 +42,7 @@ app = typer.Typer(
 
 SERVICES = ("ingest", "alerts", "registry")
 
+app.add_typer(alarm_app, name="alarm")
 app.add_typer(token_app, name="token")
 app.add_typer(hub_app, name="hub")
 app.add_typer(council_app, name="council")

@@ -62,6 +62,7 @@ class AlarmLane:
             session.puback(messages)
             progress.stored(len(messages))
             self._receipts.send(new, repeated)
+            _say(new, repeated)
 
     async def store_unrepeatable(self) -> int:
         """Store what `work` was interrupted over; how many that were."""
@@ -74,6 +75,7 @@ class AlarmLane:
                 self._unrepeatable.extendleft(reversed(messages))
                 raise
             self._receipts.send(new, repeated)
+            _say(new, repeated)
         return count
 
     def _give_back(self, messages: Sequence[Message]) -> None:
@@ -122,3 +124,12 @@ class AlarmLane:
 
     async def _commit(self, arrivals: Sequence[Arrival]) -> set[EventId]:
         return await self.patience.store(lambda: self._alarms.store(arrivals, self._clock.now()))
+
+
+def _say(new: Sequence[Owed], repeated: Sequence[Owed]) -> None:
+    """Once everybody who waits has been answered: the first line of an alarm's way, under the name that all later ones bear."""
+    for owed in new:
+        event = owed.event
+        _log.info("alarm_event_stored", event_id=event.event_id, device_id=event.device_id, council_id=event.council_id)
+    for owed in repeated:
+        _log.debug("alarm_event_repeated", event_id=owed.event.event_id, device_id=owed.event.device_id)

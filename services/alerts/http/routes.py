@@ -11,7 +11,7 @@ from pydantic import BaseModel, model_validator
 
 from contracts import action
 from contracts.access import Principal
-from contracts.alarm import AlarmDetail, AlarmView
+from contracts.alarm import AlarmDetail, AlarmStory, AlarmView
 from contracts.fields import STORABLE_PATTERN
 from contracts.vocabulary import AlarmState, Outcome
 from services.alerts.alarms import Alarms
@@ -19,7 +19,7 @@ from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.http.asker import Operator, Reader, Scope
 from services.alerts.http.feed import Feed
-from services.alerts.http.store import AlarmFilter, list_alarms, read_alarm
+from services.alerts.http.store import AlarmFilter, list_alarms, read_alarm, read_story
 from services.alerts.people import Forbidden, People
 from services.alerts.store import as_uuid
 from services.chassis.audit import never_waits, reads_people
@@ -87,6 +87,17 @@ def _add_reading(router: APIRouter, pool: Pool, feed: Feed) -> None:
         if detail is None:
             raise _not_found()
         return detail
+
+    @router.get("/{alarm_id}/story")
+    @reads_people
+    @never_waits
+    async def get_story(alarm_id: str, who: Reader) -> AlarmStory:
+        """One alarm with all that led to it and came of it: what its device sent, its history, who was told and when."""
+        async with borrow(pool) as connection:
+            story = await read_story(connection, alarm_id, Scope.of(who), with_errors=who.role == "ops")
+        if story is None:
+            raise _not_found()
+        return story
 
 
 def _add_acting(router: APIRouter, pool: Pool, clock: Clock, people: People) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from contracts.alarm import AlarmDetail, AlarmView, HistoryEntry
+from contracts.alarm import AlarmDetail, AlarmStory, AlarmView, HistoryEntry, StoryDelivery, StoryEvent
+from contracts.alarm_event import AlarmEvent
 from services.alerts.http.asker import Scope
 from services.alerts.store import QUERIES, alarm_of, as_uuid
 from services.chassis.http import Paging
@@ -47,3 +48,30 @@ async def read_alarm(connection: Connection, alarm_id: str, scope: Scope) -> Ala
     happened = await connection.fetch(QUERIES["history"], alarm.alarm_id)
     history = [HistoryEntry(**{name: value for name, value in row.items() if value is not None}) for row in happened]
     return AlarmDetail(**alarm.view().model_dump(), history=history)
+
+
+async def read_story(connection: Connection, alarm_id: str, scope: Scope, *, with_errors: bool) -> AlarmStory | None:
+    """What its device sent and who was told, beside its history; None as above. `with_errors`: what the far ends answered, too."""
+    alarm = await read_alarm(connection, alarm_id, scope)
+    if alarm is None:
+        return None
+    id_ = as_uuid(alarm.alarm_id)
+    events = await connection.fetch(QUERIES["story_events"], id_)
+    deliveries = await connection.fetch(QUERIES["story_deliveries"], id_)
+    return AlarmStory(
+        alarm=alarm,
+        events=[_told_in_a_story(AlarmEvent.from_json(row["body"])) for row in events],
+        deliveries=[StoryDelivery(**(dict(row) | ({} if with_errors else {"last_error": None}))) for row in deliveries],
+    )
+
+
+def _told_in_a_story(event: AlarmEvent) -> StoryEvent:
+    return StoryEvent(
+        event_id=event.event_id,
+        received_at=event.received_at,
+        sent_at=event.sent_at,
+        kind=event.kind,
+        status=event.status,
+        boot_id=event.boot_id,
+        seq=event.seq,
+    )

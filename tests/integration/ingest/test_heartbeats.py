@@ -159,7 +159,9 @@ async def test_a_registered_device_has_its_row_before_it_is_heard_and_moves_with
     await until(lambda: _has_rows(ingest, 1), what="the liveness row")
     [liveness] = await ingest.rows("select * from ingest.liveness")
     assert (liveness["council_id"], liveness["last_heard_at"]) == ("fife", None)
-    await ingest.database.execute("update registry.device set council_id = 'moray'")  # ingest is told of it by the register itself
+    await ingest.database.execute(
+        "update registry.device set council_id = 'moray'"
+    )  # ingest is told of it by the register itself
     await until(lambda: ingest.count("ingest.liveness", "council_id = 'moray'"), what="the new council")
     assert await ingest.count("chassis.event_log") == 0
 

@@ -69,7 +69,9 @@ async def test_a_hub_that_is_dead_for_three_probes_is_one_alarm_which_closes_whe
 async def test_refusing_for_good_is_being_dead_too(glasgow: World, receiver: Receiver) -> None:
     receiver.break_down("clyde-arc", 410)
     await look(glasgow)
-    await pass_time(glasgow, 4 * PERIOD_S)  # the first of three comes within a period, and an outcome is looked at 10 s later
+    await pass_time(
+        glasgow, 4 * PERIOD_S
+    )  # the first of three comes within a period, and an outcome is looked at 10 s later
     assert await episodes(glasgow, "clyde-arc") == [("channel_failing", 3, "open")]
     assert (await health(glasgow))["clyde-arc"]["last_error"] == "HTTP 410"
 

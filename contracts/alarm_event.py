@@ -17,12 +17,25 @@ OF_NO_HOME: Final = "of_no_home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Of an event of our own: what a device's heartbeats say is so, once for as long as it is so.
+
+    `begun_as`: the status with which it began; its end ends no alarm of another. `rises_at`: from then on, left alone, it is
+    more urgent by one: a battery without mains will be empty.
+    """
+
+    begun_as: Status = "activated"
+    rises_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmEvent:
     """One alarm event. Every string in it is storable: valid UTF-8 without NUL, within its length.
 
     `event_id` is derived from the topic and the bytes, so a redelivery or a repeat, byte for byte, has the same one.
     `boot_id` and `seq` are both known or both None. `device_id` is the topic's; where that segment is malformed, a
     short form of it that no other segment shares. `marks` name the reasons why the event isn't simply what was sent.
+    `observed`: no device sent it, we saw it.
     """
 
     event_id: EventId
@@ -41,6 +54,7 @@ class AlarmEvent:
     test: bool
     marks: tuple[str, ...]
     payload_sha256: str
+    observed: Observed | None = None
 
     @property
     def urgency(self) -> Priority:

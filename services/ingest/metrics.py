@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.condition import Turn
+from services.ingest.domain.health import AILMENTS
 
 LaneName: TypeAlias = Literal["alarm", "heartbeat", "status"]
 
@@ -61,7 +62,8 @@ class LivenessMetrics:
             ("condition", "turn"),
             registry=registry,
         )
-        self.judged("silent", {"began": 0, "ended": 0})
+        for condition in ("silent", *AILMENTS):
+            self.judged(condition, {"began": 0, "ended": 0})
 
     def silent(self, by_council: Mapping[str, int]) -> None:
         """Set the number of silent devices of every council."""

@@ -33,9 +33,11 @@ def event_arrived(alarm: Alarm | None, trigger: EventArrived, now: datetime, cir
         ends_something = event.status in {"restored", "cancelled"}
         return (_ended_nothing if ends_something else _raised)(trigger, now, circumstances)
     if event.status == "restored":
-        return _restored(alarm, now)
+        return _restored(alarm, event, now)
     if event.status == "cancelled":
         return _cancelled(alarm)
+    if event.observed is not None and judged(event, trigger.device) >= alarm.priority:
+        return _seen_too(alarm, trigger)
     return _joined(alarm, trigger, now, circumstances)
 
 
@@ -90,7 +92,16 @@ def _raised(trigger: EventArrived, now: datetime, circumstances: Circumstances) 
     born = replace(_born(trigger, now, circumstances), state="open", closed_at=None, closed_by=None)
     told = Decision(alarm=born, event="raised", reason=Reason.FIRST_EVENT, detail=trigger.detail)
     raised = _begun(born, now, circumstances, told)
-    return replace(raised, alarm=ladder.with_clocks(raised.alarm, circumstances.policy, trigger.event.received_at))
+    clocked = ladder.with_clocks(raised.alarm, circumstances.policy, trigger.event.received_at)
+    return replace(raised, alarm=_foreseen(clocked, trigger.event))
+
+
+def _foreseen(alarm: Alarm, event: AlarmEvent) -> Alarm:
+    """It rises when what was observed is expected to be worse, whatever its policy says of others."""
+    foreseen = event.observed.rises_at if event.observed else None
+    if foreseen is None or alarm.priority != Priority.DEGRADED:
+        return alarm
+    return replace(alarm, rises_at=foreseen if alarm.rises_at is None else min(alarm.rises_at, foreseen))
 
 
 def _begun(alarm: Alarm, now: datetime, circumstances: Circumstances, decision: Decision) -> Decision:
@@ -111,14 +122,23 @@ def _test(trigger: EventArrived, now: datetime, circumstances: Circumstances) ->
 
 
 def _ended_nothing(trigger: EventArrived, now: datetime, circumstances: Circumstances) -> Decision:
-    """A restore or cancel of nothing that is open: listed and told with one transition, and done (priority 5)."""
+    """A restore or cancel of nothing that is open: listed and told with one transition, and done (priority 5).
+
+    Nobody is told that what we saw is over, when the device, or a person, has said so before.
+    """
     born = _born(trigger, now, circumstances)
     event: TransitionEvent = "restored" if born.status == "restored" else "cancelled"
-    return Decision(alarm=born, event=event, reason=Reason.NOTHING_OPEN, receipt="closed")
+    tells = trigger.event.observed is None
+    return Decision(alarm=born, event=event, reason=Reason.NOTHING_OPEN, receipt="closed", tells=tells)
 
 
-def _restored(alarm: Alarm, now: datetime) -> Decision:
-    """Closes an unprotected or degraded one (priority 3, 4). Of life and welfare it is told, and changes nothing."""
+def _restored(alarm: Alarm, event: AlarmEvent, now: datetime) -> Decision:
+    """Closes an unprotected or degraded one (priority 3, 4). Of life and welfare it is told, and changes nothing.
+
+    The end of what we saw is no end of another fault that the device reported by the same kind.
+    """
+    if event.observed is not None and alarm.status != event.observed.begun_as:
+        return Decision(alarm=alarm, reason=Reason.ALREADY_SO)
     counted = replace(alarm, event_count=alarm.event_count + 1)
     if alarm.priority <= Priority.WELFARE:
         return Decision(alarm=counted, event="restored", reason=Reason.RESTORED_BUT_NEEDS_A_PERSON)
@@ -172,6 +192,18 @@ def _joined(alarm: Alarm, trigger: EventArrived, now: datetime, circumstances: C
     # Told, and the ladder goes on by its own clock: whoever presses every 50 seconds must not hold back the next step.
     return Decision(
         alarm=current, event="repeated", reason=Reason.SAME_AGAIN, detail=trigger.detail, tells=not silenced
+    )
+
+
+def _seen_too(alarm: Alarm, trigger: EventArrived) -> Decision:
+    """What the device itself reported we saw, too: whoever was told of it is told what we expect, and it waits as it waited."""
+    counted = replace(alarm, event_count=alarm.event_count + 1)
+    return Decision(
+        alarm=_foreseen(counted, trigger.event),
+        event="repeated",
+        reason=Reason.SAME_AGAIN,
+        detail=trigger.detail,
+        tells=False,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from contracts.alarm_event import AlarmEvent
+from contracts.alarm_event import AlarmEvent, Observed
 from contracts.condition import Condition
 from contracts.ids import CouncilId, DeviceId, EventId
 from contracts.rota import LONDON
@@ -75,4 +75,5 @@ def _event(single: Single, status: Literal["activated", "restored"], text: str, 
         test=False,
         marks=(),
         payload_sha256=hashlib.sha256(event_id.encode()).hexdigest(),
+        observed=Observed(rises_at=single.expected_silent_at) if single.condition == "mains_lost" else None,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.chassis.postgres import Connection
+from services.ingest.domain.health import Limits
 from services.ingest.domain.liveness import Thresholds
 from services.ingest.liveness.sql import QUERIES
 
@@ -30,6 +31,17 @@ class Promises:
 
     def silent_after(self, model_id: int) -> timedelta:
         return self.thresholds[model_id].silent_after
+
+    def limits(self, model_id: int | None) -> Limits:
+        """None of a model that came this moment, or of none."""
+        if model_id is None:
+            return Limits(None, None)
+        return Limits(self.signal_dbm_min.get(model_id), self.battery_hours.get(model_id))
+
+    def signals(self) -> list[float | None]:
+        """For SQL: the weakest signal that each model can do with."""
+        least = (self.signal_dbm_min.get(number) for number in range(1, max(self.thresholds, default=0) + 1))
+        return [None if each is None else float(each) for each in least]
 
     def due_before(self, now: datetime) -> list[datetime | None]:
         """For SQL: the instant since which whoever is due was not heard. What is not there is due never, and unknown to us yet."""

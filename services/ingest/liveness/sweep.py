@@ -1,4 +1,4 @@
-"""The sweep: every couple of seconds, who fell silent and who is heard again. Any number of processes; one at a time sweeps.
+"""The sweep: every couple of seconds, who fell silent, who is heard again, and how they are. Of any number of processes one.
 
 It looks at the pages of `ingest.liveness` in which somebody may be due, and at those who are silent. The rule is
 `services.ingest.domain.liveness`; SQL only picks whom it may apply to.
@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from services.chassis.clock import Clock
@@ -21,6 +22,7 @@ from services.ingest.domain.liveness import Verdict, judge, silent_at
 from services.ingest.domain.slices import Slices, first_place
 from services.ingest.liveness import verdicts
 from services.ingest.liveness.blindness import read_hearing
+from services.ingest.liveness.health import HealthLook, View
 from services.ingest.liveness.promises import Promises, read_promises
 from services.ingest.liveness.sql import QUERIES
 from services.ingest.liveness.verdicts import BATCH_MAX, Found, Row
@@ -61,6 +63,10 @@ class Sweep:
     metrics: LivenessMetrics
     _slices: Slices = field(default_factory=Slices)
     _leased_at_s: float = 0.0  # monotonic
+    _health: HealthLook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._health = HealthLook(self.metrics)
 
     async def run_once(self) -> int:
         """One pass, if the lease is ours; then nought, for the next is due in a while, whatever was found."""
@@ -94,7 +100,8 @@ class Sweep:
         for number in self._slices.due(lease["pages"], now):
             if not await self._slice(connection, number, view):
                 return False
-        return True
+        still_ours = partial(self._still_ours, connection)
+        return await self._health.look(connection, View(now, lease["pages"], promises, hearing, still_ours))
 
     async def _lease(self, connection: Connection) -> Any:
         lease = await connection.fetchrow(QUERIES["take_lease"], self.instance, LEASE_S)

@@ -1,0 +1,78 @@
+"""By whom devices are heard, and when they could not be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.ingest.domain.hearing import Ear, Hearing, councils_of
+from services.ingest.domain.liveness import Lapse
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+FIFE, MORAY = frozenset({"fife"}), frozenset({"moray"})
+
+
+def lapse(begin: float, end: float | None) -> Lapse:
+    """In minutes from noon on."""
+    return Lapse(NOON + begin * MINUTE, None if end is None else NOON + end * MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("filters", "councils"),
+    [
+        (["telecare/v1/devices/+/+/heartbeat", "telecare/v1/devices/+/+/status"], None),
+        (["telecare/v1/devices/fife/+/heartbeat"], FIFE),
+        (["telecare/v1/devices/fife/+/heartbeat", "telecare/v1/devices/moray/+/heartbeat"], FIFE | MORAY),
+        (["telecare/v1/devices/fife/+/heartbeat", "telecare/v1/devices/+/+/heartbeat"], None),
+        (["telecare/v1/devices/fife/+/status"], frozenset()),
+        ([], frozenset()),
+    ],
+)
+def test_a_shard_hears_the_councils_whose_heartbeats_its_filters_let_through(
+    filters: list[str], councils: frozenset[str] | None
+) -> None:
+    assert councils_of(filters) == councils
+
+
+def test_lapses_are_those_of_whoever_hears_the_council_that_ended_since() -> None:
+    early, late, of_others = lapse(0, 1), lapse(5, 9), lapse(2, 3)
+    hearing = Hearing([Ear("a", FIFE, (late, early)), Ear("b", MORAY, (of_others,))])
+    assert list(hearing.lapses("fife", NOON)) == [early, late]
+    assert list(hearing.lapses("fife", NOON + MINUTE)) == [late]
+    assert list(hearing.lapses("fife", NOON + 9 * MINUTE)) == []
+    assert list(hearing.lapses("moray", NOON)) == [of_others]
+
+
+def test_with_two_that_hear_a_council_the_lapses_of_both_count() -> None:
+    hearing = Hearing([Ear("all", None, (lapse(4, 5),)), Ear("fife", FIFE, (lapse(1, 2),))])
+    assert list(hearing.lapses("fife", NOON)) == [lapse(1, 2), lapse(4, 5)]
+    assert list(hearing.lapses("moray", NOON)) == [lapse(4, 5)]
+
+
+def test_for_whom_nobody_hears_or_somebody_is_blind_we_are_blind_whenever_it_was_heard() -> None:
+    hearing = Hearing([Ear("a", FIFE, (lapse(1, 2), lapse(3, None)))])
+    for council in ("fife", "moray"):
+        [blind] = hearing.lapses(council, NOON + 1000 * MINUTE)
+        assert blind.ended_at is None
+
+
+def test_the_shard_of_a_council_is_the_first_that_hears_it() -> None:
+    hearing = Hearing([Ear("a", FIFE), Ear("b", None)])
+    assert [hearing.shard_of(each) for each in ("fife", "moray")] == ["a", "b"]
+    assert Hearing([Ear("a", FIFE)]).shard_of("moray") is None
+
+
+def test_nobody_can_be_due_while_all_are_blind_nor_within_the_shortest_interval_after() -> None:
+    still, over = Hearing([Ear("a", None, (lapse(0, None),))]), Hearing([Ear("a", None, (lapse(0, 1),))])
+    assert still.deaf(NOON + 60 * MINUTE, MINUTE) is None
+    assert over.deaf(NOON + 1.9 * MINUTE, MINUTE) is None
+    assert over.deaf(NOON + 2 * MINUTE, MINUTE) == frozenset()
+    assert Hearing([]).deaf(NOON, MINUTE) is None
+
+
+def test_where_one_of_two_is_blind_its_councils_are_named() -> None:
+    hearing = Hearing([Ear("a", FIFE, (lapse(0, None),)), Ear("b", MORAY)])
+    assert hearing.deaf(NOON + MINUTE, MINUTE) == FIFE
+    assert [ear.blind for ear in hearing.ears] == [True, False]

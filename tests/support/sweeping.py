@@ -1,4 +1,6 @@
-"""Sweeps once, and may lose its power after so many batches of verdicts: `python -m tests.support.sweeping URL NOW BATCHES`.
+"""Sweeps until all was looked at: `python -m tests.support.sweeping URL NOW BATCHES`.
+
+It may lose its power after so many batches of verdicts.
 
 Production code holds no hook: here what stores a batch is wrapped. Slices are small, so that few devices make many.
 """
@@ -15,10 +17,13 @@ from prometheus_client import CollectorRegistry
 from services.chassis.postgres.pool import open_pool
 from services.ingest.domain import slices
 from services.ingest.liveness import verdicts
+from services.ingest.liveness.health import verdicts as verdicts_on_health
 from services.ingest.liveness.sweep import Sweep
 from services.ingest.metrics import LivenessMetrics
 
 SLICE_PAGES = 2
+PASSES = 5
+"""Each looks at the health of eight slices."""
 
 
 class StandingClock:
@@ -31,17 +36,21 @@ class StandingClock:
 
 def lose_power_after(batches: int) -> None:
     """At once when so many are committed: no handler, no flush."""
-    store, stored = verdicts.store, 0
+    stored = 0
 
-    async def store_and_die(*arguments: Any) -> Any:
-        nonlocal stored
-        result = await store(*arguments)
-        stored += 1
-        if stored == batches:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+    def then_die(store: Any) -> Any:
+        async def store_and_die(*arguments: Any) -> Any:
+            nonlocal stored
+            result = await store(*arguments)
+            stored += 1
+            if stored == batches:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
 
-    verdicts.store = store_and_die  # type: ignore[assignment]
+        return store_and_die
+
+    verdicts.store = then_die(verdicts.store)
+    verdicts_on_health.store = then_die(verdicts_on_health.store)
 
 
 async def main() -> None:
@@ -53,7 +62,8 @@ async def main() -> None:
     sweep = Sweep(
         pool, StandingClock(datetime.fromisoformat(now)), str(os.getpid()), LivenessMetrics(CollectorRegistry())
     )
-    await sweep.run_once()
+    for _ in range(PASSES):
+        await sweep.run_once()
     await pool.close()
 
 

@@ -28,7 +28,8 @@ LIMITS = Limits(signal_dbm_min=-110, battery_hours=24)
 
 
 def readings(**known: Any) -> Readings:
-    return Readings(**({"watched": True, "heard_at": NOON} | known))
+    as_ever: dict[str, Any] = {"watched": True, "heard_at": NOON}
+    return Readings(**(as_ever | known))
 
 
 def told(ailment: Ailment) -> Health:

@@ -59,8 +59,7 @@ def health(row: Row) -> Health:
     if row["health"] is None:
         return WELL
     return {
-        ailment: Standing(datetime.fromisoformat(since), stage)
-        for ailment, (stage, since) in json.loads(row["health"]).items()
+        ailment: Standing(datetime.fromisoformat(since), stage) for ailment, (stage, since) in row["health"].items()
     }
 
 

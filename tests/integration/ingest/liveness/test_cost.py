@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 from services.ingest.domain.slices import PAGES
+from services.ingest.liveness.health import look
+from services.ingest.liveness.health.sql import QUERIES as HEALTH
 from services.ingest.liveness.sql import QUERIES
 from tests.integration.ingest.liveness.test_sweepers import a_crowd
 from tests.integration.ingest.liveness.watch import Watch
@@ -47,6 +49,33 @@ async def test_every_update_of_a_heartbeat_is_hot(watch: Watch) -> None:
     assert [now - then for now, then in zip(after, before, strict=True)] == [4000, 4000]
 
 
+async def test_every_heartbeat_of_an_ailing_device_is_hot_and_so_are_verdicts_on_it(watch: Watch) -> None:
+    """Once its row is as long as it will be."""
+    await a_crowd(watch)
+    await quiet(watch)
+    ids = [f"TC-{n}" for n in range(1, 1001)]
+    await rounds(watch, ids, 2)
+    await judged(watch, ids, 5)
+    await rounds(watch, ids, 2)
+    before = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    await rounds(watch, ids, 2)
+    for pct in (80, 5):
+        await judged(watch, ids, pct)
+    after = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [6000, 6000]
+
+
+async def judged(watch: Watch, ids: list[str], pct: int) -> None:
+    """A battery of each that is low, or no longer so."""
+    await watch.hear(*ids, **READINGS | {"battery_pct": pct})
+    await watch.database.execute("vacuum ingest.liveness")
+    watch.clock.move(seconds=60)
+    await watch.look()
+    await watch.database.execute("vacuum ingest.liveness")
+    low = await watch.database.fetchval("select count(*) from ingest.liveness where health ? 'battery_low'")
+    assert low == (1000 if pct < 30 else 0)
+
+
 async def rounds(watch: Watch, ids: list[str], count: int) -> None:
     """So many heartbeats of each, different from one to the next in whatever a heartbeat tells."""
     for n in range(count):
@@ -81,6 +110,22 @@ async def test_a_look_reads_some_pages_at_a_time_and_the_silent_by_their_index(w
     assert "Tid Range Scan" in await plan("probe", (0, 0), (PAGES, 0), due_before, [])
     assert "Tid Range Scan" in await plan("due", (0, 0), (PAGES, 0), due_before, [], 2000)
     assert "liveness_silent" in await plan("silent_page", "", 5000, stable, due_before)
+    looked = await watch.database.prepare(f"explain {HEALTH['ailing']}")
+    bounds = look._bounds(watch.clock.now())
+    rows = await looked.fetch((0, 0), (PAGES, 0), [-110.0], *bounds)
+    assert "Tid Range Scan" in "\n".join(row[0] for row in rows)
+
+
+async def test_of_those_who_are_well_or_known_to_be_ill_none_is_read_for_their_health(watch: Watch) -> None:
+    await a_crowd(watch)
+    ids = [f"TC-{n}" for n in range(1, 1001)]
+    await watch.hear(*ids[:500], **READINGS)
+    await watch.hear(*ids[500:], **READINGS | {"mains": False, "network": "lte"})
+    watch.clock.move(minutes=5)
+    await watch.look()
+    assert len(await watch.told()) == 0
+    bounds = look._bounds(watch.clock.now() + timedelta(minutes=1))
+    assert await watch.database.fetch(HEALTH["ailing"], (0, 0), (100_000, 0), [-110.0], *bounds) == []
 
 
 async def test_where_nobody_can_be_due_nobody_is_looked_at(watch: Watch) -> None:

@@ -31,7 +31,7 @@ async def a_crowd(watch: Watch, count: int = COUNT) -> None:
 
 
 async def sweeper(database: Database, watch: Watch, *, dies_after: int) -> int:
-    """Another process sweeps once; its exit status."""
+    """Another process sweeps; its exit status."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.sweeping", database.url, watch.clock.now().isoformat(), str(dies_after))
     )

@@ -1,0 +1,75 @@
+"""Whoever judges the devices' health, and however often it is killed: every verdict once."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+
+from services.ingest.liveness import sweep as sweeping
+from services.ingest.liveness.health import verdicts
+from tests.integration.ingest.liveness.test_health import alarms
+from tests.integration.ingest.liveness.test_sweepers import COUNT, a_crowd, sweeper
+from tests.integration.ingest.liveness.watch import Watch
+from tests.support.servers import Database
+
+
+async def a_power_cut(watch: Watch) -> None:
+    """Nobody has had mains for five minutes, and every battery is low."""
+    await a_crowd(watch)
+    await watch.hear(*(f"TC-{n}" for n in range(1, COUNT + 1)), mains=False, battery_pct=15)
+    watch.clock.move(minutes=5)
+    await watch.database.execute("update chassis.shard set heard_until = $1", watch.clock.now())
+
+
+async def news(watch: Watch) -> Counter[tuple[str, str]]:
+    """What is told of whom; taken off the log."""
+    changes, events = await watch.told(), await alarms(watch)
+    assert len({each.change_id for each in changes} | {each.event_id for each in events}) == len(changes) + len(events)
+    return Counter([(each.device_id, each.condition) for each in changes]) + Counter(
+        [(each.device_id, each.status) for each in events]
+    )
+
+
+ALL = Counter({(f"TC-{n}", what): 1 for n in range(1, COUNT + 1) for what in ("mains_lost", "battery_low")})
+
+
+async def test_a_look_that_loses_its_power_in_the_middle_is_carried_on_by_the_next(
+    watch: Watch, database: Database
+) -> None:
+    await a_power_cut(watch)
+    seen: Counter[tuple[str, str]] = Counter()
+    for batches in (3, 1, 2):
+        assert await sweeper(database, watch, dies_after=batches) == -signal.SIGKILL
+        some = await news(watch)
+        assert 0 < len(some) < len(ALL) / 2
+        seen += some
+        await watch.database.execute("update ingest.sweep set held_until = held_until - interval '5 seconds'")
+    assert await sweeper(database, watch, dies_after=0) == 0
+    assert seen + await news(watch) == ALL
+
+
+async def test_two_that_both_believe_to_be_the_one_store_each_verdict_on_health_once(watch: Watch) -> None:
+    """As when the first was stopped for so long that its lease went to another."""
+    await a_power_cut(watch)
+    both_looked, store = asyncio.Barrier(2), verdicts.store
+    waited = 0
+
+    async def store_together(*arguments: object) -> object:
+        nonlocal waited
+        waited += 1
+        if waited <= 2:
+            async with asyncio.timeout(10):
+                await both_looked.wait()
+        return await store(*arguments)  # type: ignore[arg-type]
+
+    verdicts.store = store_together  # type: ignore[assignment]
+    lease_s = sweeping.LEASE_S
+    sweeping.LEASE_S = -1.0  # type: ignore[misc]  # so every lease has lapsed when the next is asked for
+    try:
+        await asyncio.gather(*(watch.sweeper().run_once() for _ in range(2)))
+    finally:
+        verdicts.store = store
+        sweeping.LEASE_S = lease_s  # type: ignore[misc]
+    assert waited >= 2
+    assert await news(watch) == ALL

@@ -220,6 +220,36 @@ async def test_mains_lost_says_until_when_the_battery_lasts(scotland: Scotland) 
     assert "its battery is expected to last until" in json.loads(body)["text"]
 
 
+async def test_a_box_without_mains_for_longer_than_its_battery_lasts_is_unprotected(scotland: Scotland) -> None:
+    homes, world, device = scotland.homes, scotland.world, scotland.inverness[0]
+    await homes.change([device], condition="mains_lost", expected_silent_at=world.clock.now() + timedelta(minutes=10))
+    await homes.settle()
+    await homes.after(599)
+    assert (await world.alarm(device))["priority"] == 4
+    await homes.after(2)
+    alarm = await world.alarm(device)
+    assert (alarm["priority"], alarm["state"]) == (3, "open")
+    assert alarm["repair_due_at"] is not None
+
+
+async def test_mains_that_the_box_reported_itself_are_one_alarm_with_ours_and_whoever_ends_it_first_ends_it(
+    scotland: Scotland, receiver: Receiver
+) -> None:
+    homes, world, (first, second, *_) = scotland.homes, scotland.world, scotland.inverness
+    for device, says_itself in ((first, True), (second, False)):
+        await world.press("power_supply", device_id=device, peripheral_id=None)
+        await homes.change([device], condition="mains_lost")
+        await homes.settle()
+        await homes.after(21)
+        assert [each["event_count"] for each in await world.alarms(device)] == [2]
+        if says_itself:
+            await world.press("power_supply", "restored", device_id=device, peripheral_id=None)
+        await homes.return_([device], "mains_lost")
+        assert [each["state"] for each in await world.alarms(device) if each["priority"] == 4] == ["closed"]
+        told = [each.notification["type"] for each in receiver.accepted(device)]
+        assert told == ["alarm.raised", "alarm.repeated", "alarm.restored"]
+
+
 async def test_what_cannot_be_read_becomes_an_alarm_and_holds_nobody_up(scotland: Scotland) -> None:
     homes, world = scotland.homes, scotland.world
     broken = event(device_id="TC-BROKEN")

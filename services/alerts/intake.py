@@ -49,7 +49,7 @@ class Intake:
         known = await store.facts(connection, event, now)
         if known.handled:
             return None
-        trigger = EventArrived(event, known.device, detail, known.tests)
+        trigger = EventArrived(event, known.device, detail, known.tests, known.wavered)
         _, after_commit = await self.alarms.apply(connection, known.joins, trigger, now)
         return after_commit
 

@@ -2,7 +2,7 @@
 -- All that judging an event takes, in one round trip: whether it was handled before (a producer told it twice), what the
 -- registry publishes of its device (none: not registered), for a test ($5) how many others people were told of since $6 (all)
 -- and $7 (this device), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
--- whoever acts on it meanwhile. A test joins none.
+-- whoever acts on it meanwhile. A test joins none. Of a battery that is low ($8): how often it was so since $9, and was over by itself.
 with joined as materialized (
     select * from alerts.alarm
     where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed' and not $5
@@ -18,6 +18,10 @@ select exists (select from alerts.alarm_event where event_id = $4) as handled, d
     case when $5 then (
         select count(*) from alerts.alarm t
         where t.device_id = $1 and t.told_at > $7 and t.test) else 0 end as tests_of_device,
+    case when $8 then (
+        select count(*) from alerts.alarm t
+        where t.device_id = $1 and t.received_at > $9 and t.kind = $2 and coalesce(t.peripheral_id, '') = coalesce($3, '')
+            and t.status = 'battery_low' and t.closed_by = 'system') else 0 end as wavered,
     joined.*
 from (values (1)) as one (row)
 left join registry.device_directory d on d.device_id = $1

@@ -30,6 +30,7 @@ QUERIES = Queries.beside(__file__)
 
 TESTS_OF_ALL_WITHIN: Final = timedelta(minutes=1)
 TESTS_OF_DEVICE_WITHIN: Final = timedelta(minutes=10)
+WAVERED_WITHIN: Final = timedelta(days=1)
 
 _FIELDS = tuple(field.name for field in fields(Alarm))
 _SILENCEABLE = (Priority.UNPROTECTED, Priority.DEGRADED, Priority.LOG)
@@ -60,6 +61,7 @@ class Facts:
     device: KnownDevice | None
     joins: Alarm | None
     tests: RecentTests
+    wavered: int
 
 
 async def facts(connection: Connection, event: AlarmEvent, now: datetime) -> Facts:
@@ -68,6 +70,7 @@ async def facts(connection: Connection, event: AlarmEvent, now: datetime) -> Fac
         QUERIES["facts"],
         *(event.device_id, event.kind, event.peripheral_id, event.event_id, event.test),
         *(now - TESTS_OF_ALL_WITHIN, now - TESTS_OF_DEVICE_WITHIN),
+        *(event.status == "battery_low", now - WAVERED_WITHIN),
     )
     if row is None:
         raise AssertionError("a select from one row has one row")
@@ -76,7 +79,7 @@ async def facts(connection: Connection, event: AlarmEvent, now: datetime) -> Fac
     )
     joins = None if row["alarm_id"] is None else alarm_of(row)
     tests = RecentTests(row["tests_of_device"], row["tests_of_all"])
-    return Facts(row["handled"], device if row["registered"] else None, joins, tests)
+    return Facts(row["handled"], device if row["registered"] else None, joins, tests, row["wavered"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ An event joins the open alarm (that is: not closed) of the same device, kind and
 
 import uuid
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.alarm_event import OF_NO_HOME, AlarmEvent
@@ -22,6 +22,10 @@ _OF_NO_HOME: Final = frozenset({CHANNEL_FAILING, MONITORING_IMPAIRED})
 # Commissioning sends a test from each trigger; a whole platform's monthly tests must not drown its alarms (Luleå).
 TESTS_OF_DEVICE_MAX: Final = 10
 TESTS_OF_ALL_MAX: Final = 60
+
+# A pendant's battery that is low whenever it is cold: told twice within a day, and from then on when it has been so for a while.
+WAVERS_MAX: Final = 2
+WAVERING_TOLD_AFTER: Final = timedelta(minutes=30)
 
 
 def event_arrived(alarm: Alarm | None, trigger: EventArrived, now: datetime, circumstances: Circumstances) -> Decision:
@@ -92,6 +96,8 @@ def _raised(trigger: EventArrived, now: datetime, circumstances: Circumstances) 
     born = replace(_born(trigger, now, circumstances), state="open", closed_at=None, closed_by=None)
     told = Decision(alarm=born, event="raised", reason=Reason.FIRST_EVENT, detail=trigger.detail)
     raised = _begun(born, now, circumstances, told)
+    if raised.tells and trigger.wavered >= WAVERS_MAX and born.priority == Priority.DEGRADED:
+        raised = replace(raised, alarm=ladder.held_back(born, now + WAVERING_TOLD_AFTER, now), tells=False)
     clocked = ladder.with_clocks(raised.alarm, circumstances.policy, trigger.event.received_at)
     return replace(raised, alarm=_foreseen(clocked, trigger.event))
 

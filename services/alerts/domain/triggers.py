@@ -34,13 +34,15 @@ class RecentTests:
 class EventArrived:
     """A device's event; `device` is None when it is not registered. `detail` is what an operator should know beside it.
 
-    `tests` are the told ones of late: only their notification is limited.
+    `tests` are the told ones of late: only their notification is limited. `wavered`: of a battery that is low, how often it was
+    so within a day, and was over by itself.
     """
 
     event: AlarmEvent
     device: KnownDevice | None
     detail: str | None = None
     tests: RecentTests = RecentTests()
+    wavered: int = 0
 
 
 @dataclass(frozen=True, slots=True)

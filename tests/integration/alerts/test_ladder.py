@@ -18,6 +18,7 @@ from tests.unit.alerts.build import event
 
 DEVICE = "TC-000123"
 HOUR_S = 3600
+DAY_S = 86_400
 NIGHTS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "22:00", "until": "06:00"}]
 DAYS = [{"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "06:00", "until": "22:00"}]
 
@@ -264,3 +265,31 @@ async def test_no_test_ever_counts_in_how_soon_people_answered(glasgow: World) -
         assert glasgow.metric("telecare_alarm_acknowledge_seconds_count", priority=priority) == 0
     alarm = await glasgow.alarm()
     assert (alarm["step"], alarm["wake_at"], alarm["state"]) == (0, None, "closed")
+
+
+async def test_a_pendants_battery_that_wavers_is_told_of_twice_a_day_and_then_when_it_stays_low(
+    glasgow: World, receiver: Receiver
+) -> None:
+    async def low(peripheral_id: str = "pendant-1") -> None:
+        await glasgow.press("personal_trigger", "battery_low", peripheral_id=peripheral_id)
+
+    for _ in range(5):
+        await low()
+        await glasgow.after(60)
+        await glasgow.press("personal_trigger", "restored", peripheral_id="pendant-1")
+        await glasgow.after(60)
+    told = [each.notification["type"] for each in receiver.accepted(DEVICE)]
+    assert told == ["alarm.raised", "alarm.restored"] * 2
+    assert {each["state"] for each in await glasgow.alarms(DEVICE)} == {"closed"}
+    assert len(await glasgow.alarms(DEVICE)) == 5
+    await low()
+    await glasgow.after(1799)
+    assert len(receiver.accepted(DEVICE)) == 4
+    await glasgow.after(1)
+    assert receiver.accepted(DEVICE)[-1].data["priority"] == 4
+    await low("pendant-2")
+    assert receiver.accepted(DEVICE)[-1].notification["type"] == "alarm.raised"
+    await glasgow.after(DAY_S)
+    await glasgow.press("personal_trigger", "restored", peripheral_id="pendant-1")
+    await low()
+    assert receiver.accepted(DEVICE)[-1].notification["type"] == "alarm.raised"

@@ -383,3 +383,24 @@ def test_a_silence_of_a_council_does_not_hide_that_its_hub_cannot_be_reached() -
     decision = arrives(None, event("channel_failing"), around=around)
     assert (decision.tells, decision.alarm.silenced_until, decision.alarm.told_at) == (True, None, NOON)
     assert [*looks(decision.alarm, 300, around)] == [(300, "not_delivered", 1)]
+
+
+@pytest.mark.parametrize(("wavered", "tells"), [(0, True), (1, True), (2, False), (9, False)])
+def test_a_battery_that_wavered_twice_within_a_day_is_told_of_when_it_has_been_low_for_half_an_hour(
+    wavered: int, tells: bool
+) -> None:
+    low = EventArrived(event("personal_trigger", "battery_low"), KNOWN, wavered=wavered)
+    decision = decided(None, low)
+    assert (decision.event, decision.tells, decision.alarm.state) == ("raised", tells, "open")
+    if not tells:
+        alarm = decision.alarm
+        assert alarm.wake_at == NOON + timedelta(minutes=30)
+        over = arrives(alarm, event("personal_trigger", "restored"), NOON + timedelta(minutes=29))
+        assert (over.alarm.state, over.tells) == ("closed", False)
+        told = decided(alarm, Woken(), NOON + timedelta(minutes=30))
+        assert (told.event, told.reason, told.tells) == ("escalated", Reason.SILENCE_ENDED, True)
+
+
+def test_however_often_it_wavered_what_is_worse_than_a_low_battery_is_told_at_once() -> None:
+    for happened in (event("fall"), event("personal_trigger", "failure")):
+        assert decided(None, EventArrived(happened, KNOWN, wavered=9)).tells

@@ -58,12 +58,6 @@ def test_for_whom_nobody_hears_or_somebody_is_blind_we_are_blind_whenever_it_was
         assert blind.ended_at is None
 
 
-def test_the_shard_of_a_council_is_the_first_that_hears_it() -> None:
-    hearing = Hearing([Ear("a", FIFE), Ear("b", None)])
-    assert [hearing.shard_of(each) for each in ("fife", "moray")] == ["a", "b"]
-    assert Hearing([Ear("a", FIFE)]).shard_of("moray") is None
-
-
 def test_nobody_can_be_due_while_all_are_blind_nor_within_the_shortest_interval_after() -> None:
     still, over = Hearing([Ear("a", None, (lapse(0, None),))]), Hearing([Ear("a", None, (lapse(0, 1),))])
     assert still.deaf(NOON + 60 * MINUTE, MINUTE) is None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.condition import Turn
 from services.chassis.postgres import Connection
@@ -24,6 +24,8 @@ from services.ingest.metrics import LivenessMetrics
 
 PASSES: Final = 30
 """In a round, for a pass is due every two seconds."""
+FOUND_MAX: Final = 10_000
+"""Verdicts in one pass, some two seconds' worth: when a whole region loses its mains, silence must be looked at, too."""
 _AT_ONCE: Final = 250
 
 
@@ -38,38 +40,53 @@ class View:
     still_ours: Callable[[], Awaitable[bool]]
 
 
+class _Looked(NamedTuple):
+    """At a slice: whether the lease is still ours, and whether every verdict was found and stored."""
+
+    ours: bool
+    whole: bool
+
+
 @dataclass(slots=True)
 class HealthLook:
     """One of a sweep."""
 
     metrics: LivenessMetrics
     _rounds: Rounds = field(default_factory=lambda: Rounds(PASSES))
+    _found: int = 0  # in this pass
 
     async def look(self, connection: Connection, view: View) -> bool:
         """The pages whose turn it is; whether the lease is still ours."""
+        self._found = 0
         for number in self._rounds.due(-(-view.pages // slices.PAGES), view.now):
-            if await self._slice(connection, number, view):
+            looked = await self._slice(connection, number, view)
+            if looked.whole:
                 self._rounds.looked(number, view.now)
-            if not await view.still_ours():
+            if not looked.ours:
                 return False
+            if self._found >= FOUND_MAX:
+                return True
         return True
 
-    async def _slice(self, connection: Connection, number: int, view: View) -> bool:
-        """Whether every verdict was stored; if a heartbeat came in between, the next pass looks again."""
+    async def _slice(self, connection: Connection, number: int, view: View) -> _Looked:
+        """What is not stored, because a heartbeat came in between or there is too much, is looked at again by the next pass."""
         after, last, whole = slices.first_place(number), slices.first_place(number + 1), True
         signals = view.promises.signals()
         while True:
             rows = await connection.fetch(QUERIES["ailing"], after, last, signals, *_bounds(view.now))
             found = await _judged(rows, view)
             if found:
+                self._found += len(found)
                 stored, turned = await verdicts.store(connection, found, view.now)
                 whole = whole and stored == len(found)
                 self._count(turned)
-            if len(rows) < BATCH_MAX:
-                return whole
-            after = rows[-1]["place"]
             if not await view.still_ours():
-                return False
+                return _Looked(ours=False, whole=False)
+            if len(rows) < BATCH_MAX:
+                return _Looked(ours=True, whole=whole)
+            if self._found >= FOUND_MAX:
+                return _Looked(ours=True, whole=False)
+            after = rows[-1]["place"]
 
     def _count(self, turned: Counter[rule.Turned]) -> None:
         turns: dict[Ailment, Counter[Turn]] = {}

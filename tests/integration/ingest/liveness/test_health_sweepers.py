@@ -6,8 +6,10 @@ import asyncio
 import signal
 from collections import Counter
 
+import pytest
+
 from services.ingest.liveness import sweep as sweeping
-from services.ingest.liveness.health import verdicts
+from services.ingest.liveness.health import look, verdicts
 from tests.integration.ingest.liveness.test_health import alarms
 from tests.integration.ingest.liveness.test_sweepers import COUNT, a_crowd, sweeper
 from tests.integration.ingest.liveness.watch import Watch
@@ -73,3 +75,20 @@ async def test_two_that_both_believe_to_be_the_one_store_each_verdict_on_health_
         sweeping.LEASE_S = lease_s  # type: ignore[misc]
     assert waited >= 2
     assert await news(watch) == ALL
+
+
+async def test_what_is_too_much_for_one_pass_is_told_by_the_next_ones(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that silence is looked at in between."""
+    monkeypatch.setattr(look, "BATCH_MAX", 50)
+    monkeypatch.setattr(look, "FOUND_MAX", 200)
+    await a_power_cut(watch)
+    passes = list[Counter[tuple[str, str]]]()
+    for _ in range(6):
+        await watch.sweep.run_once()
+        passes.append(await news(watch))
+    assert sum(passes, Counter()) == ALL
+    assert max(len(each) for each in passes) < 2 * (200 + 50)
+    await watch.sweep.run_once()
+    assert await news(watch) == Counter()

@@ -1,8 +1,13 @@
 -- name: facts
 -- All that judging an event takes, in one round trip: whether it was handled before (a producer told it twice), what the
 -- registry publishes of its device (none: not registered), for a test ($5) how many others people were told of since $6 (all)
+<<<<<<< HEAD
 -- and $7 (this device), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
 -- whoever acts on it meanwhile. A test joins none. Of a battery that is low ($8): how often it was so since $9, and was over by itself.
+=======
+-- and $7 (this device; of the canary's, none count), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
+-- whoever acts on it meanwhile. A test joins none.
+>>>>>>> bd2d332 (The canary: a device that is nobody's presses every minute, a hub that is nobody's says when it was told, and neither is taken for a real one)
 with joined as materialized (
     select * from alerts.alarm
     where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed' and not $5
@@ -13,9 +18,9 @@ select exists (select from alerts.alarm_event where event_id = $4) as handled, d
     d.installation_ref is null or not exists (
         select from registry.device_directory o
         where o.installation_ref = d.installation_ref and o.device_id <> d.device_id and o.stage <> 'withdrawn') as is_sole_device,
-    case when $5 then (
+    case when $5 and d.council_id is distinct from 'canary' then (
         select count(*) from alerts.alarm t where t.test and t.told_at > $6) else 0 end as tests_of_all,
-    case when $5 then (
+    case when $5 and d.council_id is distinct from 'canary' then (
         select count(*) from alerts.alarm t
         where t.device_id = $1 and t.told_at > $7 and t.test) else 0 end as tests_of_device,
     case when $8 then (
@@ -53,7 +58,7 @@ select chosen.policy_id,
             select from alerts.delivery d where d.alarm_id = $3 and d.hub_id = c.hub_id)) order by c.hub_id, c.position), '[]')
         from registry.channel_directory c
         left join registry.route_directory r on r.council_id = $1 and r.hub_id = c.hub_id
-        where c.verified_at is not null) as channels,
+        where c.verified_at is not null and (not c.of_canary or r.hub_id is not null)) as channels,
     (select coalesce(jsonb_agg(jsonb_build_array(p.responder_id, p.kind, p.rota, exists (
             select from alerts.delivery d where d.alarm_id = $3 and d.responder_id = p.responder_id)) order by p.position), '[]')
         from registry.responder_directory p where p.council_id = $1 and p.verified_at is not null) as responders,
@@ -303,7 +308,7 @@ select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'cha
 -- name: recipients_exist
 -- Whether anybody at all can be told, and whether the fallback hub ($1) can.
 select count(*) > 0 as anybody, coalesce(bool_or(hub_id = $1), false) as fallback
-from registry.channel_directory where verified_at is not null;
+from registry.channel_directory where verified_at is not null and not of_canary;
 
 -- name: list_alarms
 -- Newest first, from a cursor; every filter is optional. A hub sees what concerns it ($6 asked for, $7 the asker), an

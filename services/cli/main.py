@@ -18,6 +18,7 @@ from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.alarms import alarm_app
 from services.cli.audit import audit_app
+from services.cli.canary import canary_app
 from services.cli.registry import (
     broker_app,
     council_app,
@@ -52,6 +53,7 @@ app.add_typer(model_app, name="model")
 app.add_typer(rollout_app, name="rollout")
 app.add_typer(audit_app, name="audit")
 app.add_typer(broker_app, name="broker")
+app.add_typer(canary_app, name="canary")
 
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]
 For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]

@@ -6,7 +6,7 @@ where service = 'ingest' and heard_until is not null order by shard;
 -- name: contacts
 -- Every way to a hub that counts.
 select channel_id::text as channel, hub_id, kind, url, secret_encrypted, previous_secret_encrypted, address_encrypted
-from registry.channel_directory where verified_at is not null order by hub_id, position;
+from registry.channel_directory where verified_at is not null and not of_canary order by hub_id, position;
 
 -- name: begin
 -- Null: another process told of one that is not over yet.

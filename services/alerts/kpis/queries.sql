@@ -60,7 +60,7 @@ with happened as (
         order by d.transition_id, d.delivery_id limit 1)) as hub_id
     from sorted s
     cross join lateral (select council_id, priority from alerts.alarm where alarm_id = s.alarm_id limit 1) a
-    where $5::text[] is null or a.council_id = any ($5)
+    where ($5::text[] is null or a.council_id = any ($5)) and a.council_id is distinct from 'canary'
 )
 select
     case grouping(council_id, hub_id, priority) when 3 then 'council' when 5 then 'hub' when 6 then 'priority' else 'all' end as dimension,

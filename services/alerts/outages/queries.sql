@@ -202,7 +202,7 @@ returning o.*;
 -- One notification of an outage, to every hub that serves a council of its members, and to technical hubs of those; is there none,
 -- to the fallback hub ($7), and without that to every hub.
 with channels as (
-    select c.channel_id, c.kind, c.hub_id from registry.channel_directory c where c.verified_at is not null
+    select c.channel_id, c.kind, c.hub_id from registry.channel_directory c where c.verified_at is not null and not c.of_canary
 ), serving as (
     select c.* from channels c where c.hub_id in (
         select hub_id from registry.route_directory where council_id = any ($6::text[])

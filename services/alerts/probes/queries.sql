@@ -1,7 +1,7 @@
 -- name: unwatched
--- Verified channels of hubs whose health nobody keeps yet.
+-- Verified channels of hubs whose health nobody keeps yet. (Whether the canary is there, it says itself.)
 select c.channel_id, c.hub_id, c.kind from registry.channel_directory c
-where c.verified_at is not null and not exists (select from alerts.channel_health h where h.channel_id = c.channel_id);
+where c.verified_at is not null and not c.of_canary and not exists (select from alerts.channel_health h where h.channel_id = c.channel_id);
 
 -- name: watch
 -- Another process may have been first.

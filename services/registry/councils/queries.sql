@@ -3,7 +3,7 @@
 select c.council_id, c.name, c.telecare_users, c.analogue_units, c.target, c.target_date, c.source, c.as_of, c.sources,
     array(select r.hub_id from registry.council_route r where r.council_id = c.council_id order by r.position) as hubs
 from registry.council c
-where $1::text is null or c.council_id > $1
+where ($1::text is null or c.council_id > $1) and c.council_id <> 'canary'
 order by c.council_id
 limit $2;
 

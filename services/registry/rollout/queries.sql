@@ -29,6 +29,7 @@ left join (
     where overridden_at is not null and stage in ('live', 'suspended') group by council_id
 ) as o using (council_id)
 left join registry.rollout_now n using (council_id)
+where c.council_id <> 'canary'
 order by c.council_id;
 
 -- name: not_counted_yet
@@ -66,6 +67,7 @@ from (select $1::date + n * 7 as week from generate_series(0, ($2 - $1) / 7) as 
 cross join place as p
 left join before b using (council_id, stage)
 left join registry.rollout_week r on (r.week, r.council_id, r.stage) = (w.week, p.council_id, p.stage)
+where p.council_id <> 'canary'
 order by w.week desc, p.council_id, p.stage;
 
 -- name: first_week

@@ -20,6 +20,8 @@ from services.registry.routing.store import AS_IT_IS, Change, PolicyVersion, Rou
 
 _log = structlog.get_logger(__name__)
 
+CANARY: Final = "canary"
+"""Its hub's id and its council's: see `services/canary`."""
 _CHANGEABLE: Final = ("hubs", "technical_hub", "policy")
 
 
@@ -110,6 +112,8 @@ def routes(routings: RoutingStore, access: Access, clock: Clock) -> APIRouter:
         """Send a council's alarms to these hubs, by this policy. At least one hub: alarms must go somewhere."""
         if not body.model_fields_set:
             raise invalid(("hubs", f"nothing to change: give {', '.join(_CHANGEABLE)}, or some of them"))
+        if wrong := _of_canary(council_id, body):
+            raise invalid(*wrong)
         put = await routings.put(council_id, body.change(), actor=who.name, now=clock.now())
         if isinstance(put, UnknownHubs):
             raise invalid(*_unknown(body, put.hub_ids))
@@ -125,6 +129,14 @@ def routes(routings: RoutingStore, access: Access, clock: Clock) -> APIRouter:
         return paging.page(rows, key=lambda each: (None, f"{each.version:010}"))
 
     return router
+
+
+def _of_canary(council_id: str, body: RoutingBody) -> list[tuple[str, str]]:
+    """A home's alarm must never be done with by reaching the canary, nor its tests reach a hub. (The database holds it, too.)"""
+    strange = [hub for hub in body.hubs if (hub == CANARY) is not (council_id == CANARY)]
+    found = {"hubs": strange, "technical_hub": [CANARY] if body.technical_hub == CANARY else []}
+    text = f"the hub and the council called {CANARY} are the canary's, and only each other's"
+    return [(field, text) for field, hubs in found.items() if hubs]
 
 
 def _unknown(body: RoutingBody, hub_ids: Sequence[str]) -> list[tuple[str, str]]:

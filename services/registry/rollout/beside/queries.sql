@@ -30,5 +30,6 @@ left join (
             case when k.sources -> 'analogue_units' is null then k.as_of end)
     group by d.council_id
 ) as a using (council_id)
+where c.council_id <> 'canary'
 on conflict (council_id) do update
 set silent = excluded.silent, analogue_replaced = excluded.analogue_replaced, counted_at = excluded.counted_at;

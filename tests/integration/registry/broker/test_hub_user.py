@@ -2,22 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from services.alerts.service import build as alerts
-from services.chassis.run import running
-from services.ingest.service import build as ingest
-from services.registry.service import build as registry
-from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
-from tests.integration.registry.identity.town import OPS, opened, settings_for
+from tests.integration.registry.broker.secured import Secured
+from tests.integration.registry.broker.whole import ready, whole_service
+from tests.integration.registry.identity.town import OPS
 from tests.support.outsider import Outsider
-from tests.support.servers import Broker, Database, until
+from tests.support.servers import Database, until
 from tests.support.stack import RealBroker
 
 pytestmark = pytest.mark.real_stack
@@ -86,20 +81,6 @@ async def test_a_new_user_of_a_hub_voids_the_one_before_and_a_revoked_one_is_cut
     assert (status, problem["detail"]) == (404, "There is no hub nobodys-arc.")
 
 
-@asynccontextmanager
-async def whole_service(database: Database, server: RealBroker, data_dir: Path) -> AsyncIterator[Secured]:
-    """All three services, each under the one user that `telecare broker init` made for them."""
-    service, admin = url_of(SERVICE, server.port), url_of(ADMIN, server.port)
-    settings = settings_for(database.url, service, data_dir, admin)
-    async with (
-        opened(database, service, server.port) as town,
-        running(settings, [ingest, alerts, registry], clock=town.clock) as process,
-    ):
-        await town.ready(process)
-        secured = Secured(town, server, Broker(server), settings, process.url)
-        yield secured
-
-
 KINDS = {1: "personal_trigger", 2: "smoke"}
 
 
@@ -145,7 +126,7 @@ async def test_from_a_press_to_its_receipt_each_under_its_own_name_and_again_aft
         box_password = await secured.provisioned("TC-A")
         hub_password = await hub_user(secured)
         assert (await call(secured, "PUT", "/councils/glasgow-city/routing", {"hubs": ["clyde-arc"]}))[0] == 200
-        await _ready(secured)
+        await ready(secured)
         with (
             secured.outside("TC-A", box_password) as box,
             secured.outside("hub:clyde-arc", hub_password) as hub,
@@ -171,14 +152,6 @@ def _one_alarm(box: Outsider, hub: Outsider, seq: int) -> None:
     box.publish(f"{HOME}/alarm", press(seq))
     acknowledge(hub, received(hub, seq))
     receipted(box, seq, "acknowledged")
-
-
-async def _ready(secured: Secured) -> None:
-    async def ready() -> bool:
-        async with aiohttp.ClientSession() as http, http.get(f"{secured.url}/readyz") as answer:
-            return answer.status == 200
-
-    await until(ready, 30, what="the service to be ready")
 
 
 async def _hears_again(secured: Secured) -> None:

@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 Outcome: TypeAlias = Literal["delivered", "late", "lost", "unsent"]
 
 LATE_AFTER_S: Final = 15.0
-"""What came round later than this is no success: after so long without a hub an alarm goes to the next one (record 8)."""
+"""What came round later than this is no success: after so long without a hub an alarm goes to the next one (record 9)."""
 LOST_AFTER_S: Final = 60.0
 
 

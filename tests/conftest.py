@@ -1,12 +1,32 @@
 """Fixtures that every suite uses. The servers are real ones, of either stack: see `tests/support/servers.py`."""
 
+import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Final
 
+import psutil
 import pytest
 
 from tests.support import servers
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy
+
+_IN_MEMORY: Final = Path("/dev/shm")
+_ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
+
+
+def pytest_configure() -> None:
+    """Keep the servers' files in memory where there is much: a database for each test is a thousand files each time.
+
+    They are what they would be on a disk, and are synced to it just the same. An installed stack keeps its own place.
+    """
+    if "TMPDIR" in os.environ or not os.access(_IN_MEMORY, os.W_OK):
+        return
+    if min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available) > _ROOM_BYTES:
+        os.environ["TMPDIR"] = str(_IN_MEMORY)
+        tempfile.tempdir = None  # read anew
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -1,13 +1,9 @@
 -- name: facts
 -- All that judging an event takes, in one round trip: whether it was handled before (a producer told it twice), what the
 -- registry publishes of its device (none: not registered), for a test ($5) how many others people were told of since $6 (all)
-<<<<<<< HEAD
--- and $7 (this device), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
--- whoever acts on it meanwhile. A test joins none. Of a battery that is low ($8): how often it was so since $9, and was over by itself.
-=======
--- and $7 (this device; of the canary's, none count), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open), locked against
--- whoever acts on it meanwhile. A test joins none.
->>>>>>> bd2d332 (The canary: a device that is nobody's presses every minute, a hub that is nobody's says when it was told, and neither is taken for a real one)
+-- and $7 (this device; of the canary's, none count), and the one alarm that it joins ($2 kind, $3 peripheral; unique index alarm_open),
+-- locked against whoever acts on it meanwhile. A test joins none. Of a battery that is low ($8): how often it was so since $9, and was
+-- over by itself.
 with joined as materialized (
     select * from alerts.alarm
     where device_id = $1 and kind = $2 and coalesce(peripheral_id, '') = coalesce($3, '') and state <> 'closed' and not $5

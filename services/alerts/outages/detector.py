@@ -79,7 +79,8 @@ class Detector:
             suspects = await self._move(condition, now)
             if suspects is None:
                 continue  # another process is at it
-            await self._tell(condition, now)
+            if await self._tell(condition, now):
+                await self._sort_out(condition, now)
             raised += await self._raise(condition, suspects, now, now)
         return raised
 
@@ -88,11 +89,14 @@ class Detector:
         """A transaction in which nobody else decides; None when somebody does."""
         async with borrow(self.pool) as connection, connection.transaction():
             alone = await connection.fetchval(QUERIES["one_at_a_time"], _DECIDING)
+            if alone:
+                await connection.execute(QUERIES["by_index"])
             yield connection if alone else None
 
     async def _move(self, condition: Condition, now: datetime) -> frozenset[Trait] | None:
         """Make every move there is. Returns the traits of an outage that may be only beginning."""
         for _ in range(_MOVES_MAX):
+            await self._sort_out(condition, now)
             async with self._alone() as connection:
                 if connection is None:
                     return None
@@ -106,10 +110,19 @@ class Detector:
                 pass
         return frozenset()
 
+    async def _sort_out(self, condition: Condition, now: datetime) -> None:
+        """Whoever an outage explains no longer leaves it, in many transactions; what a process left undone is done by the next."""
+        while await self._sort_some_out(condition, now):
+            self._tallies.clear()
+
+    async def _sort_some_out(self, condition: Condition, now: datetime) -> bool:
+        async with self._alone() as connection:
+            return connection is not None and await store.sort_out(connection, condition, now)
+
     async def _fill(self, outage_id: UUID, now: datetime) -> bool:
         """Some more members of an outage of which more were loose than join at once. Whether there may be more still."""
         async with self._alone() as connection:
-            return connection is not None and await store.join(connection, outage_id, now) >= store.JOINED_AT_ONCE_MAX
+            return connection is not None and await store.join(connection, outage_id, now) >= store.MOVED_AT_ONCE_MAX
 
     async def _situation(self, connection: Connection, condition: Condition, now: datetime) -> Situation:
         fleet = self.fleet.latest
@@ -134,7 +147,7 @@ class Detector:
         return known.members
 
     async def _make(self, connection: Connection, condition: Condition, move: Move, now: datetime) -> UUID | None:
-        """Make it. Returns an outage that has more members yet than could join at once."""
+        """Make it. Returns an outage that may have more members yet than have joined."""
         match move:
             case Begin(finding):
                 begun = await store.begin(connection, condition, finding, now)
@@ -144,10 +157,10 @@ class Detector:
             case Join(outage_id):
                 return await self._join(connection, condition, outage_id, None, now)
             case Rename(outage_id, finding):
-                await store.rename(connection, outage_id, finding, now)
-                await store.join(connection, outage_id, now)
+                await store.rename(connection, outage_id, finding)
                 self._tallies.pop(outage_id, None)
                 _say("outage_renamed", outage_id, finding.trait)
+                return outage_id
             case Merge(outage_id, into):
                 merged = await store.merge(connection, outage_id, into, now)
                 self._tallies.pop(outage_id, None)
@@ -170,7 +183,7 @@ class Detector:
         joining = await tally(connection, "loose", condition, now - WINDOW, trait.attribute, trait.value)
         joined = await store.join(connection, outage_id, now)
         known = self._tallies.get(outage_id)
-        if joined >= store.JOINED_AT_ONCE_MAX:
+        if joined >= store.MOVED_AT_ONCE_MAX:
             self._tallies.pop(outage_id, None)  # there are more of them
             return outage_id
         if known is not None:
@@ -184,23 +197,25 @@ class Detector:
             self.look()
         _say("outage_merged", merged.outage_id, merged.trait, into=str(merged.merged_into))
 
-    async def _tell(self, condition: Condition, now: datetime) -> None:
+    async def _tell(self, condition: Condition, now: datetime) -> bool:
+        """Write how each stands, and tell what is new. Whether one was closed."""
+        closed = False
         async with self._alone() as connection:
             if connection is None:
-                return
+                return False
             for outage, members_now in await store.open_outages(connection, condition):
                 stands, news = course.run(replace(outage.course, members_now=members_now), now)
                 if stands.closed_at is not None:
-                    released = await store.release(connection, outage.outage_id, now, everybody=True)
-                    stands = replace(stands, members_now=0)
+                    stands, closed = replace(stands, members_now=0), True
                     self._tallies.pop(outage.outage_id, None)
-                    _say("outage_closed", outage.outage_id, outage.trait, still_affected=released)
+                    _say("outage_over", outage.outage_id, outage.trait, still_affected=members_now)
                 if stands != outage.course:
                     await store.stands(connection, outage.outage_id, stands)
                 if news is not None:
                     hubs = await tell(connection, outage.outage_id, news, self.fallback, now)
                     _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members_now, hubs=hubs)
                     self.look()
+        return closed
 
     async def _raise(self, condition: Condition, suspects: frozenset[Trait], as_of: datetime, now: datetime) -> int:
         """Those that have waited long enough, as alarms: in the transaction that says that they were told of."""

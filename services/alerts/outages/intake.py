@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -29,7 +29,15 @@ _log = structlog.get_logger(__name__)
 EVERY_S: Final = 1.0
 AT_ONCE_MAX: Final = 2_000
 _ONE_BY_ONE_MAX: Final = 50
+_READ_AT_ONCE_MAX: Final = 500  # a few milliseconds, in which nobody else's alarm is worked on
 _TAKING: Final = 1  # of `one_at_a_time`
+
+# As the queries take them: a list of each.
+_BEGAN: Final = (
+    *("device_id", "council_id", "condition", "version", "at", "since", "flapping", "expected_silent_at"),
+    *("model", "firmware", "sim_operator", "cell_id", "network", "postcode_district"),
+)
+_ENDED: Final = ("device_id", "condition", "version", "at")
 
 
 @dataclass(slots=True)
@@ -43,30 +51,36 @@ class ConditionIntake:
     async def run_once(self) -> int:
         """Take what there is, up to so many at once. Returns how many."""
         try:
-            taken = await self._take(self._at_once, self._all)
+            taken = await self._take("take_all", self._at_once, self._all)
         except Exception as error:
             if is_transient(error):
                 # Too many for the time there is, it may be: tried so again and again, no change would ever be taken.
                 self._at_once = max(_ONE_BY_ONE_MAX, self._at_once // 4)
                 raise
             # One of them failed, and took the others with it.
-            return await self._take(_ONE_BY_ONE_MAX, self._each)
+            return await self._take("take", _ONE_BY_ONE_MAX, self._each)
         self._at_once = min(AT_ONCE_MAX, 2 * self._at_once)
         return taken
 
-    async def _take(self, at_most: int, take: Any) -> int:
+    async def _take(
+        self, query: str, at_most: int, store_them: Callable[[Connection, Sequence[LogRow], datetime], Awaitable[None]]
+    ) -> int:
         now = self.clock.now()
         async with borrow(self.pool) as connection, connection.transaction():
             if not await connection.fetchval(QUERIES["one_at_a_time"], _TAKING):
                 return 0
-            rows = [LogRow(**row) for row in await connection.fetch(QUERIES["take"], now, at_most)]
+            await connection.execute(QUERIES["by_index"])
+            rows = [LogRow(**row) for row in await connection.fetch(QUERIES[query], now, at_most)]
             if rows:
-                await take(connection, rows, now)
+                await store_them(connection, rows, now)
             return len(rows)
 
     async def _all(self, connection: Connection, rows: Sequence[LogRow], now: datetime) -> None:
-        await store(connection, [ConditionChange.from_json(row.body) for row in rows], now)
-        await connection.execute(QUERIES["taken"], [row.event_log_id for row in rows])
+        changes: list[ConditionChange] = []
+        for start in range(0, len(rows), _READ_AT_ONCE_MAX):
+            changes += (ConditionChange.from_json(row.body) for row in rows[start : start + _READ_AT_ONCE_MAX])
+            await asyncio.sleep(0)
+        await store(connection, changes, now)
 
     async def _each(self, connection: Connection, rows: Sequence[LogRow], now: datetime) -> None:
         """With a savepoint of its own; whatever fails again and again becomes an alarm: nothing is skipped for ever."""
@@ -91,18 +105,23 @@ async def store(connection: Connection, changes: Iterable[ConditionChange], now:
         known = latest.get((change.device_id, change.condition))
         if known is None or change.version >= known.version:
             latest[change.device_id, change.condition] = change
-    began = [json.loads(each.to_json()) for each in latest.values() if each.turn == "began"]
-    ended = [json.loads(each.to_json()) for each in latest.values() if each.turn == "ended"]
+    began = [each for each in latest.values() if each.turn == "began"]
+    ended = [each for each in latest.values() if each.turn == "ended"]
     if began:
-        await connection.execute(QUERIES["began"], json.dumps(began), now)
+        await connection.execute(QUERIES["began"], now, *_columns(began, _BEGAN))
     if ended:
-        rows = await connection.fetch(QUERIES["ended"], json.dumps(ended))
+        rows = await connection.fetch(QUERIES["ended"], *_columns(ended, _ENDED))
         events = [well_again(_single(row), row["ended_at"]) for row in rows]
         await append(
             connection,
             [LogEntry(ALARMS, each.device_id, int(each.urgency), each.to_json()) for each in events],
             now,
         )
+
+
+def _columns(changes: Sequence[ConditionChange], names: Sequence[str]) -> Iterator[list[object]]:
+    for name in names:
+        yield [getattr(each, name) for each in changes]
 
 
 def _single(row: Record) -> Single:

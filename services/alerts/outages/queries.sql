@@ -1,31 +1,42 @@
--- name: take
--- Changes of conditions, oldest first. Rows that another process holds are passed over.
-select event_log_id, key, urgency, body::text as body, created_at, attempts
-from chassis.event_log where event_log_id in (
-    select event_log_id from chassis.event_log where stream = 'conditions' and (attempts = 0 or not_before <= $1)
-    order by event_log_id limit $2)
-order by event_log_id
-for update skip locked;
-
--- name: taken
-delete from chassis.event_log where event_log_id = any ($1::bigint[]);
-
 -- name: one_at_a_time
 -- Held until the transaction ends: one process at a time takes changes (1), or decides about outages (2).
 select pg_try_advisory_xact_lock(1209135270, $1);
 
+-- name: by_index
+-- For this transaction: statements are planned anew each time, and by index. A plan that was made while the tables were small would be kept
+-- when they have grown, and read all of half a million rows for each batch of two thousand, until the server analyses the tables.
+select set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
+    set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true);
+
+-- name: take
+-- Changes of conditions, oldest first; they are all of one urgency, as the index has them. Rows that somebody holds are passed over.
+select event_log_id, key, urgency, body::text as body, created_at, attempts
+from chassis.event_log where event_log_id = any (array(
+    select event_log_id from chassis.event_log where stream = 'conditions' and (attempts = 0 or not_before <= $1)
+    order by urgency, event_log_id limit $2))
+order by event_log_id
+for update skip locked;
+
+-- name: take_all
+-- The same, off the log at once: they are back in it if not all could be stored.
+delete from chassis.event_log where event_log_id = any (array(
+    select event_log_id from chassis.event_log where stream = 'conditions' and (attempts = 0 or not_before <= $1)
+    order by urgency, event_log_id limit $2))
+returning event_log_id, key, urgency, body::text as body, created_at, attempts;
+
 -- name: began
--- Devices that are affected, from JSON, the latest change of each. One that was told of already goes on: what it had in common with
--- others when it began is what it had. A verdict that is no later than the last one taken is no news.
+-- Devices that are affected, the latest change of each. One that was told of already goes on: what it had in common with others when it
+-- began is what it had. A verdict that is no later than the last one taken is no news.
 with told as (
-    select * from jsonb_to_recordset($1::text::jsonb) as t (device_id text, council_id text, condition text, version bigint,
-        at timestamptz, since timestamptz, flapping boolean, expected_silent_at timestamptz, model text, firmware text,
-        sim_operator text, cell_id text, network text, postcode_district text)
+    select * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[], $6::timestamptz[], $7::timestamptz[], $8::boolean[],
+        $9::timestamptz[], $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[]
+    ) as t (device_id, council_id, condition, version, at, since, flapping, expected_silent_at, model, firmware, sim_operator, cell_id,
+        network, postcode_district)
 )
 insert into alerts.affected as a (device_id, council_id, condition, version, began_at, since, flapping, expected_silent_at, model,
     firmware, sim_operator, cell_id, network, postcode_district, loose_since)
 select device_id, council_id, condition, version, at, since, flapping, expected_silent_at, model, firmware, sim_operator, cell_id,
-    network, postcode_district, $2
+    network, postcode_district, $1
 from told t
 where not exists (
     select from alerts.affected p
@@ -37,20 +48,20 @@ set version = excluded.version, since = excluded.since, flapping = excluded.flap
 where a.version < excluded.version;
 
 -- name: ended
--- Devices that are well again, from JSON. Returns those that were told of by themselves; of members nobody is told, but an alarm of
+-- Devices that are well again. Returns those that were told of by themselves; of members nobody is told, but an alarm of
 -- theirs that is held back is closed in the same way.
 with told as (
-    select * from jsonb_to_recordset($1::text::jsonb) as t (device_id text, condition text, version bigint, at timestamptz)
+    select * from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) as t (device_id, condition, version, at)
 ), ended as (
     update alerts.affected a set ended_at = greatest(t.at, a.began_at), version = t.version
     from told t
     where a.device_id = t.device_id and a.condition = t.condition and a.ended_at is null and a.version < t.version
-    returning a.*
+    returning a.affected_id, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
 ), left_outage as (
     update alerts.outage_member m set left_at = e.ended_at
     from ended e where m.outage_id = e.outage_id and m.device_id = e.device_id
 )
-select affected_id, device_id, council_id, condition, version, since, expected_silent_at, ended_at from ended where told_at is not null;
+select affected_id, device_id, council_id, condition, since, expected_silent_at, ended_at from ended where told_at is not null;
 
 -- name: population
 -- How many devices are watched, in all (attribute '') and with each trait.
@@ -106,10 +117,11 @@ on conflict (condition, attribute, value) where closed_at is null do nothing
 returning outage_id;
 
 -- name: join_outage
--- Up to $5 of the loose ones with its trait are its members. Alarms of theirs that people were told of are looked at, and held back.
+-- Up to $4 of the loose ones with its trait are its members, while it is open. Alarms of theirs that people were told of are looked at, and
+-- held back.
 with chosen as (
     select a.affected_id from alerts.affected a, alerts.outage o
-    where o.outage_id = $1 and a.condition = o.condition and a.loose_since > $2 and a.ended_at is null and a.outage_id is null
+    where o.outage_id = $1 and o.closed_at is null and a.condition = o.condition and a.loose_since > $2 and a.ended_at is null and a.outage_id is null
         and alerts.trait(a, o.attribute) = o.value
     limit $4 for update of a skip locked
 ), joined as (
@@ -133,57 +145,67 @@ select count(*) from joined;
 select attribute, value from alerts.outage where outage_id = $1;
 
 -- name: rename_outage
-update alerts.outage set attribute = $2, value = $3, log_p = $4, log_ratio = $5 where outage_id = $1 and closed_at is null;
+update alerts.outage set attribute = $2, value = $3, log_p = $4, log_ratio = $5, unsorted = true where outage_id = $1 and closed_at is null;
 
--- name: release
--- Those of an outage that have no longer its trait, or all that are left when it is over ($2), are explained by nothing any more. Alarms of
--- theirs that were held back are looked at.
-with loosened as (
-    update alerts.affected a set outage_id = null, loose_since = $3
-    from alerts.outage o
-    where o.outage_id = $1 and a.outage_id = $1 and a.ended_at is null
-        and ($2 or alerts.trait(a, o.attribute) is distinct from o.value)
+-- name: unsorted
+-- One with members that are not its own any more.
+select outage_id from alerts.outage where unsorted and condition = $1 order by opened_at, outage_id limit 1;
+
+-- name: sort_out
+-- Up to $3 members that an outage does not explain, for it has another name, or is over. Those that the one explains whose part it is, are
+-- members of that; all others are explained by nothing any more, and alarms of theirs that were held back are looked at.
+with outage as (
+    select o.closed_at, o.attribute, o.value, w.outage_id as wide, w.attribute as wide_attribute, w.value as wide_value
+    from alerts.outage o left join alerts.outage w on w.outage_id = o.merged_into and w.closed_at is null
+    where o.outage_id = $1
+), chosen as (
+    select a.affected_id, case when alerts.trait(a, o.wide_attribute) = o.wide_value then o.wide end as goes_to
+    from alerts.affected a, outage o
+    where a.outage_id = $1 and a.ended_at is null and (o.closed_at is not null or alerts.trait(a, o.attribute) is distinct from o.value)
+    limit $3 for update of a skip locked
+), sorted as (
+    update alerts.affected a set outage_id = c.goes_to, loose_since = case when c.goes_to is null then $2 else a.loose_since end
+    from chosen c where a.affected_id = c.affected_id
     returning a.*
 ), left_outage as (
-    update alerts.outage_member m set left_at = $3
-    from loosened l where m.outage_id = $1 and m.device_id = l.device_id
-), woken as (
-    update alerts.alarm set wake_at = least(wake_at, $3)
-    where alarm_id in (
-        select l.alarm_id from loosened f join alerts.alarm l on l.device_id = f.device_id
-            and l.kind = case f.condition when 'silent' then 'device_silent' else 'power_supply' end
-        where l.state <> 'closed' and l.silenced_until is not null
-        order by l.alarm_id for update of l)
-)
-select count(*) from loosened;
-
--- name: move_members
--- Of one outage to another, as far as they have that one's trait.
-with moved as (
-    update alerts.affected a set outage_id = $2
-    from alerts.outage o
-    where o.outage_id = $2 and a.outage_id = $1 and a.ended_at is null and alerts.trait(a, o.attribute) = o.value
-    returning a.*
-), left_outage as (
-    update alerts.outage_member m set left_at = $3 from moved a where m.outage_id = $1 and m.device_id = a.device_id
+    update alerts.outage_member m set left_at = $2 from sorted s where m.outage_id = $1 and m.device_id = s.device_id
 ), listed as (
     insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
         contacted_at, note)
-    select $2, a.device_id, a.council_id, a.postcode_district, a.since, $3, k.contacted_by, k.contacted_at, k.note
-    from moved a left join alerts.outage_member k on k.outage_id = $1 and k.device_id = a.device_id
-    on conflict (outage_id, device_id) do update set left_at = null
+    select s.outage_id, s.device_id, s.council_id, s.postcode_district, s.since, $2, k.contacted_by, k.contacted_at, k.note
+    from sorted s left join alerts.outage_member k on k.outage_id = $1 and k.device_id = s.device_id
+    where s.outage_id is not null
+    on conflict (outage_id, device_id) do update set left_at = null,
+        contacted_by = case when m.contacted_at is null then excluded.contacted_by else m.contacted_by end,
+        contacted_at = coalesce(m.contacted_at, excluded.contacted_at),
+        note = case when m.contacted_at is null then excluded.note else m.note end
+), woken as (
+    update alerts.alarm set wake_at = least(wake_at, $2)
+    where alarm_id in (
+        select l.alarm_id from sorted s join alerts.alarm l on l.device_id = s.device_id
+            and l.kind = case s.condition when 'silent' then 'device_silent' else 'power_supply' end
+        where s.outage_id is null and l.state <> 'closed' and l.silenced_until is not null
+        order by l.alarm_id for update of l)
 )
-select count(*) from moved;
+select count(*) from sorted;
+
+-- name: sorted_out
+-- All its members are its own. Nothing, when there are others still, whose rows somebody held.
+update alerts.outage o set unsorted = false
+where outage_id = $1 and not exists (
+    select from alerts.affected a
+    where a.outage_id = $1 and a.ended_at is null and (o.closed_at is not null or alerts.trait(a, o.attribute) is distinct from o.value))
+returning true;
 
 -- name: merged
--- It is part of another: closed. Its news says so.
-update alerts.outage set merged_into = $2, closed_at = $3, members_now = 0 where outage_id = $1 and closed_at is null
+-- It is part of another: closed, and its members are that one's in due course. Its news says so.
+update alerts.outage set merged_into = $2, closed_at = $3, members_now = 0, unsorted = true where outage_id = $1 and closed_at is null
 returning *;
 
 -- name: stands
--- How it stands, and what people were told of it.
+-- How it stands, and what people were told of it. Of one that is over, nobody is a member any more, in due course.
 update alerts.outage
-set members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6, told_members = $7, told_attribute = $8, told_value = $9
+set unsorted = unsorted or $5::timestamptz is not null, members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6, told_members = $7, told_attribute = $8, told_value = $9
 where outage_id = $1;
 
 -- name: counted
@@ -245,6 +267,9 @@ with gone as (
 )
 select count(*) from gone;
 
+-- name: forget_members
+select alerts.forget_members($1);
+
 -- name: decaying
 -- What people were told of, and nobody has said the end of.
 select attribute, value, since, council_id from alerts.decay;
@@ -304,14 +329,14 @@ where o.outage_id = $1
     and ($3::text[] is null or o.councils && $3);
 
 -- name: list_members
--- By device, from a cursor ($4): those of the asker's councils. $5: of whom nobody has been asked after yet.
+-- By device, after $4 ('' is before all): those of the asker's councils. $5: of whom nobody has been asked after yet.
 select m.device_id, m.council_id, m.postcode_district, d.installation_ref, m.since, m.joined_at, m.left_at, m.contacted_by,
     m.contacted_at, m.note
 from alerts.outage_member m left join registry.device_directory d using (device_id)
 where m.outage_id = $1
     and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
     and ($3::text[] is null or m.council_id = any ($3))
-    and ($4::text is null or m.device_id > $4)
+    and m.device_id > $4
     and (not $5 or m.contacted_at is null)
 order by m.device_id
 limit $6;

@@ -43,7 +43,7 @@ async def members(
 ) -> Sequence[MemberView]:
     """By device, one more than asked for; `to_do`: those of whom nobody has asked after yet."""
     rows = await connection.fetch(
-        QUERIES["list_members"], outage_id, scope.hub, scope.councils, paging.after_id, to_do, paging.fetch
+        QUERIES["list_members"], outage_id, scope.hub, scope.councils, paging.after_id or "", to_do, paging.fetch
     )
     return [MemberView.of(row) for row in rows]
 

@@ -1,4 +1,4 @@
-"""What an outage leaves behind: its list stays, what was needed to find it does not."""
+"""What an outage leaves behind: it and its counts stay, its list as long as heartbeats do, what was needed to find it does not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from services.chassis.postgres.borrow import borrow
 
 EVERY_S: Final = 3600.0
 _KEPT: Final = timedelta(days=30)  # rates are of the last seven
+_MEMBERS_KEPT: Final = timedelta(days=400)  # after it is over; the database keeps them for a year, whatever it is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +27,5 @@ class OutageRetention:
         now = self.clock.now()
         async with borrow(self.pool) as connection:
             await connection.execute(QUERIES["forget_notes"], now - self.notes_kept)
-            return int(await connection.fetchval(QUERIES["forget"], now - _KEPT))
+            members = int(await connection.fetchval(QUERIES["forget_members"], now - _MEMBERS_KEPT))
+            return members + int(await connection.fetchval(QUERIES["forget"], now - _KEPT))

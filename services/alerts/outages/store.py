@@ -18,7 +18,8 @@ from services.chassis.postgres import Connection
 if TYPE_CHECKING:
     from asyncpg import Record
 
-JOINED_AT_ONCE_MAX: Final = 20_000
+MOVED_AT_ONCE_MAX: Final = 5_000
+"""Members that join or leave in one transaction: a second or two at the worst, of the ten that a statement has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,36 +99,42 @@ async def begin(connection: Connection, condition: Condition, finding: Finding, 
 
 
 async def join(connection: Connection, outage_id: UUID, now: datetime) -> int:
-    """Make the loose ones with its trait its members, up to `JOINED_AT_ONCE_MAX`. Returns how many."""
-    joined: int = await connection.fetchval(QUERIES["join_outage"], outage_id, now - WINDOW, now, JOINED_AT_ONCE_MAX)
+    """Make the loose ones with its trait its members, up to `MOVED_AT_ONCE_MAX`. Returns how many."""
+    joined: int = await connection.fetchval(QUERIES["join_outage"], outage_id, now - WINDOW, now, MOVED_AT_ONCE_MAX)
     return joined
 
 
-async def rename(connection: Connection, outage_id: UUID, finding: Finding, now: datetime) -> None:
-    """It has another name; members without that trait are explained by nothing any more."""
+async def rename(connection: Connection, outage_id: UUID, finding: Finding) -> None:
+    """It has another name; members without that trait are to be sorted out."""
     trait = finding.trait
     await connection.execute(
         QUERIES["rename_outage"], outage_id, trait.attribute, trait.value, finding.log_p, finding.log_ratio
     )
-    await release(connection, outage_id, now, everybody=False)
-
-
-async def release(connection: Connection, outage_id: UUID, now: datetime, *, everybody: bool) -> int:
-    """Members that it does not explain, or everybody when it is over. Returns how many."""
-    released: int = await connection.fetchval(QUERIES["release"], outage_id, everybody, now)
-    return released
 
 
 async def merge(connection: Connection, outage_id: UUID, into: UUID, now: datetime) -> Outage | None:
-    """One is part of another, and closed as such; None when it was closed already."""
-    await connection.execute(QUERIES["move_members"], outage_id, into, now)
-    await release(connection, outage_id, now, everybody=True)
+    """One is part of another, and closed as such; its members are to be sorted out. None when it was closed already."""
     row = await connection.fetchrow(QUERIES["merged"], outage_id, into, now)
     return None if row is None else outage_of(row)
 
 
+async def sort_out(connection: Connection, condition: Condition, now: datetime) -> bool:
+    """Of an outage that was renamed, merged or closed, some members that are not its own any more leave it.
+
+    Returns whether there may be more to do at once.
+    """
+    outage_id = await connection.fetchval(QUERIES["unsorted"], condition)
+    if outage_id is None:
+        return False
+    left = await connection.fetchval(QUERIES["sort_out"], outage_id, now, MOVED_AT_ONCE_MAX)
+    if left == MOVED_AT_ONCE_MAX:
+        return True
+    # Those that somebody holds are left for the next look.
+    return await connection.fetchval(QUERIES["sorted_out"], outage_id) is not None
+
+
 async def stands(connection: Connection, outage_id: UUID, course: Course) -> None:
-    """Write how it stands."""
+    """Write how it stands; of one that is closed all members are to be sorted out."""
     told = course.told_trait or (None, None)
     await connection.execute(
         QUERIES["stands"],

@@ -298,7 +298,7 @@ async def test_half_a_council_that_returns_is_no_longer_to_blame_for_the_next_de
 async def test_more_than_join_at_once_are_members_all_the_same(
     scotland: Scotland, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "JOINED_AT_ONCE_MAX", 7)
+    monkeypatch.setattr(store, "MOVED_AT_ONCE_MAX", 7)
     await scotland.homes.fall_silent(scotland.skye)
     assert await scotland.homes.open() == [("sim_operator", "23415", 20)]
     await scotland.homes.after(120)

@@ -29,11 +29,12 @@ and not exists (
 returning true;
 
 -- name: erase_contacts
--- What operators wrote when they asked after a device's person in an outage.
+-- What operators wrote when they asked after a device's person in an outage, open or over: that somebody did, and when, stays.
 with erased as (
     update alerts.outage_member m set note = null
     from registry.erasure_directory e
     where e.erasure_id = $1 and m.device_id = e.device_id and 'operator_notes' = any (e.what) and m.note is not null
+        and m.contacted_at <= e.asked_at
     returning 1
 )
 select count(*) from erased;

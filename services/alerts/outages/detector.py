@@ -6,6 +6,7 @@ that: a move takes only who is free, and an outage of one name is opened once. A
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -40,6 +41,7 @@ RAISED_AT_ONCE_MAX: Final = 2_000
 _MOVES_MAX: Final = 60  # in one run; the next goes on
 _TALLY_AGAIN_AFTER: Final = timedelta(seconds=10)
 _TALLY_WRONG_BY: Final = 0.05
+_TELL_AFTER_S: Final = 10.0
 _DECIDING: Final = 2  # of `one_at_a_time`
 
 
@@ -105,9 +107,8 @@ class Detector:
                 if move is None:
                     return moves.suspects(situation)
                 fills = await self._make(connection, condition, move, now)
-            # Half a million join in many transactions, and nobody is counted again before all have.
-            while fills is not None and await self._fill(fills, now):
-                pass
+            if fills is not None:
+                await self._fill(fills, condition, now)
         return frozenset()
 
     async def _sort_out(self, condition: Condition, now: datetime) -> None:
@@ -119,8 +120,19 @@ class Detector:
         async with self._alone() as connection:
             return connection is not None and await store.sort_out(connection, condition, now)
 
-    async def _fill(self, outage_id: UUID, now: datetime) -> bool:
-        """Some more members of an outage of which more were loose than join at once. Whether there may be more still."""
+    async def _fill(self, outage_id: UUID, condition: Condition, now: datetime) -> None:
+        """More join than can in one transaction: nobody is counted again, or told of by himself, before all have.
+
+        People need not wait for that: they are told of the outage after some seconds, with those that it has by then.
+        """
+        tell_at_s: float | None = time.monotonic() + _TELL_AFTER_S
+        while await self._fill_some(outage_id, now):
+            if tell_at_s is not None and time.monotonic() >= tell_at_s:
+                tell_at_s = None
+                await self._tell(condition, now)
+
+    async def _fill_some(self, outage_id: UUID, now: datetime) -> bool:
+        """Whether there may be more still."""
         async with self._alone() as connection:
             return connection is not None and await store.join(connection, outage_id, now) >= store.MOVED_AT_ONCE_MAX
 
@@ -175,20 +187,19 @@ class Detector:
         self, connection: Connection, condition: Condition, outage_id: UUID, trait: Trait | None, now: datetime
     ) -> UUID | None:
         """What is known of its members grows by who joins: counted anew it would cost a second for each thousand."""
+        known = self._tallies.get(outage_id)
         if trait is None:
             row = await connection.fetchrow(QUERIES["name_of"], outage_id)
             if row is None:
                 return None
             trait = Trait(row["attribute"], row["value"])
+        else:
+            known = _Tally(Census(), now)  # it is new
         joining = await tally(connection, "loose", condition, now - WINDOW, trait.attribute, trait.value)
         joined = await store.join(connection, outage_id, now)
-        known = self._tallies.get(outage_id)
-        if joined >= store.MOVED_AT_ONCE_MAX:
-            self._tallies.pop(outage_id, None)  # there are more of them
-            return outage_id
         if known is not None:
             self._tallies[outage_id] = replace(known, members=known.members.plus(joining))
-        return None
+        return outage_id if joined >= store.MOVED_AT_ONCE_MAX else None
 
     async def _merged(self, connection: Connection, merged: Outage, now: datetime) -> None:
         """Whoever was told of it is told that it is part of another."""

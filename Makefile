@@ -8,7 +8,7 @@ ARGS   ?=
 XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack check documents fmt lock bench bench-liveness clean
+.PHONY: help demo install dev test test-stack check documents fmt lock bench bench-liveness bench-outages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,10 @@ bench: dev  ## measured figures, as ratios against a bare reference run in the s
 
 bench-liveness: dev  ## a simulated month of 5,000 devices: our rule of silence against a plain time-out, on the same trace
 	@$(BIN)/python -m tests.bench.liveness $(ARGS)
+
+bench-outages: dev  ## half of a million devices fall silent at once, and return: how long alerts takes (real stack)
+	@deploy/stack/install
+	@TELECARE_TEST_STACK=real $(BIN)/python -m tests.bench.outages $(ARGS)
 
 clean:
 	rm -rf $(VENV) var .mypy_cache .ruff_cache .hypothesis

@@ -48,14 +48,19 @@ set version = excluded.version, since = excluded.since, flapping = excluded.flap
 where a.version < excluded.version;
 
 -- name: ended
--- Devices that are well again. Returns those that were told of by themselves; of members nobody is told, but an alarm of
--- theirs that is held back is closed in the same way.
+-- Devices that are well again. Returns those that were told of by themselves; of members nobody is told, but an alarm of theirs that is held
+-- back is closed in the same way. `offset 0`: each is looked up by itself, however few the server takes to be affected.
 with told as (
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) as t (device_id, condition, version, at)
+), found as (
+    select a.affected_id, t.at, t.version
+    from told t cross join lateral (
+        select k.affected_id from alerts.affected k
+        where k.device_id = t.device_id and k.condition = t.condition and k.ended_at is null offset 0) a
 ), ended as (
-    update alerts.affected a set ended_at = greatest(t.at, a.began_at), version = t.version
-    from told t
-    where a.device_id = t.device_id and a.condition = t.condition and a.ended_at is null and a.version < t.version
+    update alerts.affected a set ended_at = greatest(f.at, a.began_at), version = f.version
+    from found f
+    where a.affected_id = f.affected_id and a.version < f.version
     returning a.affected_id, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
 ), left_outage as (
     update alerts.outage_member m set left_at = e.ended_at

@@ -1,0 +1,1 @@
+"""Half of a large fleet falls silent at once, and returns."""

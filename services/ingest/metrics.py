@@ -1,6 +1,7 @@
 """What Prometheus is told of ingest (contract, "Prometheus"). Counters move once a batch, never once a message."""
 
 from collections.abc import Callable, Mapping
+from math import nan
 from typing import Literal, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -62,6 +63,23 @@ class LivenessMetrics:
             ("condition", "turn"),
             registry=registry,
         )
+        self._late = Gauge(
+            "telecare_devices_late",
+            "Devices that are not heard as often as their model promises, and not called silent yet.",
+            ("council",),
+            registry=registry,
+        )
+        self._hearing = Gauge(
+            "telecare_hearing_ratio",
+            "Watched devices that were heard within 1.5 of their intervals, of all that could be; NaN while none could.",
+            ("shard",),
+            registry=registry,
+        )
+        self._missed = Counter(
+            "telecare_heartbeats_missed",
+            "Heartbeats that never came, by the gaps in the numbers of those that did, as found by this process.",
+            registry=registry,
+        )
         for condition in ("silent", *AILMENTS):
             self.judged(condition, {"began": 0, "ended": 0})
 
@@ -69,6 +87,20 @@ class LivenessMetrics:
         """Set the number of silent devices of every council."""
         for council_id, count in by_council.items():
             self._silent.labels(council_id).set(count)
+
+    def late(self, by_council: Mapping[str, int]) -> None:
+        """Set the number of late devices of every council."""
+        for council_id, count in by_council.items():
+            self._late.labels(council_id).set(count)
+
+    def hears(self, by_shard: Mapping[str, float | None]) -> None:
+        """Set which part of its devices every shard hears; None: nobody can say."""
+        for shard, ratio in by_shard.items():
+            self._hearing.labels(shard).set(nan if ratio is None else ratio)
+
+    def missed(self, count: int) -> None:
+        """So many more heartbeats are known never to have come."""
+        self._missed.inc(count)
 
     def passed(self, took_s: float) -> None:
         """A pass was carried through."""

@@ -50,9 +50,12 @@ class Hearing:
         all_, ends = self._lapses[council_id]
         return all_[bisect_right(ends, since) :] if ends else all_
 
-    def shard_of(self, council_id: str) -> str | None:
-        """The first that hears it."""
-        return next((ear.shard for ear in self.ears if ear.hears(council_id)), None)
+    def listening(self, council_id: str, now: datetime, at_least: timedelta) -> str | None:
+        """By which shard it is heard, if it was for so long without a lapse; else nobody can say who is not heard."""
+        ears = [ear for ear in self.ears if ear.hears(council_id)]
+        if not ears or any(ear.deaf(now, at_least) for ear in ears):
+            return None
+        return ears[0].shard
 
     def deaf(self, now: datetime, at_least: timedelta) -> frozenset[str] | None:
         """Councils of which nobody can be due; None: that is so of all."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from services.chassis.loop import Loop
 from services.chassis.postgres import Pool, is_transient
 from services.chassis.postgres.borrow import borrow
 from services.chassis.service import Runtime
+from services.ingest.liveness.counting import STALE_AFTER
 from services.ingest.liveness.sql import QUERIES
 from services.ingest.liveness.sweep import EVERY_S, Sweep
 from services.ingest.metrics import LivenessMetrics
@@ -36,9 +38,7 @@ def liveness(runtime: Runtime, pool: Pool, metrics: LivenessMetrics) -> Liveness
     sweep = Sweep(pool, runtime.clock, runtime.instance, metrics)
 
     async def gauges() -> int:
-        async with borrow(pool) as connection:
-            rows = await connection.fetch(QUERIES["silent_by_council"])
-        metrics.silent({row["council_id"]: row["silent"] for row in rows})
+        await read_gauges(pool, metrics, runtime.clock.now())
         return 0
 
     return Liveness(
@@ -48,3 +48,14 @@ def liveness(runtime: Runtime, pool: Pool, metrics: LivenessMetrics) -> Liveness
             Loop("silent-devices", gauges, _GAUGES_EVERY_S),
         ),
     )
+
+
+async def read_gauges(pool: Pool, metrics: LivenessMetrics, now: datetime) -> None:
+    """What the database has of silence, and of who is heard: every process tells the same."""
+    async with borrow(pool) as connection:
+        silent = await connection.fetch(QUERIES["silent_by_council"])
+        late = await connection.fetch(QUERIES["late_by_council"])
+        heard = await connection.fetch(QUERIES["hearing_by_shard"], now - STALE_AFTER)
+    metrics.silent({row["council_id"]: row["silent"] for row in silent})
+    metrics.late({row["council_id"]: row["late"] for row in late})
+    metrics.hears({row["shard"]: row["heard"] / row["expected"] if row["expected"] else None for row in heard})

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.chassis.postgres import Connection
+from services.ingest.domain.counting import heard_within
 from services.ingest.domain.health import Limits
 from services.ingest.domain.liveness import Thresholds
 from services.ingest.liveness.sql import QUERIES
@@ -46,6 +47,14 @@ class Promises:
     def due_before(self, now: datetime) -> list[datetime | None]:
         """For SQL: the instant since which whoever is due was not heard. What is not there is due never, and unknown to us yet."""
         return [now - each.silent_after if each else None for each in self._in_order()]
+
+    def heard_since(self, now: datetime) -> list[datetime | None]:
+        """For SQL: the instant since which whoever is as often heard as it should be was heard."""
+        return [now - heard_within(each) if each else None for each in self._in_order()]
+
+    def late_before(self, now: datetime) -> list[datetime | None]:
+        """For SQL, likewise: whoever is late was not heard since."""
+        return [now - each.late_after if each else None for each in self._in_order()]
 
     def stable_after(self) -> list[timedelta | None]:
         """For SQL."""

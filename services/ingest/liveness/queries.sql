@@ -114,3 +114,55 @@ select device_id from judged;
 select c.council_id, coalesce(s.silent, 0) as silent
 from registry.council_directory c
 left join (select council_id, count(*) as silent from ingest.liveness where silent group by council_id) s using (council_id);
+
+-- name: count_heard
+-- Of the pages from $1 to before $2, by what is counted: the watched devices that must have been heard since an instant by their model ($3),
+-- those that were, and those that are late by now ($4, likewise); and how many heartbeats all of them ever missed.
+select council_id, model_id, sim_operator,
+    count(*) filter (where owed) as expected,
+    count(*) filter (where owed and last_heard_at >= heard_since) as heard,
+    count(*) filter (where owed and silent and not coalesce(last_heard_at >= heard_since, false)) as silent,
+    count(*) filter (where owed and not silent and not coalesce(last_heard_at >= heard_since, false)
+        and greatest(last_heard_at, watched_since) < late_before) as late,
+    sum(missed) filter (where missed > 0) as missed
+from (
+    select council_id, model_id, coalesce(sim_operator, sim_registered, '') as sim_operator, silent, last_heard_at, watched_since, missed,
+        ($3::timestamptz[])[model_id] as heard_since, ($4::timestamptz[])[model_id] as late_before,
+        watched_since < ($3::timestamptz[])[model_id] as owed
+    from ingest.liveness
+    where ctid >= $1::tid and ctid < $2::tid and watched_since is not null
+) watched
+group by council_id, model_id, sim_operator;
+
+-- name: store_count
+insert into ingest.hearing_count as c
+    (shard, council_id, model, sim_operator, counted_at, expected, heard, silent, late)
+select shard, council_id, model, sim_operator, $9, expected, heard, silent, late
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::integer[], $7::integer[], $8::integer[])
+    as t (shard, council_id, model, sim_operator, expected, heard, silent, late)
+on conflict (shard, council_id, model, sim_operator) do update
+set counted_at = excluded.counted_at, expected = excluded.expected, heard = excluded.heard, silent = excluded.silent, late = excluded.late;
+
+-- name: forget_counts
+-- Of what was not counted now ($1) though it could be: not of councils and models ($2, $3) that could not be heard.
+delete from ingest.hearing_count c
+where c.counted_at <> $1 and not exists (
+    select from unnest($2::text[], $3::text[]) as deaf (council_id, model)
+    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = ''));
+
+-- name: note_missed
+-- How many more heartbeats were missed than when they were counted last. Those of devices that are gone are no longer among them.
+update ingest.sweep s set missed = $1, counted_at = $2
+from (select missed, counted_at from ingest.sweep for update) before
+returning case when before.counted_at is null then 0 else greatest($1 - before.missed, 0) end;
+
+-- name: hearing_by_shard
+-- Of each, how many are expected and how many heard; nothing of one that was counted before $1.
+select s.shard, sum(c.expected) as expected, sum(c.heard) as heard
+from chassis.shard s left join ingest.hearing_count c on c.shard = s.shard and c.counted_at > $1
+where s.service = 'ingest' and s.lane = 'heartbeat' group by s.shard;
+
+-- name: late_by_council
+-- As they were counted last. A council without any is told as nought.
+select c.council_id, coalesce(sum(h.late), 0) as late
+from registry.council_directory c left join ingest.hearing_count h using (council_id) group by c.council_id;

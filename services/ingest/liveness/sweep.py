@@ -22,6 +22,7 @@ from services.ingest.domain.liveness import Verdict, judge, silent_at
 from services.ingest.domain.slices import Slices, first_place
 from services.ingest.liveness import verdicts
 from services.ingest.liveness.blindness import read_hearing
+from services.ingest.liveness.counting import HearingCount
 from services.ingest.liveness.health import HealthLook, View
 from services.ingest.liveness.promises import Promises, read_promises
 from services.ingest.liveness.sql import QUERIES
@@ -62,11 +63,12 @@ class Sweep:
     instance: str
     metrics: LivenessMetrics
     _slices: Slices = field(default_factory=Slices)
+    _count: HearingCount = field(init=False)
     _leased_at_s: float = 0.0  # monotonic
     _health: HealthLook = field(init=False)
 
     def __post_init__(self) -> None:
-        self._health = HealthLook(self.metrics)
+        self._health, self._count = HealthLook(self.metrics), HearingCount(self.metrics)
 
     async def run_once(self) -> int:
         """One pass, if the lease is ours; then nought, for the next is due in a while, whatever was found."""
@@ -75,9 +77,11 @@ class Sweep:
             lease = await self._lease(connection)
             if lease is None:
                 return 0
+            promises, hearing = await read_promises(connection), await read_hearing(connection, now)
             started_s = time.perf_counter()
-            if await self._pass(connection, now, lease):
+            if await self._pass(connection, promises, hearing, lease, now):
                 self.metrics.passed(time.perf_counter() - started_s)
+                await self._count.go_on(connection, promises, hearing, lease["pages"], now)
         return 0
 
     async def release(self) -> None:
@@ -85,9 +89,10 @@ class Sweep:
         async with borrow(self.pool) as connection:
             await connection.execute(QUERIES["release_lease"], self.instance)
 
-    async def _pass(self, connection: Connection, now: datetime, lease: Any) -> bool:
+    async def _pass(
+        self, connection: Connection, promises: Promises, hearing: Hearing, lease: Any, now: datetime
+    ) -> bool:
         """Whether it was carried through: no other process took the lease."""
-        promises, hearing = await read_promises(connection), await read_hearing(connection, now)
         deaf = hearing.deaf(now, promises.shortest_interval)
         view = _View(now, promises, hearing, promises.due_before(now), deaf)
         async for found in self._returned(connection, view):
@@ -107,6 +112,7 @@ class Sweep:
         lease = await connection.fetchrow(QUERIES["take_lease"], self.instance, LEASE_S)
         if lease is None:
             self._slices.forget()  # whoever has it now tells us nothing
+            self._count.forget()
         self._leased_at_s = time.monotonic()
         return lease
 

@@ -1,0 +1,100 @@
+"""How many of the watched devices are heard as often as they promise, group by group. Pure: what pages say in, counts out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from services.ingest.domain.liveness import Thresholds
+
+INTERVALS: Final = 1.5
+"""Heard within so many of its intervals, a device is heard as often as it should be: half of one is for delays on its way."""
+VALUES_MAX: Final = 100
+"""Of models, and of operators, so many are counted each, those with most devices. What a device says of itself makes no more."""
+OTHERS: Final = ""
+
+_GRACE: Final = timedelta(seconds=5)
+
+
+class Group(NamedTuple):
+    """What devices share, as far as anybody counts them by it."""
+
+    shard: str
+    council_id: str
+    model: str
+    sim_operator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """`expected` are watched, for so long that they must have been heard; of these `heard` were.
+
+    Of the others `silent` are told of as such already, and `late` are not yet.
+    """
+
+    expected: int = 0
+    heard: int = 0
+    silent: int = 0
+    late: int = 0
+
+    def plus(self, other: Count) -> Count:
+        return Count(
+            self.expected + other.expected,
+            self.heard + other.heard,
+            self.silent + other.silent,
+            self.late + other.late,
+        )
+
+
+def heard_within(thresholds: Thresholds) -> timedelta:
+    """How long ago a device may have been heard last."""
+    return thresholds.interval * INTERVALS
+
+
+def heard_anew_within(thresholds: Thresholds) -> timedelta:
+    """For so long after we could not hear, whoever is not heard is not missed: its interval and a part of another (`silent_at`)."""
+    return thresholds.interval * 2 + _GRACE
+
+
+class Seen(NamedTuple):
+    """What pages know of a group: their model is a number."""
+
+    council_id: str
+    model_id: int
+    sim_operator: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """One round over all pages."""
+
+    seen: dict[Seen, Count] = field(default_factory=dict)
+    missed: int = 0
+    """Heartbeats of all of them, ever, by their numbers."""
+
+    def add(self, seen: Seen, count: Count, missed: int) -> None:
+        self.seen[seen] = self.seen.get(seen, Count()).plus(count)
+        self.missed += missed
+
+    def groups(self, shard_of: Callable[[Seen], str | None], name_of: Callable[[int], str]) -> dict[Group, Count]:
+        """What is counted. `shard_of`: by which they are heard; None: they can't have been, and say nothing now."""
+        models, operators = self._largest(lambda each: each.model_id), self._largest(lambda each: each.sim_operator)
+        counted: dict[Group, Count] = {}
+        for seen, count in self.seen.items():
+            shard = shard_of(seen)
+            if shard is None:
+                continue
+            model = name_of(seen.model_id) if seen.model_id in models else OTHERS
+            operator = seen.sim_operator if seen.sim_operator in operators else OTHERS
+            group = Group(shard, seen.council_id, model, operator)
+            counted[group] = counted.get(group, Count()).plus(count)
+        return counted
+
+    def _largest(self, value_of: Callable[[Seen], Hashable]) -> frozenset[Hashable]:
+        sizes: Counter[Hashable] = Counter()
+        for seen, count in self.seen.items():
+            sizes[value_of(seen)] += count.expected
+        return frozenset(value for value, _ in sizes.most_common(VALUES_MAX))

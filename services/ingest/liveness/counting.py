@@ -1,0 +1,92 @@
+"""Who is heard as often as promised, counted every half minute: some pages at each pass of whoever sweeps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from services.chassis.postgres import Connection
+from services.ingest.domain.counting import Count, Group, Seen, Tally, heard_anew_within
+from services.ingest.domain.hearing import Hearing
+from services.ingest.domain.slices import PAGES, first_place
+from services.ingest.liveness.promises import Promises
+from services.ingest.liveness.sql import QUERIES
+from services.ingest.metrics import LivenessMetrics
+
+EVERY: Final = timedelta(seconds=30)
+STALE_AFTER: Final = timedelta(seconds=90)
+"""What was counted so long ago says nothing of now."""
+_PASSES: Final = 12
+"""A round is done in so many passes, and so well before the next."""
+_GIVEN_UP_AFTER: Final = timedelta(seconds=60)
+"""A round that takes so long says nothing of one time."""
+
+
+@dataclass(slots=True)
+class HearingCount:
+    """Of the process that sweeps. What is counted half is forgotten with the lease."""
+
+    metrics: LivenessMetrics
+    _tally: Tally | None = None
+    _begun_at: datetime | None = None
+    _next: int = 0  # slice
+
+    def forget(self) -> None:
+        """Somebody else counts."""
+        self._tally = self._begun_at = None
+
+    async def go_on(
+        self, connection: Connection, promises: Promises, hearing: Hearing, pages: int, now: datetime
+    ) -> None:
+        """Count some pages, if it is time to; when all are counted, write it down."""
+        tally = self._round(now)
+        if tally is None:
+            return
+        slices = -(-pages // PAGES)
+        until = min(self._next + -(-slices // _PASSES), slices)
+        since, late_before = promises.heard_since(now), promises.late_before(now)
+        for number in range(self._next, until):
+            for row in await connection.fetch(
+                QUERIES["count_heard"], first_place(number), first_place(number + 1), since, late_before
+            ):
+                count = Count(row["expected"], row["heard"], row["silent"], row["late"])
+                tally.add(Seen(row["council_id"], row["model_id"], row["sim_operator"]), count, row["missed"] or 0)
+        self._next = until
+        if until == slices:
+            self._tally = None
+            await self._write(connection, tally, promises, hearing, now)
+
+    def _round(self, now: datetime) -> Tally | None:
+        """The one that is under way, or a new one; None: the last one was not long ago."""
+        begun_at = self._begun_at
+        age = None if begun_at is None else now - begun_at
+        if age is not None and timedelta(0) <= age < (EVERY if self._tally is None else _GIVEN_UP_AFTER):
+            return self._tally
+        self._tally, self._begun_at, self._next = Tally(), now, 0
+        return self._tally
+
+    async def _write(
+        self, connection: Connection, tally: Tally, promises: Promises, hearing: Hearing, now: datetime
+    ) -> None:
+        def shard_of(seen: Seen) -> str | None:
+            thresholds = promises.thresholds.get(seen.model_id)
+            if thresholds is None:  # a model that came this moment
+                return None
+            return hearing.listening(seen.council_id, now, heard_anew_within(thresholds))
+
+        groups = tally.groups(shard_of, promises.names.__getitem__)
+        deaf = {(each.council_id, promises.names.get(each.model_id, "")) for each in tally.seen if not shard_of(each)}
+        async with connection.transaction():
+            await connection.execute(QUERIES["store_count"], *_columns(groups), now)
+            await connection.execute(
+                QUERIES["forget_counts"], now, *map(list, zip(*deaf, strict=True)) if deaf else ([], [])
+            )
+            missed = await connection.fetchval(QUERIES["note_missed"], tally.missed, now)
+        self.metrics.missed(missed)
+
+
+def _columns(groups: Mapping[Group, Count]) -> list[list[object]]:
+    rows = [(*group, count.expected, count.heard, count.silent, count.late) for group, count in sorted(groups.items())]
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(8)]

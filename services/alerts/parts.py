@@ -24,7 +24,7 @@ from services.alerts.dispatcher import Dispatcher
 from services.alerts.domain.delivery import DeliveryKind
 from services.alerts.gauges import Gauges
 from services.alerts.http.feed import Feed
-from services.alerts.impaired import Memory, Watch
+from services.alerts.impaired import DegradedHearing, Memory, Watch
 from services.alerts.intake import STREAM, Intake
 from services.alerts.metrics import Metrics
 from services.alerts.outages.room import OutageRoom
@@ -102,6 +102,7 @@ class Parts:
     transports: TransportProber
     auditor: Auditor
     watch: Watch
+    degraded: DegradedHearing
     outages: OutageRoom
 
     async def close(self) -> None:
@@ -159,6 +160,7 @@ async def assemble(runtime: Runtime) -> Parts:
         prober=Prober(pool, clock, look),
         transports=TransportProber(pool, clock, {"email": ways.mail, "sms": ways.texts}),
         watch=Watch(watching, clock, metrics, Memory(ways.by_kind())),
+        degraded=DegradedHearing(pool, clock),
         auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM, CONDITIONS)),
         outages=OutageRoom.of(
             *(pool, reading, clock, metrics, fallback), timedelta(days=runtime.settings.keep_text_days), look

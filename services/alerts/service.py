@@ -16,6 +16,7 @@ from services.alerts.forgetting import forgetting_loops
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
 from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
+from services.alerts.impaired import DEGRADED_EVERY_S
 from services.alerts.impaired import EVERY_S as WATCH_EVERY_S
 from services.alerts.kpis.page import page_routers
 from services.alerts.outages.http import routes as outage_routes
@@ -121,6 +122,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("probe-retention", ProbeRetention(parts.pool, clock).run_once, FORGET_EVERY_S),
         *forgetting_loops(runtime, parts.reading),
         Loop("hearing", parts.watch.run_once, WATCH_EVERY_S),
+        Loop("degraded-hearing", parts.degraded.run_once, DEGRADED_EVERY_S),
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),

@@ -98,7 +98,7 @@ def _rungs(alarm: Alarm, reach: Reach) -> tuple[tuple[Recipient, ...], bool]:
     if _concerns_everybody(alarm):
         return reach.hubs, False
     named = tuple(sorted((hub for hub in reach.hubs if hub.rung is not None), key=lambda hub: hub.rung or 0))
-    if alarm.priority == Priority.DEGRADED:
+    if alarm.priority == Priority.DEGRADED or alarm.kind == MONITORING_IMPAIRED:
         named = _with(tuple(hub for hub in reach.hubs if hub.hub_id == reach.technical), named)
     if named:
         return named, False

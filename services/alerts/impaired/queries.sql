@@ -28,3 +28,32 @@ update alerts.blindness set heard_since = null where blindness_id = $1 and heard
 
 -- name: end
 update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1;
+
+-- name: hearing
+-- How many devices are heard of those that should be, as ingest counted them last.
+select shard, council_id, model, sim_operator, expected, heard, silent, counted_at from ingest.hearing;
+
+-- name: degraded
+-- What fewer are heard of than should be.
+select attribute, value, low_since, told_at, council_id from alerts.degraded_hearing order by low_since, attribute, value;
+
+-- name: silent_outages
+-- By what we count hearing by.
+select case attribute when 'council_id' then 'council' else attribute end as attribute, value from alerts.outage
+where closed_at is null and condition = 'silent' and attribute in ('sim_operator', 'council_id', 'model');
+
+-- name: low
+insert into alerts.degraded_hearing (attribute, value, low_since) values ($1, $2, $3) on conflict do nothing;
+
+-- name: not_low
+delete from alerts.degraded_hearing where attribute = $1 and value = $2 and low_since = $3 and told_at is null;
+
+-- name: tell_degraded
+-- Null: another process told it.
+update alerts.degraded_hearing set told_at = greatest($4, low_since), council_id = $5
+where attribute = $1 and value = $2 and low_since = $3 and told_at is null
+returning true;
+
+-- name: end_degraded
+-- Null: another process told that.
+delete from alerts.degraded_hearing where attribute = $1 and value = $2 and low_since = $3 and told_at is not null returning true;

@@ -20,19 +20,18 @@ from services.alerts.domain.blindness import (
     to_be_told,
 )
 from services.alerts.impaired.memory import Memory
+from services.alerts.impaired.sql import QUERIES
 from services.alerts.intake import STREAM
 from services.alerts.metrics import Metrics
 from services.chassis.clock import Clock
 from services.chassis.event_log import LogEntry, append
-from services.chassis.postgres import Connection, Pool, Queries, is_transient
+from services.chassis.postgres import Connection, Pool, is_transient
 from services.chassis.postgres.borrow import borrow
 
 if TYPE_CHECKING:
     from asyncpg import Record
 
 _log = structlog.get_logger(__name__)
-
-QUERIES: Final = Queries.beside(__file__)
 
 EVERY_S: Final = 1.0
 _LOOK_FOR_S: Final = 3.0

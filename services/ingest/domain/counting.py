@@ -12,7 +12,7 @@ from services.ingest.domain.liveness import Thresholds
 
 INTERVALS: Final = 1.5
 """Heard within so many of its intervals, a device is heard as often as it should be: half of one is for delays on its way."""
-VALUES_MAX: Final = 100
+VALUES_MAX: Final = 50
 """Of models, and of operators, so many are counted each, those with most devices. What a device says of itself makes no more."""
 OTHERS: Final = ""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import isnan
 from typing import Any
 
@@ -151,8 +152,8 @@ async def test_a_large_fleet_is_counted_in_parts_and_whole_within_half_a_minute(
     await watch.database.execute("insert into ingest.model (name) values ('Careline 3')")
     await watch.database.execute(
         "insert into ingest.liveness (device_id, council_id, last_heard_at, watched_since, model_id, registered) "
-        "select 'TC-' || n, 'glasgow-city', $1::timestamptz, $1::timestamptz - interval '1 hour', 1, true from generate_series(1, 40000) n",
-        watch.clock.now(),
+        "select 'TC-' || n, 'glasgow-city', $1, $2, 1, true from generate_series(1, 40000) n",
+        *(watch.clock.now(), watch.clock.now() - timedelta(hours=1)),
     )
     slices = await watch.database.fetchval("select pg_relation_size('ingest.liveness') / 8192.0 / $1::int", PAGES)
     assert slices > 1

@@ -9,6 +9,7 @@ from typing import Final, Self
 
 from contracts.condition import STREAM as CONDITIONS
 from contracts.ids import HubId
+from contracts.metrics import MONITORING_BLIND
 from services.alerts.actions import HubActions
 from services.alerts.alarms import Alarms
 from services.alerts.auditor import Auditor
@@ -35,6 +36,7 @@ from services.alerts.store import Due
 from services.alerts.waker import Waker
 from services.chassis.event_log import Consumer
 from services.chassis.loop import Loop
+from services.chassis.metrics import greatest_of
 from services.chassis.postgres import Pool, open_pool
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime
@@ -132,6 +134,8 @@ async def assemble(runtime: Runtime) -> Parts:
         """Whoever makes deliveries due says so to who sends them."""
         dispatcher.send(due)
 
+    watch = Watch(watching, clock, metrics, Memory(ways.by_kind()))
+    greatest_of(runtime.metrics, *MONITORING_BLIND, lambda: float(watch.blind))
     alarms = Alarms(fallback, metrics, send)
     dispatcher = Dispatcher(pool, clock, ways.by_kind(), alarms, metrics, look)
     sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
@@ -159,7 +163,7 @@ async def assemble(runtime: Runtime) -> Parts:
         alarms=alarms,
         prober=Prober(pool, clock, look),
         transports=TransportProber(pool, clock, {"email": ways.mail, "sms": ways.texts}),
-        watch=Watch(watching, clock, metrics, Memory(ways.by_kind())),
+        watch=watch,
         degraded=DegradedHearing(pool, clock),
         auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM, CONDITIONS)),
         outages=OutageRoom.of(

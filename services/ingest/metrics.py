@@ -7,6 +7,8 @@ from typing import Literal, TypeAlias
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.condition import Turn
+from contracts.metrics import MONITORING_BLIND
+from services.chassis.metrics import greatest_of
 from services.ingest.domain.health import AILMENTS
 
 LaneName: TypeAlias = Literal["alarm", "heartbeat", "status"]
@@ -136,10 +138,8 @@ class Metrics:
             "telecare_session_gaps", "Times during which the broker may have lost messages.", registry=registry
         )
         self.liveness = LivenessMetrics(registry)
-        self._blind = Gauge(
-            "telecare_monitoring_blind", "1 while nobody is known to listen to the devices.", registry=registry
-        )
+        self._registry = registry
 
     def blind_when(self, blind: Callable[[], bool]) -> None:
         """Ask `blind` at each scrape; it only looks at memory."""
-        self._blind.set_function(lambda: float(blind()))
+        greatest_of(self._registry, *MONITORING_BLIND, lambda: float(blind()))

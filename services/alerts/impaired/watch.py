@@ -46,6 +46,11 @@ class Watch:
     metrics: Metrics
     memory: Memory
 
+    @property
+    def blind(self) -> bool:
+        """Whether it is not known of everybody that they are heard, as far as we know: also when the last look is long ago."""
+        return not self.memory.ears or not all_hear(self.memory.ears, self.clock.now())
+
     async def run_once(self) -> int:
         """Look, and tell what is to be told. Returns 0: the next is due in a second."""
         try:

@@ -101,6 +101,19 @@ async def test_it_keeps_no_alarm_unroutable_and_the_service_ready(town: World) -
     assert await town.parts.gauges.check() is None
 
 
+async def test_prometheus_is_told_by_alerts_too_for_ingest_may_be_dead(town: World) -> None:
+    assert town.metric("telecare_monitoring_blind") == 1  # nobody has ever heard
+    await heard(town, 0, "alarms")
+    await heard(town, 0)
+    await look(town)
+    assert town.metric("telecare_monitoring_blind") == 0
+    town.clock.move(5)  # without a look
+    assert town.metric("telecare_monitoring_blind") == 1
+    await heard(town, 6)
+    await look(town)
+    assert town.metric("telecare_monitoring_blind") == 1
+
+
 async def test_what_people_wait_for_goes_on_meanwhile(town: World, receiver: Receiver) -> None:
     """Escalation never pauses."""
     await town.register("TC-000123")

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from services.alerts.console import presence
 from services.alerts.console.operators import has
 from services.alerts.console.sql import QUERIES
+from services.alerts.console.trouble import Trouble, read_trouble
 from services.alerts.domain.alarm import Alarm
 from services.alerts.http.asker import Scope
 from services.alerts.silences import store as silences_store
@@ -63,6 +64,7 @@ class Board:
     now: datetime
     cursor: str
     hub: str | None
+    trouble: Trouble
     waiting: Sequence[Card]
     mine: Sequence[Card]
     others: Sequence[Card]
@@ -103,6 +105,7 @@ async def read_board(connection: Connection, session: Session, now: datetime) ->
         now=now,
         cursor=f"{start['xact']}-0",
         hub=await connection.fetchval(QUERIES["hub_name"], scope.hub) if scope.hub else None,
+        trouble=await read_trouble(connection, scope),
         waiting=shown(waiting),
         mine=[card for card in shown(taken) if has(session, card.alarm)],
         others=[card for card in shown(taken) if not has(session, card.alarm)],

@@ -101,3 +101,17 @@ select name from registry.hub_directory where hub_id = $1;
 
 -- name: council_names
 select council_id, name from registry.council_directory where council_id = any ($1::text[]);
+
+-- name: blind_since
+-- Since when the devices are not heard, as hubs were told; null: they are.
+select began_at from alerts.blindness where ended_at is null;
+
+-- name: told_outages
+-- Those that are open and that people know of, as they were told last, of the asker's councils ($1 a hub, $2 an engineer's); the
+-- widest first.
+select o.condition, o.told_attribute, o.told_value, o.told_members, c.name as council
+from alerts.outage o left join registry.council_directory c on o.told_attribute = 'council_id' and c.council_id = o.told_value
+where o.closed_at is null and o.told_at is not null
+    and ($1::text is null or o.councils && array(select r.council_id from registry.route_directory r where r.hub_id = $1))
+    and ($2::text[] is null or o.councils && $2)
+order by o.told_members desc, o.outage_id;

@@ -15,7 +15,7 @@ from services.chassis.clock import Clock
 from services.chassis.pages.times import iso
 from services.chassis.postgres import is_transient
 
-CHANNELS: Final = ("console_presence", "silence", "outage")
+CHANNELS: Final = ("console_presence", "silence", "outage", "impaired")
 """Whatever NOTIFY, beside a transition, makes a page worth reading again."""
 TICK_S: Final = 5.0
 """Something comes this often. A page that hears nothing for two of them knows that its line is dead."""
@@ -32,7 +32,7 @@ class Stream:
     _followers: set[asyncio.Queue[str]] = field(default_factory=set, init=False)
 
     def poke(self, _payload: str = "") -> None:
-        """Somebody came to look at an alarm or turned away, a silence began or ended, there is news of an outage."""
+        """Somebody came to look at an alarm or turned away, a silence began or ended, there is news of an outage, of blindness."""
         for follower in self._followers:
             if not follower.full():  # it has plenty to read again for already
                 follower.put_nowait("event: changed\ndata: {}\n\n")

@@ -9,9 +9,9 @@ select channel_id::text as channel, hub_id, kind, url, secret_encrypted, previou
 from registry.channel_directory where verified_at is not null and not of_canary order by hub_id, position;
 
 -- name: begin
--- Null: another process told of one that is not over yet.
+-- Null: another process told of one that is not over yet. Pages that are open are read again.
 insert into alerts.blindness (blindness_id, shards, began_at, told_at) values ($1, $2, $3, $4)
-on conflict do nothing returning true;
+on conflict do nothing returning true, pg_notify('impaired', '');
 
 -- name: open_blindness
 select blindness_id, shards, began_at, heard_since from alerts.blindness where ended_at is null for update;
@@ -27,7 +27,7 @@ update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_
 update alerts.blindness set heard_since = null where blindness_id = $1 and heard_since is not null;
 
 -- name: end
-update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1;
+update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning pg_notify('impaired', '');
 
 -- name: hearing
 -- How many devices are heard of those that should be, as ingest counted them last.

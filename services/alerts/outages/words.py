@@ -24,13 +24,22 @@ _AFFECTED: Final[Mapping[str, tuple[str, str]]] = {
 
 def shared(outage: OutageData, councils: Mapping[str, str]) -> str:
     """`Mobile operator 23410`; a council by its name."""
-    value = councils.get(outage.value, outage.value) if outage.attribute == "council_id" else outage.value
-    return f"{_ATTRIBUTES[outage.attribute]} {value}"
+    return named(outage.attribute, outage.value, councils)
+
+
+def named(attribute: str, value: str, councils: Mapping[str, str]) -> str:
+    """The same, of an attribute and its value."""
+    return f"{_ATTRIBUTES[attribute]} {councils.get(value, value) if attribute == 'council_id' else value}"
 
 
 def affected(outage: OutageData, homes: int) -> str:
     """`512 homes silent`."""
-    one, many = _AFFECTED[outage.condition]
+    return affected_homes(outage.condition, homes)
+
+
+def affected_homes(condition: str, homes: int) -> str:
+    """The same, of a condition."""
+    one, many = _AFFECTED[condition]
     return f"{homes:,} {one if homes == 1 else many}"
 
 

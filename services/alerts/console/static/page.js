@@ -6,7 +6,7 @@ import { notice, shout } from "./say.js";
 
 const READ_TIMEOUT_MS = 8000;
 const PAUSE_MS = 150; // in a storm the page is read a few times a second, or less when that takes long; not for each alarm
-const REGIONS = ["silences", "queue", "alarm"];
+const REGIONS = ["trouble", "silences", "queue", "alarm"];
 
 /** Told after the page has been renewed, and when it could not be: `renewed`, `failed(status)`; `status` 0 is "no answer". */
 export const events = new EventTarget();

@@ -60,7 +60,7 @@ async def test_everybody_can_read_what_is_wrong_and_follow_it(
     await outage(alerts, "23415", homes=20)
     await deaf(alerts)
     morag = await operator("Morag", **WAYS[way])
-    line = morag.page.get_by_role("status").filter(has_text="Devices are not heard since")
+    line = morag.page.get_by_role("status").filter(has_text="Devices have not been heard since")
     await expect(line).to_contain_text("2 outages, the widest of Mobile operator 23410, 512 homes silent.")
     assert await morag.accessibility_faults() == []
     assert await morag.small_targets() == []
@@ -81,7 +81,7 @@ async def test_it_comes_and_goes_without_loading_the_page_again(alerts: Installa
     await outage(alerts)
     await expect(line).to_contain_text("Outage: Mobile operator 23410, 512 homes silent.")
     await deaf(alerts)
-    await expect(line).to_contain_text("Devices are not heard since")
+    await expect(line).to_contain_text("Devices have not been heard since")
     await close_outages(alerts)
     await expect(line).not_to_contain_text("Outage:")
     await hears(alerts)

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import log
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
@@ -83,13 +83,11 @@ class Group:
     silent: int
     counted_at: datetime
 
-    @property
-    def shares(self) -> Iterator[Share]:
-        for attribute, value in zip(
-            ATTRIBUTES, (self.shard, self.sim_operator, self.council_id, self.model), strict=True
-        ):
-            if value:
-                yield Share(attribute, value)
+    shares: tuple[Share, ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = zip(ATTRIBUTES, (self.shard, self.sim_operator, self.council_id, self.model), strict=True)
+        object.__setattr__(self, "shares", tuple(Share(attribute, value) for attribute, value in values if value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,6 @@ class Sum:
     expected: int = 0
     due: int = 0
     heard: int = 0
-
-    def plus(self, group: Group) -> Sum:
-        return Sum(self.expected + group.expected, self.due + group.expected - group.silent, self.heard + group.heard)
 
     @property
     def missing(self) -> int:
@@ -255,12 +250,12 @@ def _explaining(groups: Sequence[Group], low: AbstractSet[Share], explained: Abs
     The best has the greatest likelihood ratio (Kulldorff, as for outages); does none stand out from the rest, for everything is
     as badly heard, it is the one that misses most. Ties are broken by `ATTRIBUTES`, then by the value.
     """
-    left = _without(groups, explained.__contains__)
-    while True:
+    left = _without(groups, explained.__contains__) if low else ()
+    while left:
         sums = _sums(left)
         candidates = [share for share, each in sums.items() if each.low and share in low]
         if not candidates:
-            return
+            break
         best = _best(candidates, sums, _total(left))
         yield best
         left = _without(left, best.__eq__)
@@ -289,18 +284,20 @@ def _council(share: Share, groups: Sequence[Group]) -> CouncilId | None:
 
 
 def _sums(groups: Sequence[Group]) -> dict[Share, Sum]:
-    sums: dict[Share, Sum] = {}
+    figures: dict[Share, list[int]] = {}
     for group in groups:
+        due = group.expected - group.silent
         for share in group.shares:
-            sums[share] = sums.get(share, Sum()).plus(group)
-    return sums
+            into = figures.setdefault(share, [0, 0, 0])
+            into[0] += group.expected
+            into[1] += due
+            into[2] += group.heard
+    return {share: Sum(*each) for share, each in figures.items()}
 
 
 def _total(groups: Sequence[Group]) -> Sum:
-    total = Sum()
-    for group in groups:
-        total = total.plus(group)
-    return total
+    expected, silent = sum(group.expected for group in groups), sum(group.silent for group in groups)
+    return Sum(expected, expected - silent, sum(group.heard for group in groups))
 
 
 def _without(groups: Sequence[Group], is_gone: Callable[[Share], bool]) -> Sequence[Group]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 DEGRADED_EVERY_S: Final = 5.0
+_SEEN: Final = ("hearing", "degraded", "ears", "told", "silent_outages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,9 @@ class DegradedHearing:
         """Look, and tell what is to be told. Returns 0: the next count is half a minute away."""
         now = self.clock.now()
         async with borrow(self.pool) as connection, connection.transaction():
-            for move in judge(await _read(connection), now):
+            seen = {name: await connection.fetch(QUERIES[name]) for name in _SEEN}
+            # Thousands of groups take longer than an alarm should wait for the loop.
+            for move in await asyncio.to_thread(_moves, seen, now):
                 event = await _carry_out(connection, move, now)
                 if event is not None:
                     await append(
@@ -60,17 +65,15 @@ class DegradedHearing:
         return 0
 
 
-async def _read(connection: Connection) -> Situation:
-    blind = await connection.fetchrow(QUERIES["told"])
-    return Situation(
-        groups=[Group(**row) for row in await connection.fetch(QUERIES["hearing"])],
-        known=[_degraded(row) for row in await connection.fetch(QUERIES["degraded"])],
-        deaf={
-            row["shard"] for row in await connection.fetch(QUERIES["ears"]) if row["at"] - row["heard_until"] >= HEARS
-        },
-        blind=frozenset() if blind is None else frozenset(blind["shards"]),
-        outages={Share(row["attribute"], row["value"]) for row in await connection.fetch(QUERIES["silent_outages"])},
+def _moves(seen: Mapping[str, Sequence[Record]], now: datetime) -> Sequence[Move]:
+    situation = Situation(
+        groups=[Group(**row) for row in seen["hearing"]],
+        known=[_degraded(row) for row in seen["degraded"]],
+        deaf={row["shard"] for row in seen["ears"] if row["at"] - row["heard_until"] >= HEARS},
+        blind={shard for row in seen["told"] for shard in row["shards"]},
+        outages={Share(row["attribute"], row["value"]) for row in seen["silent_outages"]},
     )
+    return judge(situation, now)
 
 
 async def _carry_out(connection: Connection, move: Move, now: datetime) -> AlarmEvent | None:

@@ -190,6 +190,16 @@ def test_a_council_without_a_technical_hub_sends_what_is_degraded_to_its_first()
     assert hubs(on_step(0, kind="power_supply"), COUNCIL) == ["aberdeen-arc"]
 
 
+def test_that_a_councils_devices_are_badly_heard_goes_to_the_technical_hub_and_of_nobodys_to_everybody() -> None:
+    reach = replace(COUNCIL, technical=HubId("fife-arc"))
+    badly_heard = arrives(None, event("monitoring_impaired", "failure")).alarm
+    assert (badly_heard.priority, badly_heard.council_id) == (Priority.UNPROTECTED, "glasgow-city")
+    told_of = Decision(alarm=badly_heard, event="raised", reason=Reason.FIRST_EVENT)
+    assert hubs(told_of, reach) == ["fife-arc"]
+    nobodys = replace(told_of, alarm=replace(badly_heard, council_id=None))
+    assert sorted(hubs(nobodys, reach)) == ["aberdeen-arc", "fife-arc", "forth-arc", "moray-arc"]
+
+
 # -- what an attempt comes to -------------------------------------------------------------------------------------------------
 
 

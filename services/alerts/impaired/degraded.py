@@ -61,7 +61,13 @@ class DegradedHearing:
                     await append(
                         connection, [LogEntry(STREAM, event.device_id, int(event.urgency), event.to_json())], now
                     )
-                    _log.warning("hearing_degraded", about=event.peripheral_id, turn=event.status, hint=event.text)
+                    _log.warning(
+                        "hearing_degraded",
+                        event_id=event.event_id,
+                        about=event.peripheral_id,
+                        turn=event.status,
+                        hint=event.text,
+                    )
         return 0
 
 

@@ -51,23 +51,22 @@ class DegradedHearing:
 
     async def run_once(self) -> int:
         """Look, and tell what is to be told. Returns 0: the next count is half a minute away."""
-        now = self.clock.now()
+        now, told = self.clock.now(), list[AlarmEvent]()
         async with borrow(self.pool) as connection, connection.transaction():
+            if not await connection.fetchval(QUERIES["one_at_a_time"]):
+                return 0
             seen = {name: await connection.fetch(QUERIES[name]) for name in _SEEN}
             # Thousands of groups take longer than an alarm should wait for the loop.
             for move in await asyncio.to_thread(_moves, seen, now):
                 event = await _carry_out(connection, move, now)
                 if event is not None:
-                    await append(
-                        connection, [LogEntry(STREAM, event.device_id, int(event.urgency), event.to_json())], now
-                    )
-                    _log.warning(
-                        "hearing_degraded",
-                        event_id=event.event_id,
-                        about=event.peripheral_id,
-                        turn=event.status,
-                        hint=event.text,
-                    )
+                    told.append(event)
+            entries = [LogEntry(STREAM, each.device_id, int(each.urgency), each.to_json()) for each in told]
+            if entries:
+                await append(connection, entries, now)
+        for each in told:
+            about = {"event_id": each.event_id, "about": each.peripheral_id, "turn": each.status, "hint": each.text}
+            _log.warning("hearing_degraded", **about)
         return 0
 
 

@@ -33,6 +33,10 @@ update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness
 -- How many devices are heard of those that should be, as ingest counted them last.
 select shard, council_id, model, sim_operator, expected, heard, silent, counted_at from ingest.hearing;
 
+-- name: one_at_a_time
+-- Until the transaction ends, whoever judges degraded hearing. Nothing rests on it but that two need not wait for each other's rows.
+select pg_try_advisory_xact_lock(1209135270, 3);
+
 -- name: degraded
 -- What fewer are heard of than should be.
 select attribute, value, low_since, told_at, council_id from alerts.degraded_hearing order by low_since, attribute, value;

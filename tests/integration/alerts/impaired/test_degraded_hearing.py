@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -49,8 +50,7 @@ async def count(
 
 
 async def look(world: World, *others: DegradedHearing) -> None:
-    for each in (world.parts.degraded, *others):
-        await each.run_once()
+    await asyncio.gather(*(each.run_once() for each in (world.parts.degraded, *others)))
     await world.settle()
 
 

@@ -15,6 +15,7 @@ import aiohttp
 import asyncpg
 
 from services.alerts.service import build as build_alerts
+from services.chassis.clock import Clock
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.pool import connect
 from services.chassis.run import Process, running
@@ -56,7 +57,7 @@ class Home(Box):
 class Story:
     """One installation and its people. `Story.begin(…)` is its only maker."""
 
-    def __init__(self, broker: Broker, process: Process, clock: MovedClock, pool: Pool, api: Api) -> None:
+    def __init__(self, broker: Broker, process: Process, clock: Clock, pool: Pool, api: Api) -> None:
         self.broker = broker
         self.process = process
         self.clock = clock
@@ -69,7 +70,7 @@ class Story:
     @asynccontextmanager
     async def begin(cls, database_url: str, broker: Broker, data_dir: Path) -> AsyncIterator[Self]:
         """Ingest, alerts and registry run until the block ends; no hub and no box is there yet."""
-        settings, clock = settings_for(database_url, broker.url, data_dir), MovedClock()
+        settings, clock = settings_for(database_url, broker.url, data_dir), cls._new_clock()
         builds = [build_registry, build_ingest, build_alerts]
         async with (
             asyncpg.create_pool(database_url, min_size=0, max_size=2) as pool,
@@ -82,6 +83,10 @@ class Story:
                 await until(story._listens, what="every shard to have its session")
                 yield story
                 assert not process.failed.done()
+
+    @classmethod
+    def _new_clock(cls) -> Clock:
+        return MovedClock()
 
     # -- who is in it ------------------------------------------------------------------------------------------------
 
@@ -128,6 +133,10 @@ class Story:
         async with asyncio.TaskGroup() as group:
             for device in config.devices:
                 group.create_task(self.register(device.device_id, device.council_id))
+        return await self.switch_on(config)
+
+    async def switch_on(self, config: FleetConfig) -> Fleet:
+        """Simulated boxes, all connected."""
         fleet = Fleet(config)
         running_fleet = asyncio.create_task(fleet.run())
 
@@ -148,6 +157,11 @@ class Story:
             await self._move_to(at)
         await self._move_to(end)
 
+    def moves(self, seconds: float) -> None:
+        """The clock, and nothing else."""
+        assert isinstance(self.clock, MovedClock)
+        self.clock.move(seconds)
+
     async def settles(self, timeout_s: float = 30.0) -> None:
         """Return once everything is done that is due by now."""
         self._poke(*_BY_THE_CLOCK)
@@ -155,7 +169,7 @@ class Story:
             await until(lambda: self._is_settled(connection), timeout_s, what="everything that is due to be done")
 
     async def _move_to(self, at: Any) -> None:
-        self.clock.move((at - self.clock.now()).total_seconds())
+        self.moves((at - self.clock.now()).total_seconds())
         await self.settles()
 
     def _poke(self, *names: str) -> None:

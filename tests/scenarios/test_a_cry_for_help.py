@@ -115,7 +115,7 @@ async def test_lulea_2020_eight_presses_in_half_an_hour_are_eight_calls_to_the_h
         assert (told.data["state"], told.data["event_count"]) == ("open", press)
         assert (await isla.takes(told.data)).status == 200
         await box.receipt(pressed, "acknowledged")
-        story.clock.move(29 / 7 * 60)
+        story.moves(29 / 7 * 60)
     print(f"a press among {TESTS} tests: at the hub after {max(waited_s):.2f} s at worst")
     assert max(waited_s) < 5
 
@@ -140,7 +140,7 @@ async def test_lulea_2020_each_press_that_nobody_answers_is_relayed_at_once_and_
         for hub, from_press in ((clyde, 1), (forth, 2), (tay, 3)):
             heard = [each.data["event_count"] for each in hub.heard(of=box)]
             assert heard == list(range(from_press, press + 1)), hub.config.hub_id
-        story.clock.move(1)
+        story.moves(1)
     history = (await story.alarm(box))["history"]
     assert [each["reason"] for each in history] == ["first_event"] + ["pressed_again"] * 7
     assert [each["step"] for each in history] == [0, 1, 2, 2, 2, 2, 2, 2]

@@ -82,7 +82,7 @@ async def test_the_database_is_away_for_hours_and_what_was_pressed_meanwhile_is_
             box.raise_alarm(PRESS)
             box.raise_alarm(FALL)
         await until(lambda: all(trace.sent_count > 1 for trace in fleet.traces), 20, what="every box to repeat itself")
-        story.clock.move(5 * 3600)
+        story.moves(5 * 3600)
         answer = await story.readiness()
         assert (answer.status, "database" in str(answer.body["failing"])) == (503, True)
         assert (once.receipts(), [each for each in fleet.traces if each.stored_at], clyde.heard()) == ([], [], [])

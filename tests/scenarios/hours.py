@@ -1,0 +1,161 @@
+"""A story of hours or days: a whole installation with its own clock, a fleet that reports as time passes, and no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self
+
+from services.alerts.outages.fleet import FleetCount
+from services.chassis.clock import Clock, DatabaseClock
+from services.chassis.loop import Loop
+from tests.scenarios.homes import Homes
+from tests.scenarios.past import put_back
+from tests.scenarios.people import Hub
+from tests.scenarios.story import Story
+from tests.support.servers import Broker, until
+
+REPORTS_EVERY: Final = timedelta(minutes=15)
+_TOGETHER: Final = timedelta(seconds=2)
+"""Alarms that are due within it are looked at together."""
+_SETTLED: Final = timedelta(seconds=121)
+"""So long an affected device may wait for others to turn up before it is told of by itself."""
+
+
+class Rounds:
+    """Counts how often a loop goes round: so one can wait for a whole round that began after something was done."""
+
+    def __init__(self, loops: Iterable[Loop]) -> None:
+        self._loops = {loop.name: loop for loop in loops}
+        self._begun = dict.fromkeys(self._loops, 0)
+        self._done = dict.fromkeys(self._loops, 0)
+        for loop in self._loops.values():
+            self._count(loop)
+
+    def _count(self, loop: Loop) -> None:
+        run_once = loop.run_once
+
+        async def counted() -> int:
+            self._begun[loop.name] += 1
+            number = self._begun[loop.name]
+            worked = await run_once()
+            self._done[loop.name] = number
+            return worked
+
+        loop.run_once = counted
+
+    async def whole(self, name: str) -> None:
+        """Return after one that began now or later."""
+        begun = self._begun[name]
+        self._loops[name].poke()
+        await until(lambda: self._done[name] > begun, 20, what=f"{name} to go round")
+
+
+class LongStory(Story):
+    """`begin` is its only maker. Its clock is the database's and never moved: see `tests.scenarios.past`."""
+
+    homes: Homes
+
+    @classmethod
+    @asynccontextmanager
+    async def begin(cls, database_url: str, broker: Broker, data_dir: Path) -> AsyncIterator[Self]:
+        async with super().begin(database_url, broker, data_dir) as story:
+            await story._open()
+            yield story
+
+    @classmethod
+    def _new_clock(cls) -> Clock:
+        return DatabaseClock()
+
+    async def _open(self) -> None:
+        loops = [loop for service in self.process.services for loop in service.loops]
+        (count,) = (loop.run_once for loop in loops if loop.name == "fleet-count")
+        self._fleet_count: FleetCount = count.__self__  # type: ignore[attr-defined]  # it is a bound method
+        self._rounds = Rounds(loops)
+        self.homes = await self._cast.enter_async_context(Homes(self.database, self.broker.url))  # type: ignore[arg-type]
+
+    # -- time --------------------------------------------------------------------------------------------------------
+
+    async def hours_pass(self, hours: float, *, every: timedelta = REPORTS_EVERY, halting: bool = True) -> None:
+        """And all who get through report, each quarter of an hour. Not `halting`: alarms may be looked at that late."""
+        left = timedelta(hours=hours)
+        while left > timedelta():
+            step = min(left, every)
+            await (self.minutes_pass(step / timedelta(minutes=1)) if halting else self._passes(step))
+            await self.homes.report()
+            left -= step
+        await self.settles()
+
+    async def minutes_pass(self, minutes: float) -> None:
+        """Nobody reports. Time halts wherever an alarm is to be looked at again."""
+        left = timedelta(minutes=minutes)
+        while left > timedelta():
+            now = self.clock.now()
+            look = await self._next_look(now + left)
+            step = left if look is None else min(left, look - now + _TOGETHER)
+            await self._passes(step)
+            left -= step
+
+    async def singles_are_told(self) -> None:
+        """So much time passes that whoever is affected by itself is told of."""
+        await self.minutes_pass(_SETTLED / timedelta(minutes=1))
+
+    async def longer_ago(self, by: timedelta, *, before: datetime) -> None:
+        """What happened before then is so much longer ago than it was."""
+        async with self.database.acquire() as connection:
+            await put_back(connection, by, before=before)
+
+    async def _passes(self, step: timedelta) -> None:
+        async with self.database.acquire() as connection:
+            await put_back(connection, step)
+        await self.settles()
+
+    async def settles(self, timeout_s: float = 30.0) -> None:
+        """Whoever fell silent or returned by now is judged, and all that follows is done."""
+        await self._rounds.whole("registrations")
+        await self._rounds.whole("liveness")
+        self._poke("conditions")
+        await until(self._are_taken, timeout_s, what="all changes of condition to be taken")
+        await self._fleet_count.count()
+        await self._rounds.whole("outage-detector")
+        await super().settles(timeout_s)
+
+    async def _are_taken(self) -> bool:
+        log = "select not exists (select from chassis.event_log where stream in ('conditions', 'devices'))"
+        return bool(await self.database.fetchval(log))
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    async def outages(self, **query: str) -> list[dict[str, Any]]:
+        """As the API lists them, newest first."""
+        answer = await self.api.get("/api/v1/outages", **query)
+        assert answer.status == 200, answer
+        items: list[dict[str, Any]] = answer.body["items"]
+        return items
+
+    async def open(self) -> list[tuple[str, str, str, int]]:
+        """Condition, attribute, value and present members of each outage that is open."""
+        listed = await self.outages(state="open")
+        return sorted((each["condition"], each["attribute"], each["value"], each["members_now"]) for each in listed)
+
+    async def silent(self) -> set[str]:
+        """Devices that are, by the last verdict."""
+        rows = await self.database.fetch("select device_id from ingest.liveness where silent")
+        return {row["device_id"] for row in rows}
+
+    async def singles(self, *kinds: str) -> list[str]:
+        """Devices that ever had an alarm of being silent or without mains by themselves, each as often as it had one."""
+        query = "select device_id from alerts.alarm where kind = any ($1::text[]) order by device_id"
+        rows = await self.database.fetch(query, kinds or ("device_silent", "power_supply"))
+        return [row["device_id"] for row in rows]
+
+
+def paged(hub: Hub, *but: str) -> list[tuple[str, str]]:
+    """What people at a hub were told, and of which device or outage; but for these types."""
+    return [
+        (each.type, each.data.get("device_id") or each.data["value"])
+        for each in hub.logbook
+        if each.type not in {"hub.probe", *but}
+    ]

@@ -1,0 +1,96 @@
+"""A Swedish operator's link is lost for eight hours, and then all that was kept comes at once."""
+
+import asyncio
+import random
+from datetime import timedelta
+
+from contracts.ids import CouncilId, DeviceId
+from services.simulator import Fleet, FleetConfig, Occurrence, OperatorOutage, Timing
+from services.simulator.population import DeviceIdentity
+from tests.scenarios.homes import MODEL
+from tests.scenarios.hours import LongStory, paged
+from tests.scenarios.people import SIDE_BY_SIDE
+from tests.support.servers import until
+
+PRESS = Occurrence(kind="personal_trigger", peripheral_id="pendant-1")
+LOW = Occurrence(kind="power_supply", status="battery_low")
+OPERATOR = "23410"
+LOW_BATTERIES = 30
+HALF_AN_HOUR = timedelta(minutes=30)
+_TRIED_JUST_NOW = """
+with tried as (
+    update alerts.delivery set due_at = now() + interval '1 minute'
+    where state = 'pending' and due_at < now() + interval '30 seconds' returning 1)
+select (select count(*) from tried) + (select count(*) from alerts.delivery where lease_token is not null)
+"""
+
+
+async def boxes_of(hours: LongStory, homes: list[str]) -> Fleet:
+    """The boxes of these homes as such, each with a connection and a memory of its own."""
+    devices = [
+        DeviceIdentity(
+            device_id=DeviceId(home),
+            council_id=CouncilId(hours.homes.places[home].council_id),
+            serial=home,
+            model=MODEL,
+            network="lte",
+            postcode_district=hours.homes.places[home].district,
+            sim_operator=hours.homes.places[home].sim_operator,
+            installation_ref=f"INST-{home}",
+        )
+        for home in homes
+    ]
+    timing = Timing(heartbeat_interval_s=3600)
+    return await hours.switch_on(
+        FleetConfig(mqtt_url=hours.broker.url, devices=devices, timing=timing, connect_over_s=0, reconnect_first_s=0.1)
+    )
+
+
+async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kept_arrives_life_first(
+    hours: LongStory,
+) -> None:
+    arc, homes = await hours.hub("clyde-arc", "glasgow-city"), hours.homes
+    away: list[str] = []
+    for district in ("G1", "G2", "G3"):
+        for operator in (OPERATOR, "23415", "23430"):
+            where = {"district": district, "cell_id": f"{district}-{operator}", "sim_operator": operator}
+            settled = await homes.settle_in(40, **where)
+            away += settled if operator == OPERATOR else []
+    await hours.hours_pass(0.25)
+    fleet = await boxes_of(hours, away)
+    boxes = [*fleet.boxes.values()]
+
+    await OperatorOutage(sim_operator=OPERATOR).run(boxes, random.Random(1))
+    await until(lambda: fleet.totals().connected == 0, what="the link to be lost")
+    homes.fall_silent(away)
+    await hours.hours_pass(4, every=HALF_AN_HOUR)
+    assert await hours.open() == [("silent", "sim_operator", OPERATOR, len(away))]
+    for box in boxes[:LOW_BATTERIES]:
+        box.raise_alarm(LOW)
+    for box in boxes:
+        box.raise_alarm(PRESS)
+    await hours.hours_pass(4, every=HALF_AN_HOUR)
+    assert await hours.open() == [("silent", "sim_operator", OPERATOR, len(away))]
+    assert paged(arc) == [("outage.opened", OPERATOR)]
+
+    await arc.go_down()  # it is behind the same link, and the last to come back
+    for box in boxes:
+        box.regain_network()
+    homes.are_back(away)
+    async with asyncio.timeout(60):
+        await asyncio.gather(fleet.stored(), homes.report())
+    await hours.counted("select count(*) from alerts.alarm where state = 'open'", len(away) + LOW_BATTERIES)
+    await hours.counted(_TRIED_JUST_NOW, 0)
+    await arc.go_up()
+    await hours.minutes_pass(2)
+    assert await hours.silent() == set()
+
+    raised = arc.heard("alarm.raised")
+    pressed = [each.data["device_id"] for each in raised if each.data["priority"] == 1]
+    assert sorted(pressed) == sorted(away)
+    assert len(raised) == len(away) + LOW_BATTERIES
+    first_battery = [each.data["priority"] for each in raised].index(4)
+    assert first_battery > len(away) - SIDE_BY_SIDE
+    assert (await hours.open(), await hours.singles("device_silent"), arc.heard("alarm.restored")) == ([], [], [])
+    assert [each.data["members_now"] for each in arc.heard("outage.closed")] == [0]
+    assert (arc.logbook.broken_promises, arc.refused) == ([], 0)

@@ -102,6 +102,34 @@ class LongStory(Story):
         """So much time passes that whoever is affected by itself is told of."""
         await self.minutes_pass(_SETTLED / timedelta(minutes=1))
 
+    async def watches_the_hearing(self) -> None:
+        """Whether the devices are heard, looked at anew."""
+        await self._rounds.whole("hearing")
+
+    async def asks_the_time(self) -> None:
+        """The service asks the database, as it does each half minute."""
+        assert isinstance(self.clock, DatabaseClock)
+        async with self.database.acquire() as connection:
+            await self.clock.measure(connection)
+
+    async def hears(self) -> None:
+        """Return once every shard has said three times that it hears, and so once by the time as it is now."""
+        for _ in range(3):
+            await self._all_renew()
+
+    async def _all_renew(self) -> None:
+        since = await self._renewed()
+
+        async def all_have() -> bool:
+            now = await self._renewed()
+            return all(now[shard] != at for shard, at in since.items())
+
+        await until(all_have, 20, what="every shard to say that it hears")
+
+    async def _renewed(self) -> dict[str, datetime]:
+        rows = await self.database.fetch("select shard, renewed_at from chassis.shard")
+        return {row["shard"]: row["renewed_at"] for row in rows}
+
     async def longer_ago(self, by: timedelta, *, before: datetime) -> None:
         """What happened before then is so much longer ago than it was."""
         async with self.database.acquire() as connection:
@@ -146,7 +174,7 @@ class LongStory(Story):
         return {row["device_id"] for row in rows}
 
     async def singles(self, *kinds: str) -> list[str]:
-        """Devices that ever had an alarm of being silent or without mains by themselves, each as often as it had one."""
+        """Devices that ever had an alarm of these kinds (silent or without mains, by themselves), each as often as it had one."""
         query = "select device_id from alerts.alarm where kind = any ($1::text[]) order by device_id"
         rows = await self.database.fetch(query, kinds or ("device_silent", "power_supply"))
         return [row["device_id"] for row in rows]

@@ -38,9 +38,11 @@ _TELL: Final = """
 insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
 select 'devices', device_id, 5, '{}', now(), now() from unnest($1::text[]) as home (device_id)
 """
-_HEARD: Final = """
-select count(*) from ingest.liveness l join unnest($1::text[], $2::bigint[]) as told (device_id, seq) using (device_id)
-where l.boot_id = 'boot-' || l.device_id and l.seq = told.seq
+_STORED: Final = """
+select count(*) from unnest($1::text[], $2::bigint[]) as told (device_id, seq)
+where exists (
+    select from ingest.heartbeat h
+    where h.device_id = told.device_id and h.boot_id = 'boot-' || told.device_id and h.seq = told.seq)
 """
 
 
@@ -121,11 +123,11 @@ class Homes:
             }
             await self._publish(home, encode(**told | readings))
         self._line.flush()
-        await until(lambda: self._have_reported(homes), 20, what=f"the reports of {len(homes)} homes to be stored")
+        await until(lambda: self._are_stored(homes), 20, what=f"the reports of {len(homes)} homes to be stored")
 
-    async def _have_reported(self, homes: Sequence[str]) -> bool:
+    async def _are_stored(self, homes: Sequence[str]) -> bool:
         numbers = [self._seq[home] for home in homes]
-        return bool(await self.database.fetchval(_HEARD, homes, numbers) == len(homes))
+        return bool(await self.database.fetchval(_STORED, homes, numbers) == len(homes))
 
     async def _publish(self, home: str, payload: bytes) -> None:
         if not self._line.has_room:

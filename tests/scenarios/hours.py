@@ -47,7 +47,9 @@ class Rounds:
         loop.run_once = counted
 
     async def whole(self, name: str) -> None:
-        """Return after one that began now or later."""
+        """Return after one that began now or later; at once if the loop is another process's, which goes round by itself."""
+        if name not in self._loops:
+            return
         begun = self._begun[name]
         self._loops[name].poke()
         await until(lambda: self._done[name] > begun, 20, what=f"{name} to go round")
@@ -142,17 +144,17 @@ class LongStory(Story):
 
     async def settles(self, timeout_s: float = 30.0) -> None:
         """Whoever fell silent or returned by now is judged, and all that follows is done."""
-        await self._rounds.whole("registrations")
+        await until(lambda: self._is_taken("devices"), timeout_s, what="ingest to know the register")
         await self._rounds.whole("liveness")
         self._poke("conditions")
-        await until(self._are_taken, timeout_s, what="all changes of condition to be taken")
+        await until(lambda: self._is_taken("conditions"), timeout_s, what="all changes of condition to be taken")
         await self._fleet_count.count()
         await self._rounds.whole("outage-detector")
         await super().settles(timeout_s)
 
-    async def _are_taken(self) -> bool:
-        log = "select not exists (select from chassis.event_log where stream in ('conditions', 'devices'))"
-        return bool(await self.database.fetchval(log))
+    async def _is_taken(self, stream: str) -> bool:
+        query = "select not exists (select from chassis.event_log where stream = $1)"
+        return bool(await self.database.fetchval(query, stream))
 
     # -- what came of it ---------------------------------------------------------------------------------------------
 

@@ -5,11 +5,11 @@ The broker, the database, the webhooks and every service are the real ones; `min
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import aiohttp
 import asyncpg
@@ -18,7 +18,7 @@ from services.alerts.service import build as build_alerts
 from services.chassis.clock import Clock
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.pool import connect
-from services.chassis.run import Process, running
+from services.chassis.run import Build, Process, running
 from services.ingest.service import build as build_ingest
 from services.registry.service import build as build_registry
 from services.registry.tokens import create_token
@@ -57,6 +57,9 @@ class Home(Box):
 class Story:
     """One installation and its people. `Story.begin(…)` is its only maker."""
 
+    services: ClassVar[Sequence[Build]] = (build_registry, build_ingest, build_alerts)
+    """What runs in the test's own process."""
+
     def __init__(self, broker: Broker, process: Process, clock: Clock, pool: Pool, api: Api) -> None:
         self.broker = broker
         self.process = process
@@ -71,10 +74,9 @@ class Story:
     async def begin(cls, database_url: str, broker: Broker, data_dir: Path) -> AsyncIterator[Self]:
         """Ingest, alerts and registry run until the block ends; no hub and no box is there yet."""
         settings, clock = settings_for(database_url, broker.url, data_dir), cls._new_clock()
-        builds = [build_registry, build_ingest, build_alerts]
         async with (
             asyncpg.create_pool(database_url, min_size=0, max_size=2) as pool,
-            running(settings, builds, clock=clock) as process,
+            running(settings, cls.services, clock=clock) as process,
             aiohttp.ClientSession() as http,
         ):
             story = cls(broker, process, clock, pool, Api(http, process.url, OPS))

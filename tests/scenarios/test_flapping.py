@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from tests.scenarios.hours import LongStory, paged
 
-HOMES = 400
+HOMES = 240
 HALF_HOURS = 2 * 24
 
 

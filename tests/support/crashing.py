@@ -13,7 +13,11 @@ from typing import Any, NoReturn
 
 from services.chassis.mqtt import Publisher, Session
 from services.ingest.alarm_store import AlarmStore, Arrival, _columns
+from services.ingest.domain import slices
 from services.ingest.sql import QUERIES
+from tests.support.sweeping import SLICE_PAGES, lose_power_after
+
+_BATCHES = 3
 
 
 def die() -> None:
@@ -59,7 +63,13 @@ def before_receipt() -> None:
     Publisher.publish = send  # type: ignore[assignment, method-assign]
 
 
-POINTS = {point.__name__: point for point in (before_commit, before_puback, before_receipt)}
+def between_verdicts() -> None:
+    """Of those who are silent a part is told, and committed; nobody else is judged yet."""
+    slices.PAGES = SLICE_PAGES  # type: ignore[misc]
+    lose_power_after(_BATCHES)
+
+
+POINTS = {point.__name__: point for point in (before_commit, before_puback, before_receipt, between_verdicts)}
 
 if __name__ == "__main__":
     POINTS[sys.argv.pop(1)]()

@@ -85,17 +85,17 @@ class LongStory(Story):
         left = timedelta(hours=hours)
         while left > timedelta():
             step = min(left, every)
-            await (self.minutes_pass(step / timedelta(minutes=1)) if halting else self._passes(step))
+            await self.minutes_pass(step / timedelta(minutes=1), halting=halting)
             await self.homes.report()
             left -= step
         await self.settles()
 
-    async def minutes_pass(self, minutes: float) -> None:
-        """Nobody reports. Time halts wherever an alarm is to be looked at again."""
+    async def minutes_pass(self, minutes: float, *, halting: bool = True) -> None:
+        """Nobody reports. Time halts wherever an alarm is to be looked at again, unless that may be late."""
         left = timedelta(minutes=minutes)
         while left > timedelta():
             now = self.clock.now()
-            look = await self._next_look(now + left)
+            look = await self._next_look(now + left) if halting else None
             step = left if look is None else min(left, look - now + _TOGETHER)
             await self._passes(step)
             left -= step

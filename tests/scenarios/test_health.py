@@ -15,7 +15,7 @@ LIVE = "update registry.device set stage = 'live', live_at = $2, changed_at = $2
 
 async def beats(story: Story, box: Home, **readings: Any) -> None:
     """A minute passes, with a heartbeat at its end; and whoever looks at devices looks."""
-    story.clock.move(60)
+    story.moves(60)
     box.beat(sent_at=story.clock.now().isoformat(), **readings)
     heard = "select last_heard_at = $2 from ingest.liveness where device_id = $1"
     await until(
@@ -37,7 +37,7 @@ async def beats_until(story: Story, box: Home, query: str, **readings: Any) -> N
 async def test_a_box_on_its_battery_is_told_of_with_when_it_will_be_silent_and_its_end_pages_nobody(
     story: Story,
 ) -> None:
-    story.clock.move(-timedelta(days=4).total_seconds())  # what the story's clock says must have been, for who listens
+    story.moves(-timedelta(days=4).total_seconds())  # what the story's clock says must have been, for who listens
     clyde = await story.hub("clyde-arc", "glasgow-city")
     forth = await story.hub("forth-arc", "glasgow-city")
     await story.database.execute("update registry.device_model set battery_hours = 30 where model = 'default'")

@@ -49,6 +49,7 @@ async def test_the_database_is_away_for_ten_minutes_and_each_box_has_its_own_tim
         )
         morag = await hours.operator("Morag", arc)
         assert (await morag.takes(told.data)).status == 200
+        await hours.counted("select count(*) from alerts.blindness where heard_since is not null", 1)
         await hours.minutes_pass(1)
         await hours.watches_the_hearing()
         await until(lambda: arc.heard("alarm.restored"), what="the hub to know that it is over")

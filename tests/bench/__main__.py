@@ -16,10 +16,11 @@ from tests.bench.machine import Processors, machine, what_else_runs
 from tests.bench.paced import paced
 from tests.bench.plan import FULL, QUICK, Plan
 from tests.bench.report import Report
+from tests.bench.sweep import sweep
 
 _T = TypeVar("_T")
 
-SECTIONS = ("flat-out", "idle", "paced")
+SECTIONS = ("sweep", "flat-out", "idle", "paced")
 
 
 def main() -> None:
@@ -42,6 +43,11 @@ async def _bench(plan: Plan, sections: Sequence[str], layout: Sequence[str], rep
     report.say(f"[bold]telecare, measured[/] on {machine()}")
     report.say(await what_else_runs())
     started_at = time.monotonic()
+    if "sweep" in sections:
+        report.say(await what_else_runs())
+        report.swept(await sweep(plan))
+    if not {*sections} - {"sweep"}:
+        return
     async with open_house(plan, layout) as house:
         report.say(f"servers up, {plan.devices:,} devices on the register ({time.monotonic() - started_at:.0f} s)")
         if "flat-out" in sections:

@@ -9,6 +9,7 @@ class Plan:
     """`devices` are on the register before anything starts."""
 
     devices: int
+    swept_devices: int
     flat_out_heartbeats: int  # of the reference, and of the service, in each round
     flat_out_rounds: int
     paced_per_s: int
@@ -22,6 +23,7 @@ class Plan:
 
 FULL: Final = Plan(
     devices=1_000_000,
+    swept_devices=2_000_000,
     flat_out_heartbeats=500_000,
     flat_out_rounds=3,
     paced_per_s=10_000,
@@ -33,6 +35,7 @@ FULL: Final = Plan(
 )
 QUICK: Final = Plan(
     devices=20_000,
+    swept_devices=20_000,
     flat_out_heartbeats=20_000,
     flat_out_rounds=1,
     paced_per_s=1_000,

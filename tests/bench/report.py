@@ -12,11 +12,14 @@ from tests.bench.alarms import Delays
 from tests.bench.flat_out import Round
 from tests.bench.meter import Cost
 from tests.bench.paced import Paced
+from tests.bench.sweep import Swept
 
 RATIO_MIN: Final = 0.5
 LOADED_P99_MS_MAX: Final = 150
 IDLE_P50_MS_MAX: Final = 15
 IDLE_P99_MS_MAX: Final = 50
+PASS_S_MAX: Final = 2.0
+HOT_MIN: Final = 0.99
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -87,6 +90,21 @@ class Report:
         p50_ms, p99_ms = delays.p50_ms, delays.p99_ms
         self._judge(f"idle alarm p50 at most {IDLE_P50_MS_MAX} ms", p50_ms <= IDLE_P50_MS_MAX, f"{p50_ms:.1f} ms")
         self._judge(f"idle alarm p99 at most {IDLE_P99_MS_MAX} ms", p99_ms <= IDLE_P99_MS_MAX, f"{p99_ms:.1f} ms")
+
+    def swept(self, result: Swept) -> None:
+        """A pass over the whole fleet, by whoever begins to sweep and so knows nothing of it."""
+        self.say(
+            f"[bold]Sweep[/] over {result.devices:,} devices: first pass {result.first_s:.2f} s "
+            f"({result.first_s / result.reference_s:.1f} times a bare statement that reads them all, {result.reference_s:.2f} s), "
+            f"steady pass {result.steady_s * 1000:.0f} ms; {result.told:,} that fell silent together told of in "
+            f"{result.telling_s:.2f} s; updates that are HOT {result.hot:.2%}"
+        )
+        self._judge(
+            f"a pass over {result.devices:,} devices within {PASS_S_MAX:.0f} s",
+            max(result.first_s, result.steady_s) <= PASS_S_MAX,
+            f"{result.first_s:.2f} s",
+        )
+        self._judge("heartbeats' updates are HOT", result.hot >= HOT_MIN, f"{result.hot:.2%}")
 
     def verdicts(self) -> None:
         """Which targets were reached."""

@@ -54,3 +54,9 @@ class DatabaseClock:
         if abs(offset.total_seconds()) > OFFSET_TOLERATED_S:
             _log.warning("clock_offset_large", offset_s=round(offset.total_seconds(), 3), hint="check this host's NTP")
         return offset
+
+
+async def set_right(clock: Clock, connection: Connection) -> None:
+    """Ask the database anew, if it is the database's clock: before work in which another process' times are judged."""
+    if isinstance(clock, DatabaseClock):
+        await clock.measure(connection)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
-from services.chassis.clock import Clock
+from services.chassis.clock import Clock, set_right
 from services.chassis.postgres import Connection, Pool
 from services.chassis.postgres.borrow import borrow
 from services.ingest.domain.hearing import Hearing
@@ -65,6 +65,7 @@ class Sweep:
     _slices: Slices = field(default_factory=Slices)
     _count: HearingCount = field(init=False)
     _leased_at_s: float = 0.0  # monotonic
+    _sweeps: bool = False  # whether the last pass was ours
     _health: HealthLook = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,11 +73,17 @@ class Sweep:
 
     async def run_once(self) -> int:
         """One pass, if the lease is ours; then nought, for the next is due in a while, whatever was found."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection:
             lease = await self._lease(connection)
             if lease is None:
+                self._sweeps = False
                 return 0
+            if not self._sweeps:
+                # A machine that was stopped for a while goes by an old time until it asks again; others have heard meanwhile, and
+                # what they heard must not be taken for the future.
+                await set_right(self.clock, connection)
+                self._sweeps = True
+            now = self.clock.now()
             promises, hearing = await read_promises(connection), await read_hearing(connection, now)
             started_s = time.perf_counter()
             if await self._pass(connection, promises, hearing, lease, now):

@@ -4,9 +4,14 @@ import asyncio
 import signal
 import sys
 from collections import Counter
+from datetime import timedelta
 
+from prometheus_client import CollectorRegistry
+
+from services.chassis.clock import DatabaseClock
 from services.ingest.liveness import sweep as sweeping
 from services.ingest.liveness import verdicts
+from services.ingest.metrics import LivenessMetrics
 from tests.integration.ingest.liveness.test_silence import turns
 from tests.integration.ingest.liveness.watch import Watch, run_watch
 from tests.support.servers import Database
@@ -121,3 +126,25 @@ async def test_what_one_process_learns_from_the_register_another_that_sweeps_loo
         await other.register("TC-2", model="quick")
     watch.clock.move(seconds=31)
     assert turns(await watch.look()) == [("TC-2", "began")]
+
+
+class StoppedClock(DatabaseClock):
+    """The clock of a machine that was stopped for twenty minutes and has not asked the database since."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told -= timedelta(minutes=20)
+
+
+async def test_whoever_was_stopped_for_a_while_and_takes_over_puts_nobodys_last_word_back(
+    watch: Watch, database: Database
+) -> None:
+    await a_crowd(watch, 3)
+    heard = "update ingest.liveness set last_heard_at = clock_timestamp()"
+    for statement in (heard, "update chassis.shard set heard_until = clock_timestamp()"):
+        await watch.database.execute(statement)
+    stopped = StoppedClock()
+    late = sweeping.Sweep(watch.pool, stopped, "late", LivenessMetrics(CollectorRegistry()))
+    await late.run_once()
+    oldest = await watch.database.fetchval("select clock_timestamp() - min(last_heard_at) from ingest.liveness")
+    assert oldest < timedelta(minutes=1)

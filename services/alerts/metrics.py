@@ -58,6 +58,12 @@ class Metrics:
             ["hub"],
             registry=registry,
         )
+        self.hub_undelivered_s = Gauge(
+            "telecare_hub_undelivered_seconds",
+            "For how long the oldest alarm of priority 1 or 2 has been tried at a hub and not been taken there",
+            ["hub"],
+            registry=registry,
+        )
         self.audit_overdue_s = Gauge(
             "telecare_audit_overdue_seconds",
             "For how long the work that has waited longest has been due",

@@ -15,7 +15,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,7 @@ from services.chassis.postgres.migrate import missing
 from services.chassis.postgres.pool import connect
 from services.chassis.service import Runtime, Service
 from services.chassis.settings import Settings, SettingsError
+from services.chassis.vitals import vitals_loops
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -120,8 +121,8 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
         tasks.start("audit", audit.loop.run())
-        if isinstance(runtime.clock, DatabaseClock):
-            tasks.start("clock", _clock_loop(runtime.database_url, runtime.clock).run())
+        for loop in _own_loops(runtime):
+            tasks.start(loop.name, loop.run())
         listens = _merge_listens(started)
         if listens:
             tasks.start("listen", listen(runtime.database_url, listens))
@@ -249,6 +250,13 @@ class _Tasks:
             _, left = await asyncio.wait(self._tasks, timeout=_STOP_TIMEOUT_S)
             for task in left:
                 _log.error("task_would_not_stop", task=task.get_name())
+
+
+def _own_loops(runtime: Runtime) -> Iterator[Loop]:
+    """Those of the process itself, whatever it serves."""
+    if isinstance(runtime.clock, DatabaseClock):
+        yield _clock_loop(runtime.database_url, runtime.clock)
+    yield from vitals_loops(runtime)
 
 
 def _clock_loop(database_url: str, clock: DatabaseClock) -> Loop:

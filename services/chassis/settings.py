@@ -66,6 +66,8 @@ class Settings(BaseSettings):
     keep_heartbeats_days: Annotated[int, Field(ge=7, le=3660)] = 400
     keep_text_days: Annotated[int, Field(ge=30, le=3660)] = 180
     keep_audit_days: Annotated[int, Field(ge=366, le=7320)] = 2192
+    database_disk: Path | None = None  # any path on the file system that the database's files are on
+    watch_certificates: Annotated[tuple[Path, ...], NoDecode] = ()  # PEM files whose end is watched, beside our own
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -75,7 +77,7 @@ class Settings(BaseSettings):
     def _read(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", mode="before")
+    @field_validator("webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", "watch_certificates", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

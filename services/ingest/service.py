@@ -7,6 +7,7 @@ from services.chassis.postgres import open_pool
 from services.chassis.postgres.borrow import borrow
 from services.chassis.service import Runtime, Service
 from services.chassis.shard import Lane, Shards
+from services.chassis.vitals import BrokerVitals
 from services.ingest import alarm_lane, heartbeat_lane
 from services.ingest.alarm_lane import AlarmLane
 from services.ingest.alarm_store import AlarmStore
@@ -84,7 +85,7 @@ async def build(runtime: Runtime) -> Service:
             *forgetting_loops(runtime, pool),
             *watching.loops,
         ],
-        tasks=[shards.run],
+        tasks=[shards.run, BrokerVitals(runtime.metrics, runtime.mqtt_url, runtime.instance).run],
         checks=[shards.check, storing, database],
         listens={"event_log": told},
         close=close,

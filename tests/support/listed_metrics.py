@@ -15,6 +15,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_alarms_unroutable": frozenset(),
         "telecare_deliveries": frozenset({"channel", "outcome"}),
         "telecare_channel_failing": frozenset({"hub"}),
+        "telecare_hub_undelivered_seconds": frozenset({"hub"}),
         "telecare_audit_overdue_seconds": frozenset({"what"}),
         "telecare_audit_violations": frozenset(),
         "telecare_audit_log_rows": frozenset({"outcome"}),
@@ -38,6 +39,9 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_monitoring_blind": frozenset(),
         "telecare_hearing_lag_seconds": frozenset({"shard"}),
         "telecare_session_gaps": frozenset(),
+        "telecare_database_size_bytes": frozenset(),
+        "telecare_database_standbys": frozenset(),
+        "telecare_database_wal_kept_bytes": frozenset(),
         "telecare_broker_credentials": frozenset({"kind", "state"}),
         "telecare_rollout_target": frozenset(),
         "telecare_rollout_live": frozenset(),
@@ -46,11 +50,12 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_rollout_not_counted_yet": frozenset(),
         "telecare_rollout_unexplained": frozenset(),
         "telecare_canary_round_trip_seconds": frozenset(),
+        "telecare_canary_last_success_timestamp_seconds": frozenset({"shard"}),
     }
 )
 """Name of the family (a counter's without `_total`) → its labels."""
 
-LATER: Final = frozenset({"telecare_canary_round_trip_seconds"})
+LATER: Final = frozenset({"telecare_canary_round_trip_seconds", "telecare_canary_last_success_timestamp_seconds"})
 """Those that come with what they measure: the canary."""
 
 SOMETIMES: Final = frozenset(
@@ -59,9 +64,17 @@ SOMETIMES: Final = frozenset(
         "telecare_rollout_target_date_timestamp_seconds",
         "telecare_rollout_forecast_timestamp_seconds",
         "telecare_rollout_foreseen_live",
+        "telecare_broker_messages_dropped",
+        "telecare_broker_clients",
+        "telecare_broker_stored_bytes",
+        "telecare_certificate_expiry_timestamp_seconds",
+        "telecare_database_disk_bytes",
+        "telecare_database_disk_free_bytes",
+        "telecare_database_replication_lag_seconds",
     }
 )
-"""Those that are there when there is something to say: a forecast takes four weeks, and the programme need not have a day."""
+"""Those that are there when there is something to say: a forecast takes four weeks, the programme need not have a day, a broker may
+tell nothing of itself, and a disk, a certificate or a standby may be none of ours."""
 
 _SAMPLE_SUFFIXES: Final = ("_total", "_bucket", "_count", "_sum")
 

@@ -79,9 +79,16 @@ where c.hub_id = $1 and c.verified_at is not null
 order by c.position;
 
 -- name: failing_by_hub
--- Every hub with a verified channel, with how many of them people were told are dead.
-select c.hub_id, count(h.alarm_at) as failing
-from registry.channel_directory c left join alerts.channel_health h using (channel_id)
+-- Every hub with a verified channel, with how many of them people were told are dead, and since when the alarm of life or welfare
+-- that waits longest has been on its way there, tried and not taken.
+select c.hub_id, count(h.alarm_at) as failing, min(w.since) as waiting_since
+from registry.channel_directory c
+left join alerts.channel_health h using (channel_id)
+left join (
+    select hub_id, min(created_at) as since from alerts.delivery
+    where state = 'pending' and alarm_id is not null and priority <= 2 and attempts > 0 and hub_id is not null
+    group by hub_id
+) as w on w.hub_id = c.hub_id
 where c.verified_at is not null
 group by c.hub_id;
 

@@ -71,18 +71,18 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel: Panel) -> None:
 )
 def test_only_metrics_that_the_service_has_are_named(path: Path) -> None:
     named = {family_of(name) for name in metrics_named_in(path.read_text())}
-    assert named <= (LISTED.keys() - LATER) | SOMETIMES
+    assert named <= LISTED.keys() | SOMETIMES
 
 
 def test_every_dashboard_and_rule_names_a_metric_at_all() -> None:
     """Else the test above could not fail."""
-    for path in (*FILES, *(DEPLOY / "prometheus" / "rules").iterdir()):
+    for path in (*FILES, *(DEPLOY / "prometheus" / "rules").glob("*.rules.yml")):
         assert metrics_named_in(path.read_text()), path
 
 
 def test_every_metric_of_today_is_on_a_dashboard() -> None:
     shown = {family_of(name) for panel in panels() for query in panel.queries for name in metrics_named_in(query.expr)}
-    assert shown == LISTED.keys() - LATER
+    assert LISTED.keys() - LATER <= shown <= LISTED.keys() | SOMETIMES
 
 
 def test_the_dashboards_use_the_datasource_that_is_provisioned() -> None:

@@ -1,0 +1,23 @@
+"""The loops that look at what a process stands on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.chassis.loop import Loop
+from services.chassis.service import Runtime
+from services.chassis.vitals.certificates import CertificateVitals, watched
+from services.chassis.vitals.database import DatabaseVitals
+
+EVERY_S: Final = 60.0  # disks and certificates are slow, and a database's size is the sum of all its files'
+
+
+def vitals_loops(runtime: Runtime) -> tuple[Loop, ...]:
+    """Each process looks for itself: a certificate is its own, and the database may be away for one of them alone."""
+    settings = runtime.settings
+    certificates = CertificateVitals(runtime.metrics, watched(settings))
+    database = DatabaseVitals(runtime.metrics, runtime.database_url, settings.database_disk)
+    return (
+        Loop("certificate-vitals", certificates.run_once, EVERY_S),
+        Loop("database-vitals", database.run_once, EVERY_S),
+    )

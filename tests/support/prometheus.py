@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "prometheus"
 SCRAPE_EVERY_S: Final = 1
+HELD_S: Final = 2  # instead of a `for`, where a test waits for the call
 _READY_TIMEOUT_S: Final = 20.0
 
 
@@ -65,6 +67,7 @@ class Prometheus:
                 f"--config.file={inside}/prometheus.yml",
                 f"--storage.tsdb.path={inside}/data",
                 f"--web.listen-address={LOOPBACK}:{self._port}",
+                "--rules.alert.resend-delay=2s",  # what was sent before Alertmanager was found comes again soon
                 "--log.level=warn",
             ),
             log=self._directory / "prometheus.log",
@@ -112,14 +115,17 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def watching(address: str, *instances: str, http: aiohttp.ClientSession) -> AsyncIterator[Prometheus]:
+async def watching(
+    address: str, *instances: str, http: aiohttp.ClientSession, alertmanager_port: int | None = None
+) -> AsyncIterator[Prometheus]:
     """Prometheus scraping what serves at `address` (`host:port`), once for each of the names it is to be known by.
 
-    Two names make it look like two processes that tell the same, as a standby does.
+    Two names make it look like two processes that tell the same, as a standby does. With an Alertmanager to call, a generated copy
+    of the rules lets every alert that has a `for` of minutes fire after seconds; what holds for how long is promtool's to show.
     """
     directory = STACK.temporary_directory("telecare-prometheus-", "prometheus")
     try:
-        _configure(directory, address, instances)
+        _configure(directory, address, instances, alertmanager_port)
         server = Prometheus(directory, http)
         await asyncio.to_thread(server.start)
         try:
@@ -130,14 +136,20 @@ async def watching(address: str, *instances: str, http: aiohttp.ClientSession) -
         shutil.rmtree(directory)
 
 
-def _configure(directory: Path, address: str, instances: Sequence[str]) -> None:
+def _configure(directory: Path, address: str, instances: Sequence[str], alertmanager_port: int | None) -> None:
     """The shipped files, where only what belongs to a machine is another: whom to scrape, how often, and nobody to page."""
     config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": f"{SCRAPE_EVERY_S}s", "evaluation_interval": f"{SCRAPE_EVERY_S}s"}
-    del config["alerting"]
+    if alertmanager_port is None:
+        del config["alerting"]
+    else:
+        config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]}]
     (job,) = config["scrape_configs"]
     job["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)
-    for each in (directory / "rules", *directory.rglob("*.yml")):
+    if alertmanager_port is not None:
+        for path in (directory / "rules").glob("*.rules.yml"):
+            path.write_text(re.sub(r"^( +for:) \w+$", rf"\1 {HELD_S}s", path.read_text(), flags=re.MULTILINE))
+    for each in (*directory.glob("rules/**/"), *directory.rglob("*.yml")):
         each.chmod(0o755 if each.is_dir() else 0o644)

@@ -8,7 +8,7 @@ ARGS   ?=
 XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack check documents fmt lock bench bench-liveness bench-outages clean
+.PHONY: help demo install dev test test-stack check documents dashboards fmt lock bench bench-liveness bench-outages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -53,10 +53,14 @@ check: dev  ## ruff, mypy --strict, import-linter, generated documents current, 
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m contracts.documents --check
+	@$(BIN)/python -m deploy.grafana.source --check
 	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' || { echo "conflict markers were left in the lines above"; exit 1; }
 
 documents: dev  ## generate the JSON Schemas and the AsyncAPI document
 	@$(BIN)/python -m contracts.documents
+
+dashboards: dev  ## generate Grafana's dashboards from deploy/grafana/source
+	@$(BIN)/python -m deploy.grafana.source
 
 fmt: dev
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format .

@@ -30,3 +30,19 @@ async def may(connection: Connection, role: str, table: str, privilege: str) -> 
         "select has_table_privilege($1, $2, $3)", role, f"alerts.{table}", privilege
     )
     return allowed
+
+
+async def test_whoever_draws_dashboards_may_read_figures_and_nothing_else(database: Database) -> None:
+    connection = await asyncpg.connect(database.url)
+    try:
+        rows = await connection.fetch(
+            """select table_schema || '.' || table_name as relation, privilege_type
+            from information_schema.role_table_grants where grantee = 'telecare_grafana'"""
+        )
+    finally:
+        await connection.close()
+    assert {(row["relation"], row["privilege_type"]) for row in rows} == {
+        ("registry.rollout_history", "SELECT"),
+        ("registry.rollout_aim", "SELECT"),
+        ("registry.rollout_council", "SELECT"),
+    }

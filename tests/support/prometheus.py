@@ -86,13 +86,13 @@ class Prometheus:
         """What holds now. Raises QueryRefusedError."""
         found = await self._get("query", query=expr)
         assert found["resultType"] == "vector", expr
-        return [Series(each["metric"], [float(each["value"][1])]) for each in found["result"]]
+        return [Series(_labels(each), [float(each["value"][1])]) for each in found["result"]]
 
     async def query_range(self, expr: str, *, over_s: int = 120) -> list[Series]:
         """What held in the last `over_s` seconds. Raises QueryRefusedError."""
         now = float((await self._get("query", query="time()"))["result"][0])
         found = await self._get("query_range", query=expr, start=now - over_s, end=now, step=SCRAPE_EVERY_S)
-        return [Series(each["metric"], [float(value) for _, value in each["values"]]) for each in found["result"]]
+        return [Series(_labels(each), [float(value) for _, value in each["values"]]) for each in found["result"]]
 
     async def rules(self) -> dict[str, dict[str, Any]]:
         """The alerting rules that it has loaded, by name; `state` is inactive, pending or firing."""
@@ -112,6 +112,11 @@ class Prometheus:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
+
+
+def _labels(found: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Those that tell series of one query apart: not the name of what was recorded."""
+    return {name: value for name, value in found["metric"].items() if name != "__name__"}
 
 
 @asynccontextmanager

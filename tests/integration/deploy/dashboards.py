@@ -11,11 +11,13 @@ from tests.support.stack import DEPLOY
 
 GRAFANA = DEPLOY / "grafana"
 FILES = tuple(sorted((GRAFANA / "dashboards").glob("*.json")))
+METRICS = {"type": "prometheus", "uid": "${datasource}"}
+DATABASE = {"type": "grafana-postgresql-datasource", "uid": "${database}"}
 
 
 @dataclass(frozen=True)
 class Query:
-    """One curve, or figure, of a panel."""
+    """One curve, or figure, of a panel, from Prometheus."""
 
     expr: str
     legend: str
@@ -25,6 +27,19 @@ class Query:
     def legend_labels(self) -> set[str]:
         """The labels by which the legend tells series apart."""
         return set(re.findall(r"\{\{\s*(\w+)\s*\}\}", self.legend))
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One table, or set of curves, of a panel, from the database."""
+
+    text: str
+    shape: str
+
+    @property
+    def sql(self) -> str:
+        """As Grafana sends it, looking at all times."""
+        return re.sub(r"\$__timeFilter\((\w+)\)", r"\1 between '1970-01-01' and '2099-12-31'", self.text)
 
 
 @dataclass(frozen=True)
@@ -40,7 +55,17 @@ class Panel:
 
     @property
     def queries(self) -> list[Query]:
-        return [Query(each["expr"], each["legendFormat"], each["instant"]) for each in self.body["targets"]]
+        return [
+            Query(each["expr"], each["legendFormat"], each["instant"])
+            for each in self.body["targets"]
+            if each["datasource"] == METRICS
+        ]
+
+    @property
+    def statements(self) -> list[Statement]:
+        return [
+            Statement(each["rawSql"], each["format"]) for each in self.body["targets"] if each["datasource"] == DATABASE
+        ]
 
     def __str__(self) -> str:
         return f"{self.file}: {self.title}"

@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
-import yaml
 
 from services.chassis.postgres import Connection
 from tests.blackbox.installation import HUB, Installation
 from tests.integration.deploy.dashboards import panels
+from tests.integration.deploy.later import is_of_later, shipped_rules
 from tests.integration.deploy.town import homes
-from tests.support.listed_metrics import LATER
-from tests.support.prometheus import SHIPPED, Prometheus
+from tests.support.prometheus import Prometheus
 from tests.support.servers import until
 
 pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
@@ -45,22 +44,11 @@ async def test_all_are_loaded_and_none_fires_while_all_is_well(watching: Prometh
     async def quiet() -> bool:
         rules = await watching.rules()
         assert rules[WATCHDOG]["state"] in {"firing", "inactive"}
-        judged = [rule for name, rule in rules.items() if name not in {WATCHDOG, *of_later()}]
+        later = {rule["alert"] for rule in shipped_rules() if "alert" in rule and is_of_later(rule["expr"])}
+        judged = [rule for name, rule in rules.items() if name not in {WATCHDOG, *later}]
         return all((rule["health"], rule["state"]) == ("ok", "inactive") for rule in judged)
 
     await until(quiet)
-
-
-def of_later() -> set[str]:
-    """Alerts on metrics that come with what they measure."""
-    groups = [
-        group for path in SHIPPED.glob("rules/*.rules.yml") for group in yaml.safe_load(path.read_text())["groups"]
-    ]
-    rules = [rule for group in groups for rule in group["rules"]]
-    names = set(LATER) | {
-        rule["record"] for rule in rules if "record" in rule and any(each in rule["expr"] for each in LATER)
-    }
-    return {rule["alert"] for rule in rules if "alert" in rule and any(each in rule["expr"] for each in names)}
 
 
 async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_pages_after_three_until_somebody_does(

@@ -1,17 +1,28 @@
-"""Every query of every panel is put to a real Prometheus that watches the running service: it shows what there is to see."""
+"""Every query of every panel is put to a real Prometheus that watches the running service, or to its database.
+
+It shows what there is to see.
+"""
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
+from services.chassis.postgres import Connection
 from tests.blackbox.box import Box
 from tests.blackbox.installation import COUNCIL, Installation
-from tests.integration.deploy.dashboards import Panel, Query, panels
-from tests.integration.deploy.town import go_live, homes
+from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
+from tests.integration.deploy.later import is_of_later
+from tests.integration.deploy.town import go_live, homes, installed
+from tests.support.certificates import self_signed
 from tests.support.prometheus import Prometheus, Series
-from tests.support.servers import until
+from tests.support.servers import Broker, DatabaseServer, until
 
 pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
 
@@ -27,9 +38,27 @@ TAKEN: Mapping[str, Mapping[str, object]] = {
 }
 
 
+# Devices of another council that became live in each of the last weeks, the earliest first: enough for a forecast, and for what it
+# said four weeks ago.
+PACE = (3, 5, 4, 6, 4, 5, 3, 6, 4, 5)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def installation(
+    database_server: DatabaseServer, installations_broker: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """`telecare up` that watches a disk and somebody's certificate as well."""
+    directory = tmp_path_factory.mktemp("telecare")
+    certificate, _ = self_signed(directory)
+    watched = {"DATABASE_DISK": str(directory), "WATCH_CERTIFICATES": str(certificate)}
+    async with installed(database_server, installations_broker, directory, **watched) as installation:
+        yield installation
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def life(installation: Installation, watching: Prometheus) -> AsyncIterator[None]:
-    """What the dashboard is to show."""
+    """What the dashboards are to show."""
+    await tell_the_past(installation)
     async with homes(installation, 4) as (home, silent, *_):
         for live in (home, silent):
             await go_live(installation, live)
@@ -40,6 +69,24 @@ async def life(installation: Installation, watching: Prometheus) -> AsyncIterato
         await home.receipt(home.press("smoke"), "notified")
         await lose_the_broker(installation)
         yield
+
+
+async def tell_the_past(installation: Installation) -> None:
+    """Weeks of a rollout, and a day by which the programme wants it."""
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        await connection.execute(
+            """insert into registry.rollout_week (week, council_id, stage, entered, "left", first, replaced)
+            select date_trunc('week', now() at time zone 'Europe/London')::date - 7 * (cardinality($1) - n + 1)::integer,
+                'moray', 'live', entered, 0, entered, 0
+            from unnest($1::integer[]) with ordinality as week (entered, n)""",
+            list(PACE),
+        )
+    finally:
+        await connection.close()
+    aim = {"target": 1000, "target_date": "2099-01-31", "source": "a test"}
+    answer = await installation.api.put("/api/v1/rollout/target", aim)
+    assert answer.status in {200, 201}, answer
 
 
 async def take_alarms(installation: Installation, home: Box) -> None:
@@ -64,9 +111,13 @@ async def ask(prometheus: Prometheus, query: Query) -> list[Series]:
     return await (prometheus.query(query.expr) if query.instant else prometheus.query_range(query.expr))
 
 
-@pytest.mark.parametrize("panel", panels(), ids=str)
+def of_today(panel: Panel) -> list[Query]:
+    return [query for query in panel.queries if not is_of_later(query.expr)]
+
+
+@pytest.mark.parametrize("panel", [panel for panel in panels() if of_today(panel)], ids=str)
 async def test_each_query_of_the_panel_shows_something(watching: Prometheus, panel: Panel) -> None:
-    for query in panel.queries:
+    for query in of_today(panel):
 
         async def shown(query: Query = query) -> list[Series]:
             return [series for series in await ask(watching, query) if series.tells_something]
@@ -85,8 +136,8 @@ READINGS: list[tuple[str, Mapping[str, float]]] = [
     ("Alarms not closed, by priority", {"1": 2, "2": 1, "3": 1, "4": 1, "5": 0}),
     ("Priority 1 taken in time, 24 h", {"": 1}),
     ("Silent devices by council", {COUNCIL: 0, "moray": 0}),
-    ("Live", {"": 1}),  # one went live and was never heard
-    ("Live devices of the target", {"": 0.1}),
+    ("Live", {"": sum(PACE) + 1}),  # one went live and was never heard
+    ("Live devices of the target", {"": (sum(PACE) + 1) / 10}),
     ("Devices by stage", {"live": 2, "registered": 2, "withdrawn": 0}),
     ("Live devices by council", {COUNCIL: 2}),
 ]
@@ -116,3 +167,65 @@ async def test_a_gap_in_the_session_is_seen_in_the_count_of_gaps(watching: Prome
         return (await watching.query(panel.queries[0].expr))[0].last >= 1
 
     await until(seen, SEEN_WITHIN_S)
+
+
+@asynccontextmanager
+async def as_grafana(installation: Installation) -> AsyncIterator[Connection]:
+    """A login of its own, made as the provisioned data source says."""
+    url = urlsplit(installation.settings["DATABASE_URL"])
+    owner = await asyncpg.connect(url.geturl())
+    name, password = f"grafana_{secrets.token_hex(4)}", secrets.token_hex(16)
+    await owner.execute(f"create role {name} login password '{password}' in role telecare_grafana")
+    try:
+        connection = await asyncpg.connect(
+            host=url.hostname, port=url.port, database=url.path.lstrip("/"), user=name, password=password
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+    finally:
+        await owner.execute(f"drop role {name}")
+        await owner.close()
+
+
+@pytest.mark.parametrize("panel", [panel for panel in panels() if panel.statements], ids=str)
+async def test_each_statement_of_the_panel_shows_something(installation: Installation, panel: Panel) -> None:
+    async with as_grafana(installation) as connection:
+        for statement in panel.statements:
+            await until(partial(shows_figures, connection, statement))
+
+
+async def shows_figures(connection: Connection, statement: Statement) -> bool:
+    """Whether there are rows with a time, for curves, and in each column a number, or a name."""
+    found = await connection.fetch(statement.sql)
+    if not found:
+        return False
+    if statement.shape == "time_series":
+        assert next(iter(found[0].keys())) == "time"
+        assert [row["time"] for row in found] == sorted(row["time"] for row in found)
+    return all(any(row[column] is not None for row in found) for column in set(found[0].keys()) - MAY_BE_EMPTY)
+
+
+# What councils have to tell first.
+MAY_BE_EMPTY = {"Target", "Of target", "Analogue left"}
+
+
+async def test_the_weeks_are_those_that_were(installation: Installation) -> None:
+    (panel,) = (each for each in panels() if each.title == "Live, week by week")
+
+    async def as_it_was() -> bool:
+        async with as_grafana(installation) as connection:
+            weeks = await connection.fetch(panel.statements[0].sql)
+        live = [row["live"] for row in weeks]
+        sums = [sum(PACE[: n + 1]) for n in range(len(PACE))]
+        return live == [*sums, sums[-1] + 1] and {row["target"] for row in weeks} == {1000}
+
+    await until(as_it_was, SEEN_WITHIN_S)
+
+
+@pytest.mark.parametrize("table", ["registry.device", "registry.rollout_week", "alerts.alarm", "ingest.heartbeat"])
+async def test_grafana_reads_figures_and_nothing_else(installation: Installation, table: str) -> None:
+    async with as_grafana(installation) as connection:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch(f"select * from {table}")

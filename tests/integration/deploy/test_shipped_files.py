@@ -1,5 +1,6 @@
 """Dashboards, rules and provisioning hang together: they name only what exists, and say what they show."""
 
+import json
 import re
 from itertools import combinations
 from pathlib import Path
@@ -8,14 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.deploy.dashboards import FILES, GRAFANA, Panel, boxes, load, panels
+from deploy.grafana.source.__main__ import stale
+from tests.integration.deploy.dashboards import DATABASE, FILES, GRAFANA, METRICS, Panel, boxes, load, panels
 from tests.support.listed_metrics import LATER, LISTED, SOMETIMES, family_of
 from tests.support.stack import DEPLOY, REPOSITORY
 
 ETC_GRAFANA = Path("/etc/grafana")  # where deploy/grafana lies on a host
 GRID_WIDTH = 24
 # Roles in the database, and a figure of a council.
-NOT_METRICS = {"telecare_ingest", "telecare_alerts", "telecare_registry", "telecare_users"}
+NOT_METRICS = {"telecare_ingest", "telecare_alerts", "telecare_registry", "telecare_users", "telecare_grafana"}
 
 PAPERS = [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"), *DEPLOY.rglob("*.md")]
 
@@ -58,10 +60,41 @@ def test_no_two_dashboards_share_a_uid() -> None:
 def test_a_panel_says_what_it_shows_and_in_which_unit(panel: Panel) -> None:
     assert panel.title
     assert len(panel.body["description"].split()) > 2
-    assert panel.body["fieldConfig"]["defaults"]["unit"]
-    assert panel.queries
-    for shown in (panel.body, *panel.body["targets"]):
-        assert shown["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    defaults = panel.body["fieldConfig"]["defaults"]
+    assert defaults["unit"]
+    assert defaults["thresholds"]["steps"][0]["value"] is None
+    assert len(panel.queries) + len(panel.statements) == len(panel.body["targets"]) > 0
+    assert panel.body["datasource"] in (METRICS, DATABASE)
+
+
+def test_the_dashboards_are_what_the_code_says() -> None:
+    assert stale() == []
+
+
+def links_of_alerts() -> list[tuple[str, str]]:
+    rules = [
+        rule
+        for path in (DEPLOY / "prometheus" / "rules").glob("*.rules.yml")
+        for group in yaml.safe_load(path.read_text())["groups"]
+        for rule in group["rules"]
+    ]
+    return [(rule["alert"], rule["annotations"]["dashboard_url"]) for rule in rules if "alert" in rule]
+
+
+@pytest.mark.parametrize(("alert", "link"), links_of_alerts(), ids=[alert for alert, _ in links_of_alerts()])
+def test_an_alert_leads_to_the_panel_that_shows_it(alert: str, link: str) -> None:
+    uid, _, panel_id = link.removeprefix("d/").partition("?viewPanel=")
+    (board,) = (load(path) for path in FILES if load(path)["uid"] == uid)
+    assert int(panel_id) in {each["id"] for each in boxes(board["panels"]) if each["type"] != "row"}, alert
+
+
+def test_what_is_recorded_is_asked_for() -> None:
+    """By an alert, by another record or by a panel: else it costs, and nobody looks."""
+    files = [path.read_text() for path in (DEPLOY / "prometheus" / "rules").glob("*.rules.yml")]
+    recorded = {name for text in files for name in re.findall(r"record: (\S+)", text)}
+    asked = " ".join(line for text in files for line in text.splitlines() if "record:" not in line)
+    asked += " ".join(query.expr for panel in panels() for query in panel.queries)
+    assert {name for name in recorded if name not in asked} == set()
 
 
 @pytest.mark.parametrize(
@@ -81,20 +114,26 @@ def test_every_dashboard_and_rule_names_a_metric_at_all() -> None:
 
 
 def test_every_metric_of_today_is_on_a_dashboard() -> None:
-    shown = {family_of(name) for panel in panels() for query in panel.queries for name in metrics_named_in(query.expr)}
+    """By itself, or in what is recorded of it."""
+    recorded = (DEPLOY / "prometheus" / "rules" / "recording.rules.yml").read_text()
+    asked = " ".join([recorded, *(query.expr for panel in panels() for query in panel.queries)])
+    shown = {family_of(name) for name in metrics_named_in(asked)}
     assert LISTED.keys() - LATER <= shown <= LISTED.keys() | SOMETIMES
 
 
-def test_the_dashboards_use_the_datasource_that_is_provisioned() -> None:
-    (datasource,) = provisioned("datasources")
+def test_the_dashboards_use_the_datasources_that_are_provisioned() -> None:
+    """By variables, so that a Grafana whose sources have other names can import them."""
+    provided = {each["type"]: each for each in provisioned("datasources")}
     for path in FILES:
-        (variable,) = load(path)["templating"]["list"]
-        assert (variable["name"], variable["type"], variable["query"]) == (
-            "datasource",
-            "datasource",
-            datasource["type"],
-        )
-        assert variable["current"] == {"text": datasource["name"], "value": datasource["uid"]}
+        used = {
+            json.dumps(target["datasource"]) for box in boxes(load(path)["panels"]) for target in box.get("targets", [])
+        }
+        variables = load(path)["templating"]["list"]
+        assert used == {json.dumps({"type": each["query"], "uid": f"${{{each['name']}}}"}) for each in variables}
+        for variable in variables:
+            source = provided[variable["query"]]
+            assert variable["type"] == "datasource"
+            assert (variable["current"]["text"], variable["current"]["value"]) == (source["name"], source["uid"])
 
 
 def test_the_provisioned_folder_is_the_one_that_holds_the_dashboards() -> None:

@@ -13,13 +13,16 @@ from tests.support.servers import Broker, DatabaseServer
 
 
 @asynccontextmanager
-async def installed(server: DatabaseServer, broker: Broker, directory: Path) -> AsyncIterator[Installation]:
+async def installed(
+    server: DatabaseServer, broker: Broker, directory: Path, **more_settings: str
+) -> AsyncIterator[Installation]:
     """`telecare up`, ready; afterwards stopped cleanly, and seen to have logged no mistake of ours."""
     receiver = Receiver()
     await receiver.start()
     try:
         async with empty_database(server) as url, aiohttp.ClientSession() as http:
-            installation = Installation(settings_for(url, broker.url, directory), broker, receiver, http)
+            settings = settings_for(url, broker.url, directory) | more_settings
+            installation = Installation(settings, broker, receiver, http)
             try:
                 await installation.start()
                 yield installation

@@ -1,0 +1,241 @@
+"""Service health: for whoever is on call. Do we hear, do we keep up, and does what we stand on hold?"""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from deploy.grafana.source.parts import ANY_IS_BAD, ANY_IS_ODD, Part, Prom, Says, curves, figure, page
+
+
+def service() -> Dashboard:
+    about = "For whoever is on call: do we hear, do we keep up, and does what we stand on hold?"
+    return page("telecare-service", "Telecare: service health", about, (_hearing(), _work(), _ground(), _records()))
+
+
+def _hearing() -> Part:
+    return Part(
+        "Do we hear?",
+        (
+            curves(
+                Says(
+                    33,
+                    "How far behind we hear",
+                    "For how long nothing that devices sent has been stored for certain, by shard of ingest. Above 5 s no device is called "
+                    "silent, above 15 s every hub is told.",
+                    "s",
+                    steps=((None, "green"), (5, "orange"), (15, "red")),
+                ),
+                Prom("max by (shard) (telecare_hearing_lag_seconds)", "{{shard}}"),
+            ),
+            curves(
+                Says(
+                    59,
+                    "Backlog",
+                    "How old what waits is: at ingest for its commit, at alerts to become an alarm.",
+                    "s",
+                    steps=((None, "green"), (8, "orange")),
+                ),
+                Prom("telecare:backlog_age_seconds:max", "{{at}}"),
+            ),
+            figure(
+                Says(
+                    14,
+                    "Session gaps in 24 h",
+                    "Times in which the broker may have lost what it held for us. Receipts make alarms good; heartbeats stay lost.",
+                    *("short", 6, 8, ANY_IS_ODD),
+                ),
+                Prom("sum(increase(telecare_session_gaps_total[24h]))", now=True),
+            ),
+            figure(
+                Says(
+                    70,
+                    "Blind by ingest's own word",
+                    "1 while ingest holds that nobody listens. *Hearing* on the board of alarms goes by alerts and by absence as well.",
+                    *("short", 6, 8, ANY_IS_BAD),
+                ),
+                Prom("max(telecare_monitoring_blind)", now=True),
+            ),
+            curves(
+                Says(
+                    53,
+                    "Canary",
+                    "How long ago each shard's synthetic device had its press back from a hub. Above three minutes somebody is woken.",
+                    *("s", 12, 8),
+                    steps=((None, "green"), (120, "orange"), (180, "red")),
+                ),
+                Prom("telecare:canary_age_seconds", "{{shard}}"),
+            ),
+        ),
+    )
+
+
+def _work() -> Part:
+    return Part(
+        "Do we keep up?",
+        (
+            figure(
+                Says(
+                    22,
+                    "Audit",
+                    "Kinds of work of which some waits longer than it ever should. Anything but 0 is a fault of ours: /readyz says what.",
+                    *("short", 6, 8, ANY_IS_BAD),
+                ),
+                Prom("max(telecare_audit_violations)", now=True),
+            ),
+            curves(
+                Says(
+                    23,
+                    "Overdue for",
+                    "For how long the work that has waited longest has been due, by kind. The auditor has a bound for each.",
+                    *("s", 9, 8),
+                ),
+                Prom("max by (what) (telecare_audit_overdue_seconds)", "{{what}}"),
+            ),
+            curves(
+                Says(
+                    13,
+                    "Time to store a batch",
+                    "From taking a batch out of the session to its commit: the 99th percentile by lane.",
+                    *("s", 9, 8),
+                ),
+                Prom(
+                    "histogram_quantile(0.99, sum by (le, lane) (rate(telecare_store_duration_seconds_bucket[5m])))",
+                    "{{lane}}",
+                ),
+            ),
+            curves(
+                Says(
+                    71,
+                    "A look at silence",
+                    "The slowest look in a hundred at who fell silent and who is heard again.",
+                    "s",
+                ),
+                Prom(
+                    "histogram_quantile(0.99, sum by (le) (rate(telecare_liveness_pass_seconds_bucket[5m])))", "a look"
+                ),
+            ),
+            curves(
+                Says(
+                    34,
+                    "Requests limited",
+                    "Requests a second that were answered with 429, by the measure that was used up: what a token or session reads or does, "
+                    "and what strangers of one address ask for. TELECARE_REQUESTS_PER_S sets it.",
+                    "reqps",
+                ),
+                Prom("sum by (rule) (rate(telecare_http_requests_limited_total[5m]))", "{{rule}}"),
+            ),
+        ),
+    )
+
+
+def _ground() -> Part:
+    return Part(
+        "Does what we stand on hold?",
+        (
+            figure(
+                Says(
+                    54,
+                    "Processes scraped",
+                    "Processes of ours that Prometheus can ask, standbys too.",
+                    *("short", 4, 8),
+                ),
+                Prom('sum(up{job="telecare"})', now=True),
+            ),
+            curves(
+                Says(
+                    51,
+                    "Thrown away by the broker",
+                    "Messages that the broker dropped after it had said PUBACK, in ten minutes. Alarms are repeated; heartbeats are lost.",
+                    *("short", 10, 8, ANY_IS_BAD),
+                ),
+                Prom("max(increase(telecare_broker_messages_dropped_total[10m]))", "dropped"),
+            ),
+            curves(
+                Says(
+                    72,
+                    "Waiting in the broker",
+                    "What waits in the broker's queues. It grows while ingest is away.",
+                    *("bytes", 10, 8),
+                ),
+                Prom("max(telecare_broker_stored_bytes)", "waiting"),
+            ),
+            curves(
+                Says(
+                    73,
+                    "Connected to the broker",
+                    "Clients that are connected: devices, hubs, and ourselves.",
+                    *("short", 8, 8),
+                ),
+                Prom("max(telecare_broker_clients)", "clients"),
+            ),
+            figure(
+                Says(
+                    55,
+                    "Certificates end in",
+                    "How long until the first certificate of each file ends: three weeks are told, three days wake somebody.",
+                    *("s", 8, 8),
+                    steps=((None, "red"), (3 * 86400, "orange"), (21 * 86400, "green")),
+                ),
+                Prom("min by (file) (telecare_certificate_expiry_timestamp_seconds) - time()", "{{file}}", now=True),
+            ),
+            figure(
+                Says(
+                    56,
+                    "Database's disk free",
+                    "Of the file system that TELECARE_DATABASE_DISK names. Below a tenth somebody is woken.",
+                    *("percentunit", 8, 8),
+                    steps=((None, "red"), (0.1, "orange"), (0.25, "green")),
+                ),
+                Prom("telecare:database_disk_free:ratio", now=True),
+            ),
+            curves(
+                Says(
+                    74,
+                    "Database size",
+                    "What the database takes on disk, and the WAL that the slowest slot keeps.",
+                    "bytes",
+                ),
+                Prom("max(telecare_database_size_bytes)", "size"),
+                Prom("max(telecare_database_wal_kept_bytes)", "WAL kept"),
+            ),
+            curves(
+                Says(57, "Standbys", "Standbys that are connected to the database.", *("short", 6, 8)),
+                Prom("max(telecare_database_standbys)", "standbys"),
+            ),
+            curves(
+                Says(
+                    75,
+                    "Standby behind",
+                    "How far the slowest standby is behind.",
+                    *("s", 6, 8),
+                    steps=((None, "green"), (60, "orange")),
+                ),
+                Prom("max(telecare_database_replication_lag_seconds)", "behind"),
+            ),
+        ),
+    )
+
+
+def _records() -> Part:
+    return Part(
+        "What is written down, and forgotten",
+        (
+            curves(
+                Says(
+                    31,
+                    "Audit log",
+                    "Rows a second by outcome. Refused: changes that were not made, for they could not be audited. Anything unforeseen is a "
+                    "route that the audit does not know.",
+                    "ops",
+                ),
+                Prom("sum by (outcome) (rate(telecare_audit_log_rows_total[5m]))", "{{outcome}}"),
+                Prom("sum(rate(telecare_audit_log_refusals_total[5m]))", "refused"),
+                Prom("sum(rate(telecare_audit_log_unforeseen_total[5m]))", "unforeseen"),
+                Prom("sum(telecare_audit_log_waiting)", "waiting"),
+            ),
+            curves(
+                Says(32, "Forgotten", "What was kept long enough and is gone, a day.", "short"),
+                Prom("sum by (what) (increase(telecare_ingest_forgotten_total[24h]))", "{{what}}"),
+                Prom("sum(increase(telecare_alerts_forgotten_total[24h]))", "alarms' words"),
+                Prom("sum(increase(telecare_audit_log_forgotten_total[24h]))", "audit log"),
+            ),
+        ),
+    )

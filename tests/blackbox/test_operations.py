@@ -10,7 +10,7 @@ from tests.blackbox.box import PRIVATE
 from tests.blackbox.hub import Receiver
 from tests.blackbox.installation import Installation, MakeBox
 from tests.blackbox.program import Program
-from tests.support.listed_metrics import LATER, LISTED
+from tests.support.listed_metrics import LISTED, OF_THE_CANARY
 from tests.support.servers import free_port, until
 
 
@@ -38,7 +38,7 @@ async def test_the_front_page_says_what_is_running_and_links_to_documents_and_me
         assert word in page.body
 
 
-@pytest.mark.parametrize("family", sorted(LISTED.keys() - LATER))
+@pytest.mark.parametrize("family", sorted(LISTED.keys() - OF_THE_CANARY))
 async def test_each_metric_that_scrapers_rely_on_is_there_with_its_labels(
     installation: Installation, box: MakeBox, receiver: Receiver, family: str
 ) -> None:

@@ -49,14 +49,15 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_rollout_needed_per_week": frozenset(),
         "telecare_rollout_not_counted_yet": frozenset(),
         "telecare_rollout_unexplained": frozenset(),
-        "telecare_canary_round_trip_seconds": frozenset(),
+        "telecare_canary_round_trip_seconds": frozenset({"shard"}),
+        "telecare_canary_presses": frozenset({"outcome", "shard"}),
         "telecare_canary_last_success_timestamp_seconds": frozenset({"shard"}),
     }
 )
 """Name of the family (a counter's without `_total`) → its labels."""
 
-LATER: Final = frozenset({"telecare_canary_round_trip_seconds", "telecare_canary_last_success_timestamp_seconds"})
-"""Those that come with what they measure: the canary."""
+OF_THE_CANARY: Final = frozenset(name for name in LISTED if name.startswith("telecare_canary_"))
+"""Those of a process of its own, which no service serves."""
 
 SOMETIMES: Final = frozenset(
     {

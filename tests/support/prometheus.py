@@ -149,7 +149,7 @@ def _configure(directory: Path, address: str, instances: Sequence[str], alertman
         del config["alerting"]
     else:
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]}]
-    (job,) = config["scrape_configs"]
+    (job,) = config["scrape_configs"] = [each for each in config["scrape_configs"] if each["job_name"] == "telecare"]
     job["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)

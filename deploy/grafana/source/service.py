@@ -63,6 +63,28 @@ def _hearing() -> Part:
                 ),
                 Prom("telecare:canary_age_seconds", "{{shard}}"),
             ),
+            curves(
+                Says(
+                    77,
+                    "Canary's round trip",
+                    "From the press of a synthetic device until its hub was told, over broker, ingest, database and alerts: the 99th percentile.",
+                    *("s", 12, 8),
+                    steps=((None, "green"), (15, "orange")),
+                ),
+                Prom(
+                    "histogram_quantile(0.99, sum by (le, shard) (rate(telecare_canary_round_trip_seconds_bucket[10m])))",
+                    "{{shard}}",
+                ),
+            ),
+            curves(
+                Says(
+                    78,
+                    "Canary's presses",
+                    "In ten minutes: delivered within 15 s, late, lost (not within a minute) or unsent (no broker to give it to).",
+                    *("short", 12, 8),
+                ),
+                Prom("sum by (shard, outcome) (increase(telecare_canary_presses_total[10m]))", "{{shard}} {{outcome}}"),
+            ),
         ),
     )
 

@@ -18,7 +18,7 @@ from services.chassis.postgres import Connection
 from tests.blackbox.box import Box
 from tests.blackbox.installation import COUNCIL, Installation
 from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
-from tests.integration.deploy.later import is_of_later
+from tests.integration.deploy.rules import is_of_the_canary
 from tests.integration.deploy.town import go_live, homes, installed
 from tests.support.certificates import self_signed
 from tests.support.prometheus import Prometheus, Series
@@ -111,13 +111,13 @@ async def ask(prometheus: Prometheus, query: Query) -> list[Series]:
     return await (prometheus.query(query.expr) if query.instant else prometheus.query_range(query.expr))
 
 
-def of_today(panel: Panel) -> list[Query]:
-    return [query for query in panel.queries if not is_of_later(query.expr)]
+def of_the_service(panel: Panel) -> list[Query]:
+    return [query for query in panel.queries if not is_of_the_canary(query.expr)]
 
 
-@pytest.mark.parametrize("panel", [panel for panel in panels() if of_today(panel)], ids=str)
+@pytest.mark.parametrize("panel", [panel for panel in panels() if of_the_service(panel)], ids=str)
 async def test_each_query_of_the_panel_shows_something(watching: Prometheus, panel: Panel) -> None:
-    for query in of_today(panel):
+    for query in of_the_service(panel):
 
         async def shown(query: Query = query) -> list[Series]:
             return [series for series in await ask(watching, query) if series.tells_something]

@@ -121,7 +121,11 @@ def _labels(found: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 @asynccontextmanager
 async def watching(
-    address: str, *instances: str, http: aiohttp.ClientSession, alertmanager_port: int | None = None
+    address: str,
+    *instances: str,
+    http: aiohttp.ClientSession,
+    alertmanager_port: int | None = None,
+    canary_port: int | None = None,
 ) -> AsyncIterator[Prometheus]:
     """Prometheus scraping what serves at `address` (`host:port`), once for each of the names it is to be known by.
 
@@ -130,7 +134,7 @@ async def watching(
     """
     directory = STACK.temporary_directory("telecare-prometheus-", "prometheus")
     try:
-        _configure(directory, address, instances, alertmanager_port)
+        _configure(directory, address, instances, alertmanager_port, canary_port)
         server = Prometheus(directory, http)
         await asyncio.to_thread(server.start)
         try:
@@ -141,7 +145,9 @@ async def watching(
         shutil.rmtree(directory)
 
 
-def _configure(directory: Path, address: str, instances: Sequence[str], alertmanager_port: int | None) -> None:
+def _configure(
+    directory: Path, address: str, instances: Sequence[str], alertmanager_port: int | None, canary_port: int | None
+) -> None:
     """The shipped files, where only what belongs to a machine is another: whom to scrape, how often, and nobody to page."""
     config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
     config["global"] = {"scrape_interval": f"{SCRAPE_EVERY_S}s", "evaluation_interval": f"{SCRAPE_EVERY_S}s"}
@@ -149,8 +155,12 @@ def _configure(directory: Path, address: str, instances: Sequence[str], alertman
         del config["alerting"]
     else:
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]}]
-    (job,) = config["scrape_configs"] = [each for each in config["scrape_configs"] if each["job_name"] == "telecare"]
-    job["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
+    service, canary = config["scrape_configs"]
+    service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
+    if canary_port is None:
+        config["scrape_configs"].remove(canary)
+    else:
+        canary["static_configs"] = [{"targets": [f"{LOOPBACK}:{canary_port}"]}]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)
     if alertmanager_port is not None:

@@ -15,11 +15,13 @@ import pytest
 import pytest_asyncio
 
 from services.chassis.postgres import Connection
+from tests.blackbox import program
 from tests.blackbox.box import Box
 from tests.blackbox.installation import COUNCIL, Installation
+from tests.integration.canary.conftest import Canary, run_canary
 from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
-from tests.integration.deploy.rules import is_of_the_canary
 from tests.integration.deploy.town import go_live, homes, installed
+from tests.support import prometheus
 from tests.support.certificates import self_signed
 from tests.support.prometheus import Prometheus, Series
 from tests.support.servers import Broker, DatabaseServer, until
@@ -53,6 +55,33 @@ async def installation(
     watched = {"DATABASE_DISK": str(directory), "WATCH_CERTIFICATES": str(certificate)}
     async with installed(database_server, installations_broker, directory, **watched) as installation:
         yield installation
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def canary(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Canary]:
+    """Beside it, as a person starts it."""
+    file = tmp_path_factory.mktemp("canary") / "canary.json"
+    token = installation.settings["BOOTSTRAP_TOKEN"]
+    settings = {"MQTT_URL": installation.broker.url, "API_URL": installation.api.url, "API_TOKEN": token}
+    made = await program.run("canary", "set-up", "--file", str(file), settings=settings)
+    assert made.code == 0, made.output
+    async with run_canary(file, installation.api.session) as canary:
+        await canary.until_more("delivered")
+        yield canary
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def watching(installation: Installation, canary: Canary) -> AsyncIterator[Prometheus]:
+    """Prometheus, as shipped, that sees the installation as if it were two processes, and the canary."""
+    address, port = installation.api.url.removeprefix("http://"), urlsplit(canary.url).port
+    http = installation.api.session
+    async with prometheus.watching(address, "one", "standby", http=http, canary_port=port) as server:
+
+        async def seen() -> bool:
+            return [series.last for series in await server.query("up")] == [1, 1, 1]
+
+        await until(seen, SEEN_WITHIN_S, what="the first scrape")
+        yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
@@ -111,13 +140,9 @@ async def ask(prometheus: Prometheus, query: Query) -> list[Series]:
     return await (prometheus.query(query.expr) if query.instant else prometheus.query_range(query.expr))
 
 
-def of_the_service(panel: Panel) -> list[Query]:
-    return [query for query in panel.queries if not is_of_the_canary(query.expr)]
-
-
-@pytest.mark.parametrize("panel", [panel for panel in panels() if of_the_service(panel)], ids=str)
+@pytest.mark.parametrize("panel", [panel for panel in panels() if panel.queries], ids=str)
 async def test_each_query_of_the_panel_shows_something(watching: Prometheus, panel: Panel) -> None:
-    for query in of_the_service(panel):
+    for query in panel.queries:
 
         async def shown(query: Query = query) -> list[Series]:
             return [series for series in await ask(watching, query) if series.tells_something]

@@ -92,6 +92,13 @@ async def test_the_dead_mans_switch_is_fed_while_all_is_well(manager: Alertmanag
 
 @LOOP
 @pytest.mark.real_stack
+async def test_a_canary_that_does_not_run_wakes_somebody(manager: Alertmanager) -> None:
+    """It does not run here."""
+    await until(lambda: manager.called.told("page", "TelecareCanaryAbsent"), CALLED_WITHIN_S)
+
+
+@LOOP
+@pytest.mark.real_stack
 async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
     installation: Installation, manager: Alertmanager
 ) -> None:

@@ -62,6 +62,35 @@ def fleet() -> Dashboard:
         (
             curves(
                 Says(
+                    40,
+                    "Heard of those that should be",
+                    "Watched devices that were heard within one and a half of their intervals, of all that could be heard, by shard. "
+                    "Below 80 % for two minutes hubs are told.",
+                    *("percentunit", 8, 8),
+                    steps=((None, "red"), (0.8, "green")),
+                ),
+                Prom("min by (shard) (telecare_hearing_ratio)", "{{shard}}"),
+            ),
+            curves(
+                Says(
+                    41,
+                    "Late devices by council",
+                    "Devices that are not heard as often as their model promises, and are not called silent yet.",
+                    *("short", 8, 8),
+                ),
+                Prom("max by (council) (telecare_devices_late)", "{{council}}"),
+            ),
+            curves(
+                Says(
+                    42,
+                    "Heartbeats that never came",
+                    "By the gaps in the numbers of those that did, in five minutes.",
+                    *("short", 8, 8),
+                ),
+                Prom("sum(increase(telecare_heartbeats_missed_total[5m]))", "missed"),
+            ),
+            curves(
+                Says(
                     12,
                     "Messages heard",
                     "By lane, and what became of them: received = stored + duplicate + quarantined, but for what is under way.",

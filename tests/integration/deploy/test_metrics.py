@@ -126,6 +126,25 @@ async def test_every_metric_of_today_says_what_it_measures_and_no_other_is_calle
         assert len(ours[name].documentation.split()) > 2, name
 
 
+# One process, all of Scotland: 32 councils of eight stages are the most that any name has, and of buckets there are a few dozen.
+SERIES_MAX = 1500
+
+
+async def test_what_is_scraped_stays_small_and_names_no_device(installation: Installation) -> None:
+    """A council's series are there from the start, so that a thousand more devices add none."""
+    async with homes(installation, 3) as boxes:
+        for box in boxes:
+            await box.receipt(box.press("fall"))
+        metrics = await installation.metrics()
+    samples = [
+        sample for name, family in metrics.families.items() if name.startswith("telecare_") for sample in family.samples
+    ]
+    values = {value for sample in samples for value in sample.labels.values()}
+    assert len({sample.labels["council"] for sample in samples if sample.name == "telecare_devices"}) == 32
+    assert not values & {box.device_id for box in boxes}
+    assert len(samples) < SERIES_MAX
+
+
 @pytest.mark.real_stack
 async def test_promtool_finds_nothing_to_say_about_the_metrics(installation: Installation, tmp_path: Path) -> None:
     answer = await installation.api.by(None).get("/metrics")

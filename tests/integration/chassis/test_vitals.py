@@ -1,9 +1,12 @@
 """What a process says of what it stands on: certificates that end, a database that grows, a broker that throws away."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import shutil
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiomqtt
 import asyncpg
@@ -11,6 +14,7 @@ import pytest
 from cryptography import x509
 from prometheus_client import CollectorRegistry
 
+from services.chassis.embedded.process import GuardedProcess
 from services.chassis.mqtt import Filter, MqttUrl, Session, SessionOptions
 from services.chassis.settings import Settings
 from services.chassis.vitals.broker import BrokerVitals
@@ -18,7 +22,7 @@ from services.chassis.vitals.certificates import CertificateVitals, ends_at, wat
 from services.chassis.vitals.database import DatabaseVitals
 from tests.support.certificates import Authority, self_signed
 from tests.support.servers import Broker, Database, DatabaseServer, until
-from tests.support.stack import RealBroker
+from tests.support.stack import STACK, RealBroker
 
 DROPPED = "telecare_broker_messages_dropped_total"
 EXPIRY = "telecare_certificate_expiry_timestamp_seconds"
@@ -151,3 +155,46 @@ async def test_what_the_broker_throws_away_is_counted(narrow_broker: Broker) -> 
 
         await asyncio.to_thread(narrow_broker.kill)
         await until(lambda: metrics.get_sample_value(DROPPED) is None, 15)
+
+
+@contextmanager
+def standing_by(server: DatabaseServer) -> Iterator[None]:
+    """Somebody who takes the database's WAL as it is written, as a standby does."""
+    directory = STACK.temporary_directory("telecare-standby-", "postgres")
+    program = "/usr/lib/postgresql/17/bin/pg_receivewal"
+    argv = STACK.argv("postgres", program, "--no-loop", "-D", STACK.inside(directory), "-d", server.admin_url)
+    process = GuardedProcess(argv, log=directory / "standby.log", stop_signals=(signal.SIGINT,), remove=[directory])
+    try:
+        yield
+    finally:
+        process.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.mark.real_stack
+async def test_who_stands_by_is_counted_and_how_far_behind_is_told_to_whom_may_know(
+    postgres_server: DatabaseServer, database: Database
+) -> None:
+    connection = await asyncpg.connect(postgres_server.admin_url)
+    await connection.execute("create role vitals_only login password 'vitals'")
+    host = urlsplit(database.url)
+    plain = f"postgresql://vitals_only:vitals@{host.hostname}:{host.port}{host.path}"
+    seen, unseen = CollectorRegistry(), CollectorRegistry()
+    vitals, ignorant = DatabaseVitals(seen, database.url, None), DatabaseVitals(unseen, plain, None)
+    standbys, lag = "telecare_database_standbys", "telecare_database_replication_lag_seconds"
+
+    async def counted(count: int) -> bool:
+        await vitals.run_once()
+        await ignorant.run_once()
+        return seen.get_sample_value(standbys) == unseen.get_sample_value(standbys) == count
+
+    try:
+        with standing_by(postgres_server):
+            await until(lambda: counted(1), 20)
+            assert seen.get_sample_value(lag) is not None
+            assert unseen.get_sample_value(lag) is None
+        await until(lambda: counted(0), 20)
+        assert seen.get_sample_value(lag) == unseen.get_sample_value(lag) == 0
+    finally:
+        await connection.execute("drop role vitals_only")
+        await connection.close()

@@ -84,7 +84,11 @@ class Stack:
             shutil.copytree(files, copy, dirs_exist_ok=True)
             copy.chmod(0o755)
             argv = self.argv("nobody", program, *(each.format(files=self.inside(copy)) for each in arguments))
-            return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, cwd="/")
+            here = {
+                **os.environ,
+                "TMPDIR": "/tmp",
+            }  # the root file system's; the tests' own may be none that `nobody` may write to
+            return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, cwd="/", env=here)
         finally:
             shutil.rmtree(copy)
 

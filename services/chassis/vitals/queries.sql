@@ -8,6 +8,7 @@ from (
     from pg_stat_replication where state is distinct from 'backup'
 ) as standby
 cross join (
-    select coalesce(max(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)), 0)::float8 as wal_kept_bytes
+    select coalesce(max(pg_wal_lsn_diff(
+        case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn)), 0)::float8 as wal_kept_bytes
     from pg_replication_slots
 ) as slot;

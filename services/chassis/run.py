@@ -25,7 +25,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 
 from services.chassis.audit import AuditLog
 from services.chassis.clock import Clock, DatabaseClock
-from services.chassis.http import create_app, serve
+from services.chassis.exposure import protected
+from services.chassis.http import ServerTls, create_app, serve
 from services.chassis.http.rates import Rates
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl, Publisher
@@ -90,10 +91,12 @@ def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
 async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock | None = None) -> AsyncIterator[Process]:
     """Start everything; stop everything in reverse on leaving.
 
-    Raises SettingsError when the database lacks migrations or the HTTP address is none of ours, OSError when its port is
-    taken. A database or broker that is away keeps nothing from starting: readiness says so.
+    Raises SettingsError when the settings would show something to a network, the database lacks migrations or the HTTP
+    address is none of ours, OSError when its port is taken. A database or broker that is away keeps nothing from starting:
+    readiness says so.
     """
-    runtime = make_runtime(settings, clock=clock)
+    runtime = make_runtime(protected(settings), clock=clock)
+    tls = ServerTls.from_settings(settings)
     await _refuse_unmigrated(runtime.database_url)
     await _set_clock(runtime)
     async with contextlib.AsyncExitStack() as stack:
@@ -114,23 +117,19 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         audit = await _audit(runtime, started)
         stack.push_async_callback(audit.close)
         app = create_app(title="telecare", services=started, metrics=runtime.metrics, audit=audit, rates=rates)
-        server = await _serve(app, settings)
+        server = await _serve(app, settings, tls)
         stack.push_async_callback(server.stop)
         tasks = _Tasks(failed)
         stack.push_async_callback(tasks.stop)
         tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
         tasks.start("audit", audit.loop.run())
-        for loop in _own_loops(runtime):
+        for loop in _own_loops(runtime, tls):
             tasks.start(loop.name, loop.run())
         listens = _merge_listens(started)
         if listens:
             tasks.start("listen", listen(runtime.database_url, listens))
-        for service in started:
-            for loop in service.loops:
-                tasks.start(loop.name, loop.run())
-            for number, task in enumerate(service.tasks):
-                tasks.start(f"{service.name}-{number}", task())
+        tasks.start_services(started)
         _log.info("started", services=[service.name for service in started], url=server.url)
         yield Process(runtime, started, server.url, failed)
         _log.info("stopping")
@@ -182,10 +181,10 @@ async def until_signal(*others: asyncio.Future[None]) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _serve(app: FastAPI, settings: Settings) -> HttpServer:
+async def _serve(app: FastAPI, settings: Settings, tls: ServerTls | None) -> HttpServer:
     try:
         proxies = [str(each) for each in settings.trusted_proxies]
-        return await serve(app, settings.http_host, settings.http_port, proxies)
+        return await serve(app, settings.http_host, settings.http_port, proxies, tls.context if tls else None)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise
@@ -234,6 +233,13 @@ class _Tasks:
         task.add_done_callback(self._ended)
         self._tasks.append(task)
 
+    def start_services(self, services: Sequence[Service]) -> None:
+        for service in services:
+            for loop in service.loops:
+                self.start(loop.name, loop.run())
+            for number, work in enumerate(service.tasks):
+                self.start(f"{service.name}-{number}", work())
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or self._failed.done():
             return
@@ -252,8 +258,10 @@ class _Tasks:
                 _log.error("task_would_not_stop", task=task.get_name())
 
 
-def _own_loops(runtime: Runtime) -> Iterator[Loop]:
+def _own_loops(runtime: Runtime, tls: ServerTls | None) -> Iterator[Loop]:
     """Those of the process itself, whatever it serves."""
+    if tls is not None:
+        yield tls.loop
     if isinstance(runtime.clock, DatabaseClock):
         yield _clock_loop(runtime.database_url, runtime.clock)
     yield from vitals_loops(runtime)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
@@ -18,6 +19,7 @@ from services.chassis.oidc.grants import Grant
 _PUBLIC_URL_PATTERN = r"^https?://[^\s/?#\"'<>]+(?:/[^\s?#\"'<>]*)?$"
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Way = Literal["http", "broker", "database"]
 
 
 class SettingsError(Exception):
@@ -39,6 +41,10 @@ class Settings(BaseSettings):
     gate_key: Path | None = None
     http_host: str = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    http_cert: Path | None = None  # TLS of our own: a chain of certificates, PEM
+    http_key: Path | None = None
+    # What something else protects beyond loopback, and so may go without TLS of ours (services/chassis/exposure.py).
+    tls_elsewhere: Annotated[tuple[Way, ...], NoDecode] = ()
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = ()  # whose X-Forwarded-For is believed
     requests_per_s: Annotated[float, Field(ge=0)] = 200.0  # by one token or session; 0: no limit
     bootstrap_token: SecretStr | None = None
@@ -77,7 +83,9 @@ class Settings(BaseSettings):
     def _read(cls, value: object) -> object:
         return json.loads(value) if isinstance(value, str) else value
 
-    @field_validator("webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", "watch_certificates", mode="before")
+    @field_validator(
+        "webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", "tls_elsewhere", "watch_certificates", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -94,12 +102,23 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the environment; `overrides` win. Raises SettingsError naming every setting that is missing or wrong."""
+    """Read the environment; `overrides` win. Raises SettingsError naming every setting that is missing or wrong.
+
+    What the environment does not say may be a file, as `telecare_database_url`, in TELECARE_SECRETS_DIR, or where systemd puts
+    credentials.
+    """
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic validates
+        return Settings(_secrets_dir=_secrets_dir(), **overrides)  # type: ignore[arg-type]  # pydantic validates
     except ValidationError as error:
         faults = dict.fromkeys(_explain(each["loc"], each["type"], each["msg"]) for each in error.errors())
         raise SettingsError("; ".join(faults)) from None
+
+
+def _secrets_dir() -> str | None:
+    directory = os.environ.get("TELECARE_SECRETS_DIR") or os.environ.get("CREDENTIALS_DIRECTORY")
+    if directory is not None and not Path(directory).is_dir():
+        raise SettingsError(f"TELECARE_SECRETS_DIR (or systemd's CREDENTIALS_DIRECTORY) is no directory: {directory}")
+    return directory
 
 
 _EXAMPLES = {

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.chassis.embedded.process import ServerDidNotStartError
+from services.chassis.exposure import protected
 from services.chassis.logging import configure_logging
 from services.chassis.postgres.migrate import MigrationError
 from services.chassis.settings import Settings, SettingsError, load_settings
@@ -168,7 +169,7 @@ def doctor() -> None:
     """Check database, broker, clocks and settings, and say what to do about each finding. Exit code 1 if one is wrong."""
     from services.cli.doctor import examine
 
-    sys.exit(_run(examine(_settings())))
+    sys.exit(_run(examine(_configured(load_settings()))))
 
 
 @app.command()
@@ -202,7 +203,11 @@ def _run_services(*names: str) -> None:
 
 
 def _settings(**overrides: object) -> Settings:
-    settings = load_settings(**overrides)
+    """Of whatever connects to something: never in clear over a network."""
+    return _configured(protected(load_settings(**overrides)))
+
+
+def _configured(settings: Settings) -> Settings:
     configure_logging(settings.log_format, settings.log_level)
     return settings
 

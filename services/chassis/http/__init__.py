@@ -5,6 +5,7 @@ from services.chassis.http.app import create_app
 from services.chassis.http.paging import ById, NewestFirst, Page, Paging
 from services.chassis.http.problems import Problem, invalid
 from services.chassis.http.server import HttpServer, serve
+from services.chassis.http.tls import ServerTls
 
 __all__ = [
     "Access",
@@ -14,6 +15,7 @@ __all__ = [
     "Page",
     "Paging",
     "Problem",
+    "ServerTls",
     "create_app",
     "invalid",
     "require",

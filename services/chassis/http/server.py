@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -31,12 +32,13 @@ class HttpServer:
     def __init__(self, server: _Server, task: asyncio.Task[None], address: tuple[str, int]) -> None:
         self._server = server
         self._task = task
+        self._scheme = "https" if server.config.is_ssl else "http"
         self.host, self.port = address
 
     @property
     def url(self) -> str:
         """`http://127.0.0.1:8080`."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        return f"{self._scheme}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     async def wait(self) -> None:
         """Return when it was stopped; raise what else ended it."""
@@ -48,8 +50,10 @@ class HttpServer:
         await self._task
 
 
-async def serve(app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> HttpServer:
-    """Serve `app`, and return once it answers. Port 0 takes any free one.
+async def serve(
+    app: FastAPI, host: str, port: int, trusted_proxies: Sequence[str] = (), tls: ssl.SSLContext | None = None
+) -> HttpServer:
+    """Serve `app`, by HTTPS with `tls`, and return once it answers. Port 0 takes any free one.
 
     Of `trusted_proxies` (addresses and networks) it is believed for whom they ask, and that it was by https; of nobody else.
 
@@ -67,6 +71,7 @@ async def serve(app: FastAPI, host: str, port: int, trusted_proxies: Sequence[st
         proxy_headers=bool(trusted_proxies),
         forwarded_allow_ips=",".join(trusted_proxies),
         headers=_HEADERS,
+        ssl_context_factory=None if tls is None else lambda *_: tls,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
     server = _Server(config)

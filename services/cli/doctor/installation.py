@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+from datetime import UTC, datetime
 
 import asyncpg
+from cryptography import x509
 
+from services.chassis.exposure import exposures
+from services.chassis.http import ServerTls
 from services.chassis.postgres.pool import connect
-from services.chassis.settings import Settings
+from services.chassis.settings import Settings, SettingsError, Way
 from services.cli.doctor.finding import Finding, good, note, wrong
 
 _BOOTSTRAP_LENGTH_MIN = 24
+_CERTIFICATE_DAYS_MIN = 14
 
 
 async def examine_installation(settings: Settings) -> list[Finding]:
-    return [*_settings(settings), _kept(settings), *await _recipients(settings)]
+    return [*examine_settings(settings), _kept(settings), *await _recipients(settings)]
 
 
 def _kept(settings: Settings) -> Finding:
@@ -28,7 +32,8 @@ def _kept(settings: Settings) -> Finding:
     return good("retention", "; ".join(f"{what} {days} days" for what, days in kept.items()))
 
 
-def _settings(settings: Settings) -> list[Finding]:
+def examine_settings(settings: Settings) -> list[Finding]:
+    """What can be seen of them without asking any server."""
     found = []
     if settings.secret_key is None:
         advice = "set TELECARE_SECRET_KEY (openssl rand -base64 32), the same for all processes, and keep a copy apart from backups"
@@ -43,9 +48,10 @@ def _settings(settings: Settings) -> list[Finding]:
             found.append(
                 note("settings", "TELECARE_BOOTSTRAP_TOKEN is set: an ops token that nobody can revoke", advice)
             )
-    if not _is_loopback(settings.http_host):
-        advice = "put a reverse proxy with TLS in front and listen on 127.0.0.1: tokens travel in clear otherwise"
-        found.append(note("settings", f"HTTP listens on {settings.http_host} without TLS", advice))
+    found += [wrong("settings", each.what, each.advice) for each in exposures(settings)]
+    found += [_elsewhere(way) for way in settings.tls_elsewhere]
+    if (finding := _certificate(settings)) is not None:
+        found.append(finding)
     if not os.access(_existing(settings), os.W_OK):
         found.append(
             wrong("settings", f"{settings.data_dir} is not writable", "set TELECARE_DATA_DIR to a directory of ours")
@@ -53,11 +59,33 @@ def _settings(settings: Settings) -> list[Finding]:
     return found or [good("settings", "in order")]
 
 
-def _is_loopback(host: str) -> bool:
+def _elsewhere(way: Way) -> Finding:
+    """Said on purpose, and to be read again by whoever looks after the installation later."""
+    advice = {
+        "http": "a reverse proxy is to end TLS, and nobody else to reach our port: see the firewall",
+        "broker": "a VPN, or a network of this host's alone, is to protect the way to the broker",
+        "database": "a VPN, or a network of this host's alone, is to protect the way to the database",
+    }[way]
+    return note("settings", f"TELECARE_TLS_ELSEWHERE says that {way} is protected by something else", advice)
+
+
+def _certificate(settings: Settings) -> Finding | None:
+    """HTTP's own: usable, and for how long."""
     try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+        tls = ServerTls.from_settings(settings)
+    except SettingsError as error:
+        return wrong("settings", str(error), "correct the setting: the service does not start with it")
+    if tls is None or settings.http_cert is None:
+        return None
+    ends = x509.load_pem_x509_certificates(settings.http_cert.read_bytes())[0].not_valid_after_utc
+    days = (ends - datetime.now(UTC)).days
+    if days < _CERTIFICATE_DAYS_MIN:
+        return wrong(
+            "settings",
+            f"the certificate of HTTP is good until {ends:%Y-%m-%d}, for {days} days",
+            "renew it: the new files are read within a minute, without a restart",
+        )
+    return good("settings", f"the certificate of HTTP is good until {ends:%Y-%m-%d}")
 
 
 def _existing(settings: Settings) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.chassis.exposure import protected
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry.in_database import in_database
 from services.cli.registry.terminal import ask, segment, show_table
@@ -28,7 +29,7 @@ def init(to: To = None) -> None:
     """Mosquitto's first dynamic-security.json: the keeper and our services, as TELECARE_MQTT_ADMIN_URL and _URL name them."""
     from services.registry.broker.document import NoUser, first_document
 
-    admin, service = _urls(load_settings())
+    admin, service = _urls(protected(load_settings()))
     try:
         _write(first_document(admin, service), to)
     except NoUser as error:
@@ -42,7 +43,7 @@ def export(to: To = None) -> None:
     from services.registry.broker.document import NoUser, whole_document
     from services.registry.broker.room import PURPOSE
 
-    settings = load_settings()
+    settings = protected(load_settings())
     admin, service = _urls(settings)
     key = Vault.from_settings(settings).key(PURPOSE)
     now = datetime.now(UTC)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from services.chassis.exposure import protected
 from services.chassis.settings import SettingsError, load_settings
 
 
@@ -15,7 +16,7 @@ def in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
     from services.chassis.postgres.pool import connect
 
     async def run() -> Any:
-        url = load_settings().database_url.get_secret_value()
+        url = protected(load_settings()).database_url.get_secret_value()
         if names := await missing(url):
             raise SettingsError(
                 f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"

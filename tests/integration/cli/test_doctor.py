@@ -1,5 +1,6 @@
 """`telecare doctor`: what it finds, what it advises, and what it never says."""
 
+import datetime as dt
 import re
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from services.chassis.settings import Settings, load_settings
 from services.cli.doctor import examine
 from services.cli.doctor.broker import examine_broker
 from services.cli.doctor.database import examine_database
-from services.cli.doctor.installation import examine_installation
+from services.cli.doctor.installation import examine_installation, examine_settings
 from services.cli.doctor.messages import examine_messages
+from tests.support.certificates import self_signed
 from tests.support.mail import MailServer
 from tests.support.notify import NotifyServer
 from tests.support.servers import Broker, Database, free_port, real_stack
@@ -96,9 +98,32 @@ async def test_settings_that_cost_sleep_are_pointed_out(database: Database, brok
         await connection.close()
     told = {each.what: each.level for each in await examine_installation(settings)}
     assert told["TELECARE_BOOTSTRAP_TOKEN is short enough to be guessed"] == "wrong"
-    assert told["HTTP listens on 0.0.0.0 without TLS"] == "note"
+    exposed = "TELECARE_HTTP_HOST is beyond loopback, and there is no TLS: tokens would travel in clear"
+    assert told[exposed] == "wrong"
     assert told["the fallback hub 'nowhere' is unknown or has no verified channel"] == "wrong"
     assert told["32 of 32 councils have no route to a usable hub"] == "note"
+
+
+async def test_whatever_is_said_to_be_protected_elsewhere_is_pointed_out_and_a_certificate_that_ends_soon_is_wrong(
+    tmp_path: Path,
+) -> None:
+    certificate, _ = self_signed(tmp_path)  # for a day
+    settings = _settings(
+        tmp_path,
+        "postgresql://db.example/x",
+        "mqtt://telecare:secret@broker.example",
+        tls_elsewhere="database,broker",
+        http_cert=certificate,
+        http_key=certificate.with_suffix(".key"),
+    )
+    told = {each.what: each.level for each in examine_settings(settings)}
+    assert told["TELECARE_TLS_ELSEWHERE says that database is protected by something else"] == "note"
+    assert told["TELECARE_TLS_ELSEWHERE says that broker is protected by something else"] == "note"
+    assert [what for what, level in told.items() if level == "wrong"] == [
+        f"the certificate of HTTP is good until {dt.datetime.now(dt.UTC) + dt.timedelta(days=1):%Y-%m-%d}, for 0 days"
+    ]
+    settings = settings.model_copy(update={"http_key": tmp_path / "nowhere.key"})
+    assert "wrong" in {each.level for each in examine_settings(settings) if "TELECARE_HTTP_KEY" in each.what}
 
 
 async def test_what_texts_and_e_mails_are_handed_to_is_asked_whether_it_takes_us(tmp_path: Path) -> None:

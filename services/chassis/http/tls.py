@@ -1,0 +1,69 @@
+"""Our own certificate: read at the start, and again once somebody has renewed it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+from typing import Final, Self
+
+import structlog
+
+from services.chassis.loop import Loop
+from services.chassis.settings import Settings, SettingsError
+
+_log = structlog.get_logger(__name__)
+
+_EVERY_S: Final = 60.0
+
+
+class ServerTls:
+    """`context` for the server. While `loop` runs, a renewed certificate counts for new connections, without a restart."""
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        """Raises SettingsError when the two cannot be used."""
+        self._files = (certificate, key)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            self._load()
+        except (OSError, ssl.SSLError) as error:
+            raise SettingsError(
+                f"TELECARE_HTTP_CERT and TELECARE_HTTP_KEY are not usable ({_said(error)}): "
+                "they name a chain of certificates and its key, both PEM, without a passphrase and readable to us"
+            ) from None
+        self.loop = Loop("http-certificate", self._renew, every_s=_EVERY_S)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self | None:
+        """None where HTTP is to be plain. Raises SettingsError, too, when one of the two settings is missing."""
+        if settings.http_cert is None and settings.http_key is None:
+            return None
+        if settings.http_cert is None or settings.http_key is None:
+            raise SettingsError("TELECARE_HTTP_CERT and TELECARE_HTTP_KEY go together: set both, or neither")
+        return cls(settings.http_cert, settings.http_key)
+
+    def _load(self) -> None:
+        self._read = self._times()
+        self.context.load_cert_chain(*self._files)
+
+    def _times(self) -> tuple[int, ...]:
+        return tuple(each.stat().st_mtime_ns for each in self._files)
+
+    async def _renew(self) -> int:
+        await asyncio.to_thread(self._look)
+        return 0
+
+    def _look(self) -> None:
+        try:
+            if self._times() != self._read:
+                self._load()
+                _log.info("http_certificate_renewed")
+        except (OSError, ssl.SSLError) as error:
+            # Half written, most likely: the one in use goes on, and the next look reads both again.
+            self._read = ()
+            _log.warning("http_certificate_not_renewed", reason=_said(error))
+
+
+def _said(error: Exception) -> str:
+    return getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__

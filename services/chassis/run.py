@@ -38,6 +38,7 @@ from services.chassis.postgres.pool import connect
 from services.chassis.service import Runtime, Service
 from services.chassis.settings import Settings, SettingsError
 from services.chassis.vitals import vitals_loops
+from services.chassis.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -145,9 +146,16 @@ async def _audit(runtime: Runtime, services: Sequence[Service]) -> AuditLog:
 
 async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:
     """Run until SIGINT or SIGTERM. Raises what made a task end that should not have ended."""
+    supervisor = Supervisor.from_environment()
     async with running(settings, builds) as process:
         _spare_the_collector()
-        await until_signal(process.failed)
+        supervisor.started()
+        alive = asyncio.create_task(supervisor.say_alive(), name="supervisor")
+        try:
+            await until_signal(process.failed)
+        finally:
+            alive.cancel()
+            supervisor.stopping()
 
 
 def _spare_the_collector() -> None:

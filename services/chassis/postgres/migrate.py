@@ -25,6 +25,20 @@ create table if not exists public.telecare_migration (
     applied_at  timestamptz not null default now()
 )"""
 
+# Since PostgreSQL 16 whoever makes a role, and is no superuser, administers it and still may not become it.
+_MAY_BECOME = """
+do $$
+declare service name;
+begin
+    if current_setting('server_version_num')::int >= 160000 then
+        foreach service in array array['telecare_ingest', 'telecare_alerts', 'telecare_registry'] loop
+            if not pg_has_role(current_user, service, 'set') then
+                execute format('grant %I to current_user with set true, inherit true', service);
+            end if;
+        end loop;
+    end if;
+end $$"""
+
 
 class MigrationError(Exception):
     """The database and the files disagree; the message says what to do."""
@@ -100,6 +114,8 @@ async def migrate(database_url: str, *, up_to: int | None = None) -> list[str]:
                     each.checksum,
                 )
             done.append(each.name)
+        if up_to is None:
+            await connection.execute(_MAY_BECOME)
         return done
     finally:
         await connection.close()

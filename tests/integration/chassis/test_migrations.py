@@ -1,13 +1,14 @@
 """Databases that were made by an earlier version become those of this one."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
 from services.chassis.postgres import migrate as migrating
 from services.chassis.postgres.migrate import Migration, MigrationError, migrate, missing, pending
-from tests.support.servers import DatabaseServer
+from tests.support.servers import DatabaseServer, real_stack
 
 PART_2 = {1, 10, 20, 30, 31, 32}
 """What a database knew before each service added to its own numbers."""
@@ -58,3 +59,27 @@ def test_a_migration_that_comes_before_its_owners_own_is_refused_and_one_before_
     assert [each.number for each in pending(all_, {1: checksum, 10: checksum})] == [2, 11]
     with pytest.raises(MigrationError, match=r"a/0001_x\.sql comes before migrations of a already applied"):
         pending(all_, {2: checksum})
+
+
+async def test_a_role_that_is_no_superuser_migrates_and_may_become_each_service(own_postgres: DatabaseServer) -> None:
+    """As deploy/README.md has it: it owns the database and has CREATEROLE. PostgreSQL 16 took from such roles what they had."""
+    connection = await asyncpg.connect(own_postgres.admin_url)
+    try:
+        await connection.execute("create role plain login createrole password 'plain'")
+        await connection.execute("create database plain owner plain")
+    finally:
+        await connection.close()
+    parts = urlsplit(own_postgres.url_of("plain"))
+    url = urlunsplit(parts._replace(netloc=f"plain:plain@{parts.netloc.rpartition('@')[2]}"))
+    if real_stack():  # the extension is the superuser's to make, once
+        connection = await asyncpg.connect(own_postgres.url_of("plain"))
+        await connection.execute("create extension timescaledb")
+        await connection.close()
+    await migrate(url)
+    for role in ("telecare_ingest", "telecare_alerts", "telecare_registry"):
+        connection = await asyncpg.connect(url, server_settings={"role": role})
+        try:
+            assert await connection.fetchval("select current_user") == role
+        finally:
+            await connection.close()
+    assert await migrate(url) == []

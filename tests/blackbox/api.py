@@ -35,6 +35,10 @@ class Api:
         """The same service, asked by somebody else."""
         return Api(self.session, self.url, token)
 
+    def at(self, url: str) -> "Api":
+        """The same caller, at another process."""
+        return Api(self.session, url, self.token)
+
     async def get(self, path: str, **query: str | int) -> Answer:
         return await self.send("GET", path, query=query)
 

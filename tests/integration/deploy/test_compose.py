@@ -1,0 +1,254 @@
+"""deploy/compose.yaml, read back against the code: no container engine runs here, so what can drift apart is held together."""
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from services.chassis.settings import Settings
+from services.cli.main import SERVICES, app
+from tests.support.stack import DEPLOY, REPOSITORY, STACK
+
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+OURS = ["migrate", *SERVICES]
+STATEFUL = {"database", "broker", "prometheus", "alertmanager", "grafana"}
+SECRETS = DEPLOY / "compose" / "secrets"
+
+_TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_HEALTH = {
+    "oneOf": [
+        {"type": "object", "required": ["disable"], "properties": {"disable": {"const": True}}},
+        {
+            "type": "object",
+            "required": ["test", "interval", "timeout", "retries"],
+            "properties": {
+                "test": {
+                    "type": "array",
+                    "prefixItems": [{"const": "CMD"}],
+                    "items": {"type": "string"},
+                    "minItems": 2,
+                },
+                "interval": {"type": "string", "pattern": r"^\d+s$"},
+                "timeout": {"type": "string", "pattern": r"^\d+s$"},
+                "retries": {"type": "integer", "minimum": 1},
+                "start_period": {"type": "string", "pattern": r"^\d+s$"},
+            },
+            "additionalProperties": False,
+        },
+    ]
+}
+_SERVICE = {
+    "type": "object",
+    # What every container of ours has: bounds, no privileges, a file system that it can't change, and a way back.
+    "required": ["image", "read_only", "cap_drop", "security_opt", "restart", "healthcheck", "deploy", "logging"],
+    "properties": {
+        # A pinned tag, and no registry host.
+        "image": {"type": "string", "pattern": r"^[a-z0-9-]+(/[a-z0-9-]+)?:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?$"},
+        "build": {"type": "object", "required": ["context", "dockerfile"]},
+        "command": _TEXTS,
+        "user": {"type": "string", "pattern": r"^[1-9]\d*:[1-9]\d*$"},
+        "environment": {"type": "object", "additionalProperties": {"type": "string"}},
+        "secrets": _TEXTS,
+        "ports": {"type": "array", "items": {"type": "string", "pattern": r"^([\d.]+:)?\d+:\d+$"}},
+        "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[^:]+:/[^:]+(:ro)?$"}},
+        "tmpfs": _TEXTS,
+        "networks": {"type": ["array", "object"]},
+        "network_mode": {"type": "string", "pattern": "^service:"},
+        "depends_on": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"condition": {"enum": ["service_healthy", "service_completed_successfully"]}},
+                "required": ["condition"],
+            },
+        },
+        "healthcheck": _HEALTH,
+        "deploy": {
+            "type": "object",
+            "required": ["resources"],
+            "properties": {
+                "replicas": {"type": "integer"},
+                "resources": {
+                    "type": "object",
+                    "properties": {
+                        "limits": {
+                            "type": "object",
+                            "required": ["memory", "pids"],
+                            "properties": {
+                                "memory": {"type": "string", "pattern": r"^\d+[MG]$"},
+                                "pids": {"type": "integer"},
+                            },
+                            "additionalProperties": False,
+                        }
+                    },
+                    "required": ["limits"],
+                    "additionalProperties": False,
+                },
+            },
+            "additionalProperties": False,
+        },
+        "read_only": {"const": True},
+        "cap_drop": {"const": ["ALL"]},
+        "cap_add": _TEXTS,
+        "security_opt": {"const": ["no-new-privileges:true"]},
+        "restart": {"enum": ["always", "no"]},
+        "logging": {"type": "object", "required": ["driver", "options"]},
+        "shm_size": {"type": "string"},
+        "stop_grace_period": {"type": "string", "pattern": r"^\d+s$"},
+    },
+    "additionalProperties": False,
+}
+SCHEMA = {
+    "type": "object",
+    "required": ["name", "services", "networks", "volumes", "secrets"],
+    "properties": {
+        "name": {"type": "string"},
+        "services": {"type": "object", "additionalProperties": _SERVICE},
+        "networks": {"type": "object"},
+        "volumes": {"type": "object"},
+        "secrets": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["file"],
+                "additionalProperties": {"type": "string"},
+            },
+        },
+    },
+    "patternProperties": {"^x-": {}},
+    "additionalProperties": False,
+}
+
+
+def test_it_is_a_compose_file_in_which_every_container_is_confined_bounded_and_watched() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.validate(COMPOSE, SCHEMA)
+
+
+@pytest.mark.parametrize("name", sorted(COMPOSE["services"]))
+def test_whatever_a_container_names_is_there(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
+    assert set(service.get("networks", [])) <= set(COMPOSE["networks"])
+    assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
+    if "network_mode" in service:
+        assert service["network_mode"].removeprefix("service:") in COMPOSE["services"]
+    for source, _, _ in (each.partition(":") for each in service.get("volumes", [])):
+        if not source.startswith("."):
+            assert source in COMPOSE["volumes"]
+        elif not (DEPLOY / source).resolve().is_relative_to(SECRETS):
+            assert (DEPLOY / source).exists(), f"{source} is mounted, and is not there"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_ours_run_what_the_command_line_has_with_settings_that_there_are(name: str) -> None:
+    service = COMPOSE["services"][name]
+    commands = {each.name or getattr(each.callback, "__name__", "") for each in app.registered_commands}
+    assert service["command"] == [name]
+    assert name in commands
+    settings = {f"TELECARE_{field}".upper() for field in Settings.model_fields} | {"TELECARE_SECRETS_DIR"}
+    given = {each for each in service["environment"] if each.startswith("TELECARE_")}
+    assert given <= settings
+    secrets = {each.upper() for each in service["secrets"] if each.startswith("telecare_")}
+    assert secrets <= settings
+    required = {f"TELECARE_{name}".upper() for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required <= given | secrets
+    assert int(service["user"].split(":")[0]) >= 1000
+
+
+def test_its_settings_and_secrets_are_taken_by_the_code_and_expose_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As prepare makes them; what TELECARE_TLS_ELSEWHERE says is about HTTP alone."""
+    from services.chassis.exposure import exposures
+    from services.chassis.settings import load_settings
+
+    environment = COMPOSE["services"]["alerts"]["environment"]
+    assert environment["TELECARE_TLS_ELSEWHERE"] == "http"
+    for line in re.findall(
+        r'^secret (telecare_\w+_url) "(.+)"$', (DEPLOY / "compose" / "prepare").read_text(), re.MULTILINE
+    ):
+        (tmp_path / line[0]).write_text(re.sub(r"\$\((?:[^()]|\([^)]*\))*\)", "secret", line[1]))
+    for setting, value in environment.items():
+        monkeypatch.setenv(setting, value.replace("${TELECARE_NAME:-localhost}", "telecare.example"))
+    monkeypatch.setenv("TELECARE_SECRETS_DIR", str(tmp_path))
+    settings = load_settings()
+    assert exposures(settings) == []
+    assert "@database:5432/" in settings.database_url.get_secret_value()
+    assert settings.mqtt_url.get_secret_value().endswith("@broker:8883")
+    assert [str(each) for each in settings.trusted_proxies] == [
+        f"{COMPOSE['services']['proxy']['networks']['inside']['ipv4_address']}/32"
+    ]
+
+
+def test_ports_are_the_same_in_every_file() -> None:
+    port = COMPOSE["services"]["alerts"]["environment"]["TELECARE_HTTP_PORT"]
+    for server in ("alerts", "registry"):
+        assert f"server {server}:{port} " in (DEPLOY / "compose" / "upstreams.conf").read_text()
+    prometheus = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())
+    (scraped,) = prometheus["scrape_configs"][0]["dns_sd_configs"]
+    assert (sorted(scraped["names"]), scraped["port"]) == (sorted(SERVICES), int(port))
+    for service in SERVICES:
+        assert f"127.0.0.1:{port}/" in " ".join(COMPOSE["services"][service]["healthcheck"]["test"])
+    assert "listener 8883" in (DEPLOY / "compose" / "mosquitto.conf").read_text()
+    containerfile = (DEPLOY / "Containerfile").read_text()
+    assert f"EXPOSE {port}" in containerfile
+    assert f"USER {COMPOSE['services']['alerts']['user']}" in containerfile
+
+
+def test_only_the_proxy_and_the_broker_are_reached_from_outside() -> None:
+    published = {
+        (name, port)
+        for name, service in COMPOSE["services"].items()
+        for port in service.get("ports", [])
+        if not port.startswith("127.0.0.1:")
+    }
+    assert published == {("proxy", "80:80"), ("proxy", "443:443"), ("broker", "8883:8883")}
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+    assert COMPOSE["services"]["database"]["networks"] == ["inside"]
+
+
+def test_the_image_is_built_from_what_there_is_and_nothing_else() -> None:
+    build = COMPOSE["services"]["migrate"]["build"]
+    assert (DEPLOY / build["context"]).resolve() == REPOSITORY
+    text = (REPOSITORY / build["dockerfile"]).read_text()
+    allowed = {line[1:] for line in (REPOSITORY / ".containerignore").read_text().splitlines() if line.startswith("!")}
+    assert (REPOSITORY / ".dockerignore").read_text() == (REPOSITORY / ".containerignore").read_text()
+    copied = {name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE) for name in line.split()}
+    assert copied == allowed
+    for name in copied:
+        assert (REPOSITORY / name).exists()
+    version = COMPOSE["services"]["alerts"]["image"].partition(":")[2]
+    assert f'version = "{version}"' in (REPOSITORY / "pyproject.toml").read_text()
+
+
+def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path) -> None:
+    """The script itself, on a copy: it gives files to other users, so it is root's."""
+    import shutil
+
+    copy = tmp_path / "deploy"
+    shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("secrets"))
+    prepare = [str(copy / "compose" / "prepare"), "telecare.example"]
+    assert subprocess.run(prepare, check=False, capture_output=True, timeout=60).returncode == 0
+    made = copy / "compose" / "secrets"
+    files = [copy / each["file"] for each in COMPOSE["secrets"].values()]
+    assert [each for each in files if not each.exists()] == []
+    open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077}
+    assert open_ == {"trust.pem", "authority.crt", "database.crt", "broker.crt"}, "certificates are no secrets"
+    before = {each: each.read_bytes() for each in files}
+    subprocess.run(prepare, check=True, capture_output=True, timeout=60)
+    assert before == {each: each.read_bytes() for each in files}
+    assert "plugin /usr/lib/mosquitto_dynamic_security.so" in (made / "users.conf").read_text()
+
+
+@pytest.mark.real_stack
+def test_prometheus_takes_its_file_for_containers() -> None:
+    checked = STACK.run(
+        "/usr/bin/promtool", "check", "config", "--syntax-only", "{files}/compose/prometheus.yml", files=DEPLOY
+    )
+    assert checked.returncode == 0, checked.stderr

@@ -1,0 +1,167 @@
+"""The database's machine is gone. Its backup is restored into a fresh server, and every open alarm goes on escalating."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from tests.blackbox.hub import Receiver
+from tests.scenarios.story import Story, happened
+from tests.support import servers
+from tests.support.servers import Broker, Database, DatabaseServer
+from tests.support.stack import DEPLOY, STACK
+
+pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(300)]
+
+HUB = "clyde-arc"
+
+
+@pytest.fixture
+def fresh_postgres(pristine_cluster: Path) -> Iterator[DatabaseServer]:
+    """The new machine: a server on which nothing was ever made."""
+    server = servers.make_database_server(pristine_cluster)
+    server.start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def shelf() -> Iterator[Path]:
+    """Where backups lie, and the two scripts with them; the user postgres can reach it."""
+    shelf = STACK.temporary_directory("telecare-backup-", "postgres")
+    for name in ("backup", "restore"):
+        shutil.copy(DEPLOY / name, shelf)
+    yield shelf
+    shutil.rmtree(shelf)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    await receiver.start()
+    yield receiver
+    await receiver.stop()
+
+
+def script(shelf: Path, name: str, url: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of them as the user postgres, with libpq's settings for this URL."""
+    parts = urlsplit(url)
+    environment = {
+        "PATH": "/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PGHOST": str(parts.hostname),
+        "PGPORT": str(parts.port),
+        "PGUSER": str(parts.username),
+        "PGPASSWORD": str(parts.password),
+        "PGDATABASE": parts.path.strip("/"),
+    }
+    argv = STACK.argv("postgres", f"{STACK.inside(shelf)}/{name}", *arguments)
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120, env=environment, cwd="/")
+
+
+def dumps(shelf: Path) -> list[Path]:
+    return list(shelf.glob("telecare-*"))
+
+
+async def rows_of(url: str) -> dict[str, int]:
+    """How many rows each of our tables has."""
+    connection = await asyncpg.connect(url)
+    try:
+        tables = await connection.fetch(
+            "select format('%I.%I', schemaname, tablename) from pg_tables "
+            "where schemaname in ('chassis', 'registry', 'ingest', 'alerts') or tablename = 'telecare_migration'"
+        )
+        return {name: await connection.fetchval(f"select count(*) from {name}") for (name,) in tables}
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def open_for_business(url: str, broker: Broker, folder: Path, receiver: Receiver) -> AsyncIterator[Story]:
+    """The services, on this database; the hub's clock is theirs."""
+    async with Story.begin(url, broker, folder) as story:
+        receiver.clock = story.clock.now
+        yield story
+
+
+async def test_a_backup_is_restored_into_a_fresh_server_and_every_open_alarm_goes_on(
+    own_database: Database,
+    own_postgres: DatabaseServer,
+    fresh_postgres: DatabaseServer,
+    broker: Broker,
+    receiver: Receiver,
+    shelf: Path,
+    tmp_path: Path,
+) -> None:
+    async with open_for_business(own_database.url, broker, tmp_path, receiver) as story:
+        hub = {"name": "Clyde", "channels": [receiver.channel(HUB)]}
+        assert (await story.api.put(f"/api/v1/hubs/{HUB}", hub)).status == 201
+        await story.api.put("/api/v1/councils/glasgow-city/routing", {"hubs": [HUB]})
+        waits, taken, closed = [await story.box(name) for name in ("TC-WAITS", "TC-TAKEN", "TC-CLOSED")]
+        for box in (waits, taken, closed):
+            await box.presses()
+            box.beat()
+        for box, actions in ((taken, ["acknowledge"]), (closed, ["acknowledge", "close"])):
+            alarm = await story.alarm(box)
+            for action in actions:
+                body = {"operator": "Isla", "outcome": "attended"}
+                assert (await story.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/{action}", body)).status == 200
+        await story.settles()
+        await story.counted("select count(*) from ingest.heartbeat", 3)
+    before = await rows_of(own_database.url)
+
+    backed_up = script(shelf, "backup", own_database.url, STACK.inside(shelf))
+    assert backed_up.returncode == 0, backed_up.stderr
+    own_postgres.kill()
+    url = fresh_postgres.url_of("telecare")
+    (dump,) = dumps(shelf)
+    assert dump.stat().st_mode & 0o077 == 0
+    restored = script(shelf, "restore", url, STACK.inside(dump))
+    assert restored.returncode == 0, restored.stderr
+    assert "2 alarms are open" in restored.stdout
+    assert await rows_of(url) == before
+
+    async with open_for_business(url, broker, tmp_path, receiver) as story:
+        await story.minutes_pass(10)
+        waiting, followed, over = [await story.alarm(box) for box in (waits, taken, closed)]
+        assert waiting["state"] == "open"
+        assert "escalated" in happened(waiting)
+        assert receiver.accepted(waits.device_id, "alarm.escalated", hub=HUB)
+        assert followed["state"] == "acknowledged"
+        assert followed["acknowledged_by"] == "Isla"
+        assert over["state"] == "closed"
+        assert await story.count("select count(*) from alerts.alarm where state <> 'closed' and wake_at is null") == 0
+        assert await story.count("select count(*) from timescaledb_information.hypertables") == 1
+        # And whoever presses now is heard, as ever.
+        again = await story.box("TC-LATER")
+        await again.presses()
+        assert receiver.accepted(again.device_id, "alarm.raised", hub=HUB)
+
+
+def test_a_restore_touches_no_database_that_is_there(
+    database: Database, postgres_server: DatabaseServer, shelf: Path
+) -> None:
+    backed_up = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert backed_up.returncode == 0, backed_up.stderr
+    restored = script(shelf, "restore", database.url, backed_up.stdout.strip())
+    assert restored.returncode == 1
+    assert f"there is a database {database.name}" in restored.stderr
+
+
+def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
+    database: Database, shelf: Path
+) -> None:
+    old = shelf / "telecare-20200101T000000Z.dump"
+    old.write_text("old")
+    os.utime(old, (0, 0))
+    failed = script(shelf, "backup", database.url.replace(database.name, "nowhere"), STACK.inside(shelf))
+    assert failed.returncode != 0
+    assert dumps(shelf) == [old], "a backup that failed removes none"
+    assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0
+    (new,) = dumps(shelf)
+    assert new != old

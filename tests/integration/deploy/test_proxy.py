@@ -25,7 +25,7 @@ def upstream_of(path: str) -> str:
     for line in table.strip().splitlines():
         pattern, upstream = line.partition(";")[0].split()
         if pattern == "default" or re.search(pattern.removeprefix("~"), path):
-            return upstream
+            return str(upstream)
     raise AssertionError("the map has no default")
 
 

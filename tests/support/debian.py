@@ -5,6 +5,7 @@ kernel that lets root make namespaces; where one is missing the test fails and s
 """
 
 import asyncio
+import os
 import re
 import shlex
 import shutil
@@ -99,7 +100,8 @@ class Debian:
 
     def in_chroot(self, *argv: str) -> None:
         """Run a program on the file system, with the host's network and no machine."""
-        environment = _ENVIRONMENT | {"DEBIAN_FRONTEND": "noninteractive"}
+        proxies = {name: value for name, value in os.environ.items() if name.lower().endswith("_proxy")}
+        environment = _ENVIRONMENT | proxies | {"DEBIAN_FRONTEND": "noninteractive"}
         done = subprocess.run(
             ["chroot", self.root, *argv], check=False, capture_output=True, text=True, env=environment, timeout=300
         )

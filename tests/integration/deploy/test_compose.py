@@ -1,5 +1,6 @@
 """deploy/compose.yaml, read back against the code: no container engine runs here, so what can drift apart is held together."""
 
+import inspect
 import re
 import stat
 import subprocess
@@ -51,6 +52,7 @@ _SERVICE = {
         "image": {"type": "string", "pattern": r"^[a-z0-9-]+(/[a-z0-9-]+)?:v?\d+\.\d+\.\d+(-[a-z0-9-]+)?$"},
         "build": {"type": "object", "required": ["context", "dockerfile"]},
         "command": _TEXTS,
+        "profiles": _TEXTS,
         "user": {"type": "string", "pattern": r"^[1-9]\d*:[1-9]\d*$"},
         "environment": {"type": "object", "additionalProperties": {"type": "string"}},
         "secrets": _TEXTS,
@@ -186,6 +188,28 @@ def test_its_settings_and_secrets_are_taken_by_the_code_and_expose_nothing_else(
     ]
 
 
+def test_the_canary_is_run_as_the_command_line_has_it_and_scraped_where_it_is() -> None:
+    from services.cli.canary import canary_app
+
+    command = COMPOSE["services"]["canary"]["command"]
+    (run,) = [each.callback for each in canary_app.registered_commands if each.name == "run"]
+    assert run is not None
+    options = inspect.signature(run).parameters
+    assert command[:2] == ["canary", "run"]
+    assert {each.removeprefix("--") for each in command if each.startswith("--")} <= set(options)
+    assert command[command.index("--file") + 1].rpartition("/")[2] in COMPOSE["services"]["canary"]["secrets"]
+    scraped = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())["scrape_configs"]
+    (job,) = [each for each in scraped if each["job_name"] == "telecare-canary"]
+    assert job["static_configs"][0]["targets"] == [f"canary:{options['port'].default}"]
+
+
+def test_grafana_finds_each_shipped_data_source_by_its_uid() -> None:
+    def uids(path: Path) -> set[str]:
+        return {each["uid"] for each in yaml.safe_load(path.read_text())["datasources"]}
+
+    assert uids(DEPLOY / "grafana/provisioning/datasources/telecare.yaml") <= uids(DEPLOY / "compose/datasources.yaml")
+
+
 def test_ports_are_the_same_in_every_file() -> None:
     port = COMPOSE["services"]["alerts"]["environment"]["TELECARE_HTTP_PORT"]
     for server in ("alerts", "registry"):
@@ -237,6 +261,7 @@ def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path
     assert subprocess.run(prepare, check=False, capture_output=True, timeout=60).returncode == 0
     made = copy / "compose" / "secrets"
     files = [copy / each["file"] for each in COMPOSE["secrets"].values()]
+    assert (made / "canary.json").read_bytes() == b""
     assert [each for each in files if not each.exists()] == []
     open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077}
     assert open_ == {"trust.pem", "authority.crt", "database.crt", "broker.crt"}, "certificates are no secrets"

@@ -210,6 +210,22 @@ async def test_who_is_outside_reaches_only_https_and_mqtt_by_tls(machine: Machin
     assert told.stdout == "308 https://localhost/console/"
 
 
+async def test_the_command_line_and_the_canary_work_as_the_page_has_them(machine: Machine) -> None:
+    token = f"TELECARE_API_TOKEN={machine.token}"
+    machine.debian.run("env", token, "telecare", "device", "list")
+    machine.debian.run(
+        "env", token, "telecare", "canary", "set-up", "--file", "/var/lib/telecare/canary.json", timeout_s=120
+    )
+    machine.debian.run("systemctl", "start", "telecare-canary")
+
+    def delivered() -> bool:
+        told = machine.debian.run("curl", "--silent", "http://127.0.0.1:9466/metrics", check=False).stdout
+        return bool(re.search(r'^telecare_canary_presses_total\{.*outcome="delivered".*\} [1-9]', told, re.MULTILINE))
+
+    await until(delivered, 90, what="the canary's press to be delivered")
+    machine.debian.run("systemd-analyze", "verify", "telecare-canary.service")
+
+
 async def test_a_process_whose_loop_hangs_is_killed_and_comes_back(machine: Machine) -> None:
     unit = "telecare-alerts@8090.service"
     drop_in = f"/run/systemd/system/{unit}.d"

@@ -271,10 +271,11 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
 
 
 async def test_a_backup_is_restored_by_the_very_commands_that_the_page_has(machine: Machine) -> None:
-    dump = machine.debian.run_shell(
-        "install -d -o postgres /var/backups/telecare; "
-        + as_root("sudo -u postgres deploy/backup /var/backups/telecare")
-    )
+    for what in ("all", "without-heartbeats"):
+        machine.debian.run("systemd-analyze", "verify", f"backup-telecare@{what}.timer")
+        machine.debian.run("systemctl", "start", f"backup-telecare@{what}.service")
+    dump = machine.debian.run_shell("ls /var/backups/telecare/*Z.dump")
+    machine.debian.run_shell("ls /var/backups/telecare/*Z-without-heartbeats.dump")
     (before,) = machine.api("GET", "/api/v1/alarms?device=TC-000124")["items"]
     page = (
         (DEPLOY.parent / "docs" / "operations.md").read_text().partition("\nRestoring, as rehearsed")[2].split("```")[1]
@@ -296,9 +297,8 @@ async def test_a_backup_is_restored_by_the_very_commands_that_the_page_has(machi
 
 
 def as_root(commands: str) -> str:
-    """The page's commands for a machine that has no sudo, whose root runs them, with the source tree in /src."""
-    commands = commands.replace("sudo -u postgres ", "runuser -u postgres -- ").replace("sudo ", "")
-    return commands.replace(" deploy/", " /src/deploy/")
+    """The page's commands for a machine that has no sudo, whose root runs them."""
+    return commands.replace("sudo -u postgres ", "runuser -u postgres -- ").replace("sudo ", "")
 
 
 async def test_after_a_power_cut_everything_is_back_by_itself(machine: Machine) -> None:

@@ -19,13 +19,15 @@ pytestmark = pytest.mark.timeout(300)
 class Twice(Installation):
     """Two ingests and two alerts, and a registry."""
 
-    def add_twins(self) -> None:
-        """The second of each, beside the first."""
+    async def add_twins(self) -> None:
+        """The second of each, beside the first, and one after the other: five at once are slow to start on two cores."""
         for name in ("ingest", "alerts"):
             port = free_port()
             log = Path(self.settings["DATA_DIR"]) / f"{name}-twin.log"
             self.programs[f"{name}-twin"] = Program(name, settings={**self.settings, "HTTP_PORT": str(port)}, log=log)
             self._apis[f"{name}-twin"] = self.api.at(f"http://127.0.0.1:{port}")
+            self.programs[f"{name}-twin"].start()
+            await until(self.ready, 60, what=f"the twin of {name} to be ready")
 
     async def restart(self, name: str) -> None:
         """As `systemctl restart` does it: SIGTERM, and a new one; its twin is ready before and after."""
@@ -41,9 +43,9 @@ async def twice(postgres_server: DatabaseServer, broker: Broker, tmp_path: Path)
     async with empty_database(postgres_server) as database_url, aiohttp.ClientSession() as http:
         settings = settings_for(database_url, broker.url, tmp_path)
         installation = Twice(settings, broker, receiver, http, layout=("registry", "ingest", "alerts"))
-        installation.add_twins()
         try:
             await installation.start()
+            await installation.add_twins()
             yield installation
             await installation.stop()
         finally:

@@ -37,8 +37,8 @@ from services.chassis.postgres.migrate import missing
 from services.chassis.postgres.pool import connect
 from services.chassis.service import Runtime, Service
 from services.chassis.settings import Settings, SettingsError
-from services.chassis.vitals import vitals_loops
 from services.chassis.supervisor import Supervisor
+from services.chassis.vitals import vitals_loops
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -84,7 +84,12 @@ class Settings(BaseSettings):
         return json.loads(value) if isinstance(value, str) else value
 
     @field_validator(
-        "webhook_allow_cidrs", "trusted_proxies", "oidc_role_claims", "tls_elsewhere", "watch_certificates", mode="before"
+        "webhook_allow_cidrs",
+        "trusted_proxies",
+        "oidc_role_claims",
+        "tls_elsewhere",
+        "watch_certificates",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:

@@ -8,7 +8,7 @@ ARGS   ?=
 XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack check documents dashboards fmt lock bench bench-liveness bench-outages clean
+.PHONY: help demo install dev test test-stack check documents dashboards fmt lock audit bench bench-liveness bench-outages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,15 @@ fmt: dev
 lock:  ## renew the hashed locks (needs uv)
 	uv pip compile pyproject.toml --group pyproject.toml:build --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements.lock
 	uv pip compile pyproject.toml --group pyproject.toml:dev --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -c requirements.lock -o requirements-dev.lock
+	uv pip compile --group pyproject.toml:audit --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements-audit.lock
+
+audit: $(VENV)/audit/.installed  ## known vulnerabilities of all that is locked (asks the package index's advisories; no part of CI)
+	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock $(ARGS)
+
+$(VENV)/audit/.installed: requirements-audit.lock | $(VENV)/bin/python
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes --only-binary :all: -r requirements-audit.lock
+	@touch $@
 
 bench: dev  ## measured figures, as ratios against a bare reference run in the same minute (real stack)
 	@deploy/stack/install

@@ -8,7 +8,7 @@ ARGS   ?=
 XDIST  := -n auto --maxprocesses 4 --dist loadfile
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack check documents dashboards fmt lock audit bench bench-liveness bench-outages clean
+.PHONY: help demo install dev test test-stack check documents dashboards fmt lock audit bench soak bench-liveness bench-outages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -81,6 +81,10 @@ $(VENV)/audit/.installed: requirements-audit.lock | $(VENV)/bin/python
 bench: dev  ## measured figures, as ratios against a bare reference run in the same minute (real stack)
 	@deploy/stack/install
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+soak: dev  ## 30 minutes of 5,000 boxes with a fault every 20 s, on the real stack, as root; nothing may be lost (ARGS="--quick", "--for 2m --boxes 500 --seed 7")
+	@deploy/stack/install
+	@$(BIN)/python -m tests.soak $(ARGS)
 
 bench-liveness: dev  ## a simulated month of 5,000 devices: our rule of silence against a plain time-out, on the same trace
 	@$(BIN)/python -m tests.bench.liveness $(ARGS)

@@ -27,9 +27,14 @@ _AGAIN: Final = {408, 425, 429}  # with 5xx, what the contract calls transient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manners:
-    """How it receives webhooks: a share is answered 500, a share hangs for `hang_s` and is answered then."""
+    """How it receives webhooks; it may change while it listens.
+
+    A share is answered `fail_status`, of a share the connection is reset, and a share hangs for `hang_s` and is answered then.
+    """
 
     fail_share: float = 0.0
+    fail_status: int = 500
+    reset_share: float = 0.0
     hang_share: float = 0.0
     hang_s: float = 30.0
 
@@ -110,7 +115,10 @@ class SimulatedHub:
             self.refused += 1
             return web.Response(status=401)
         if self._rng.random() < self.manners.fail_share:
-            return web.Response(status=500)
+            return web.Response(status=self.manners.fail_status)
+        if request.transport is not None and self._rng.random() < self.manners.reset_share:
+            request.transport.abort()
+            return web.Response(status=500)  # which nobody reads
         if self._rng.random() < self.manners.hang_share:
             await self._hang()
         try:

@@ -121,9 +121,18 @@ class DebianInstallation:
 class RealPostgres(PostgresCluster):
     """PostgreSQL 17 with TimescaleDB and the shipped settings."""
 
-    def __init__(self, *, pristine: Path | None = None, settings: Mapping[str, str] = MappingProxyType({})) -> None:
-        """`settings`: what belongs to the machine, and so is not in the shipped file."""
-        super().__init__(DebianInstallation(), pristine=pristine, settings={**_TEST_SETTINGS, **settings})
+    def __init__(
+        self,
+        directory: Path | None = None,
+        *,
+        pristine: Path | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`directory`: where it is to live, inside the root, and stays when it is stopped.
+
+        `settings`: what belongs to the machine, and so is not in the shipped file.
+        """
+        super().__init__(DebianInstallation(), directory, pristine=pristine, settings={**_TEST_SETTINGS, **settings})
 
     def initialise(self) -> Path:
         """As the cluster's, and the shipped file included as Debian's conf.d would."""

@@ -66,6 +66,17 @@ async def test_a_hub_with_bad_manners_answers_500() -> None:
         assert await deliver(hub, notification()) == 204
 
 
+async def test_a_hub_may_answer_another_status_or_reset_the_connection_and_then_has_nothing() -> None:
+    async with SimulatedHub(manners=Manners(fail_share=1.0, fail_status=503)) as hub:
+        assert await deliver(hub, notification()) == 503
+        hub.manners = Manners(reset_share=1.0)
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await deliver(hub, notification())
+        assert len(hub.logbook) == 0
+        hub.manners = Manners()
+        assert await deliver(hub, notification()) == 204
+
+
 async def test_a_hub_that_hangs_answers_late_and_does_not_keep_us_from_closing_it() -> None:
     async with SimulatedHub(manners=Manners(hang_share=1.0, hang_s=0.05)) as hub:
         assert await deliver(hub, notification()) == 204

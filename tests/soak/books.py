@@ -1,0 +1,93 @@
+"""What the database says in the end, beside what boxes and hubs know."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+from tests.soak.fleet import People
+from tests.soak.house import House
+from tests.soak.judge import Alarm, Event, Press, Told
+
+_EVENTS: Final = """
+select e.event_id::text, encode(e.identity, 'hex') as identity, encode(e.payload_sha256, 'hex') as payload_sha256, e.device_id,
+    a.alarm_id::text, n.notification_id
+from ingest.alarm_event e left join alerts.alarm_event a using (event_id) left join alerts.notification n using (transition_id)"""
+_ALARMS: Final = """
+select a.alarm_id::text, a.device_id, a.kind, a.priority, a.test, a.acknowledged_at is not null or a.state = 'closed' as taken,
+    (select count(*) from alerts.alarm_event e where e.alarm_id = a.alarm_id) as events
+from alerts.alarm a"""
+_WAITING: Final = """
+select (select count(*) from chassis.event_log)
+    + (select count(*) from alerts.alarm where state = 'open' and priority < 5 and not test)
+    + (select count(*) from alerts.delivery where state = 'pending' and kind <> 'receipt' and alarm_id is not null)"""
+_FIGURES: Final = """
+select (select count(*) from chassis.event_log) as event_log_rows,
+    (select count(*) from alerts.delivery where state = 'pending' and alarm_id is not null) as pending_deliveries,
+    (select count(*) from chassis.session_gap) as session_gaps,
+    (select count(*) from chassis.session_gap where certain) as certain_gaps,
+    (select count(*) from chassis.hearing_lapse) as hearing_lapses,
+    (select count(*) from alerts.blindness) as blindnesses,
+    (select coalesce(sum(generation), 0) from chassis.shard) as generations,
+    (select count(*) from ingest.heartbeat) as heartbeats"""
+
+
+async def waiting(house: House) -> int:
+    """What is still to come: events to be decided on, alarms to be taken, notifications to be sent."""
+    async with house.connection() as connection:
+        return int(await connection.fetchval(_WAITING))
+
+
+async def generations(house: House) -> int:
+    """How often a shard was taken, by whomever."""
+    async with house.connection() as connection:
+        return int(await connection.fetchval("select coalesce(sum(generation), 0) from chassis.shard"))
+
+
+async def figures(house: House) -> dict[str, int]:
+    async with house.connection() as connection:
+        row = await connection.fetchrow(_FIGURES)
+        assert row is not None
+        return {name: int(value) for name, value in row.items()}
+
+
+async def events(house: House) -> list[Event]:
+    async with house.connection() as connection:
+        return [Event(**row) for row in await connection.fetch(_EVENTS)]
+
+
+async def alarms(house: House) -> list[Alarm]:
+    async with house.connection() as connection:
+        return [Alarm(**row) for row in await connection.fetch(_ALARMS)]
+
+
+def presses(people: People) -> list[Press]:
+    return [
+        Press(
+            device_id=each.device_id,
+            payload_sha256=each.payload_sha256,
+            needs_person=each.occurrence.needs_person,
+            born_at=each.born_at,
+            sent_at=each.sent_at,
+            stored_at=each.stored_at,
+        )
+        for each in people.traces
+    ]
+
+
+def told(people: People) -> list[Told]:
+    return [
+        Told(
+            hub_id=hub_id,
+            notification_id=entry.id,
+            alarm_id=entry.alarm_id,
+            body_sha256=hashlib.sha256(entry.body).hexdigest(),
+            at=entry.received_at,
+            deliveries=entry.deliveries,
+        )
+        for hub_id, logbook in people.logbooks.items()
+        for entry in logbook
+    ]
+
+
+def broken_promises(people: People) -> Sequence[str]:
+    return [promise for logbook in people.logbooks.values() for promise in logbook.broken_promises]

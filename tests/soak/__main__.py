@@ -1,8 +1,12 @@
-"""`python -m tests.soak`: exit code 1 when anything was lost or made twice, or what must always hold did not."""
+"""`python -m tests.soak`: exit code 1 when anything was lost or made twice, or what must always hold did not.
+
+In CI (the variable) also when a fault could not be made on this machine.
+"""
 
 import argparse
 import asyncio
 import logging
+import os
 import re
 import signal
 import sys
@@ -42,7 +46,8 @@ def main() -> None:
         report.say(f"WITHOUT A VOLUME OF ITS OWN, the disk can't be filled: {no_volume}")
     options.logs.mkdir(parents=True, exist_ok=True)
     verdict = uvloop.run(_soak(_plan(options), options.logs, report))
-    sys.exit(1 if verdict.findings else 0)
+    is_good = not verdict.findings and (verdict.is_complete or not os.environ.get("CI"))
+    sys.exit(0 if is_good else 1)
 
 
 async def _soak(plan: Plan, logs: Path, report: Report) -> Verdict:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -67,7 +67,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Incident:
-    """A fault that was made, from its beginning until all was mended; `trouble`: it could not be made or mended."""
+    """A fault that was made, from its beginning until all was mended; `trouble`: it did not bite, or could not be mended."""
 
     fault: str
     began_at: float
@@ -106,6 +106,8 @@ class Seen:
     pending_deliveries: int = 0
     gaps: Mapping[str, int] = field(default_factory=dict)
     takeovers: int = 0
+    not_tried: Mapping[str, str] = field(default_factory=dict)
+    """Faults that this machine can't make, and why."""
 
 
 class What(StrEnum):
@@ -125,7 +127,7 @@ class What(StrEnum):
     ENDED = "a process that ended by itself"
     BAD_END = "a process that did not end as told"
     UNREADY = "not ready in the end"
-    NOT_MENDED = "a fault that could not be made, or not be mended"
+    NOT_MENDED = "a fault that did not bite, or could not be mended"
     MEMORY = "memory that rises"
 
 
@@ -154,11 +156,16 @@ class Delays:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`findings` is empty when all is well."""
+    """`findings` is empty when all is well; `is_complete`: and every fault could be made.
+
+    `worst_s`: by fault, the longest wait of a press that was made under it.
+    """
 
     findings: Sequence[Finding]
+    is_complete: bool
     calm: Delays
     under_a_fault: Delays
+    worst_s: Mapping[str, float]
     stored: int
     delivered: int
     acknowledged: int
@@ -183,6 +190,7 @@ def judge(seen: Seen) -> Verdict:
     stored = delivered = acknowledged = 0
     calm: list[float] = []
     faulty: list[float] = []
+    worst_s = {incident.fault: 0.0 for incident in seen.incidents}
     for press in seen.presses:
         event = events.get((press.device_id, press.payload_sha256))
         if event is None:
@@ -193,15 +201,20 @@ def judge(seen: Seen) -> Verdict:
         told_at = hubs.heard_at(event, press.born_at)
         if told_at is not None:
             delivered += 1
-            (faulty if under_a_fault(press.born_at, seen.incidents) else calm).append(told_at - press.born_at)
+            waited_s = told_at - press.born_at
+            under = {each.fault for each in seen.incidents if is_under(press.born_at, each)}
+            (faulty if under else calm).append(waited_s)
+            worst_s |= {fault: max(worst_s[fault], waited_s) for fault in under}
         elif press.needs_person:
             found.append(Finding(What.TOLD_NOBODY, f"{_name(press)}, event {event.event_id}"))
         alarm = alarms.get(event.alarm_id or "")
         acknowledged += bool(press.needs_person and alarm and alarm.taken)
     return Verdict(
         findings=found,
+        is_complete=not seen.not_tried,
         calm=Delays(sorted(calm)),
         under_a_fault=Delays(sorted(faulty)),
+        worst_s=worst_s,
         stored=stored,
         delivered=delivered,
         acknowledged=acknowledged,
@@ -229,9 +242,9 @@ class _Hubs:
         return min((at for at in self._by_alarm.get(event.alarm_id or "", ()) if at >= born_at), default=None)
 
 
-def under_a_fault(at: float, incidents: Iterable[Incident]) -> bool:
-    """Whether a press then may meet one, or what is left of one."""
-    return any(each.began_at - BEFORE_S <= at <= each.ended_at + AFTERMATH_S for each in incidents)
+def is_under(at: float, incident: Incident) -> bool:
+    """Whether a press then may meet it, or what is left of it."""
+    return incident.began_at - BEFORE_S <= at <= incident.ended_at + AFTERMATH_S
 
 
 def slope_mib_per_h(memory: Memory) -> float:

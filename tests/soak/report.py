@@ -1,12 +1,12 @@
 """The figures as people read them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak.judge import JUDGED_FROM_S, RISE_MIB_MAX, Delays, Memory, Verdict, slope_mib_per_h
+from tests.soak.judge import JUDGED_FROM_S, RISE_MIB_MAX, Delays, Incident, Memory, Verdict, slope_mib_per_h
 from tests.soak.run import Soaked
 
 _FINDINGS_MAX = 40
@@ -49,6 +49,7 @@ class Report:
             f"takeovers of a shard: {seen.takeovers}; kinds of work overdue at worst: {soaked.audit_violations_max:.0f}"
         )
         self.say(f"heartbeats: {soaked.heartbeats_sent:,} taken by the broker, {soaked.heartbeats:,} stored")
+        self._faults(seen.incidents, verdict.worst_s)
         self._memory(seen.memory)
 
     def verdict(self, verdict: Verdict) -> None:
@@ -57,11 +58,20 @@ class Report:
             self.say(f"WRONG  {finding.what}: {finding.whom}")
         if len(verdict.findings) > _FINDINGS_MAX:
             self.say(f"… and {len(verdict.findings) - _FINDINGS_MAX} more")
-        self.say(
-            f"FAILED: {len(verdict.findings)} findings"
-            if verdict.findings
-            else "PASSED: nothing lost, nothing duplicated"
-        )
+        if verdict.findings:
+            self.say(f"FAILED: {len(verdict.findings)} findings")
+        elif not verdict.is_complete:
+            self.say("INCOMPLETE: nothing lost, nothing duplicated; but not every fault could be made on this machine")
+        else:
+            self.say("PASSED: nothing lost, nothing duplicated")
+
+    def _faults(self, incidents: Sequence[Incident], worst_s: Mapping[str, float]) -> None:
+        table = Table("fault", "times", "longest", "worst press → hub", title="Faults")
+        for fault, worst in worst_s.items():
+            of_one = [each for each in incidents if each.fault == fault]
+            longest = max(each.ended_at - each.began_at for each in of_one)
+            table.add_row(fault, str(len(of_one)), f"{longest:.1f} s", f"{worst:.1f} s")
+        self._console.print(table)
 
     def _memory(self, memory: Sequence[Memory]) -> None:
         table = Table("process", "start", "middle", "end", "lives", "longest life", "slope", title="Memory, MiB")

@@ -63,12 +63,12 @@ async def _soak(plan: Plan, house: House, people: People, say: Callable[[str], N
         drained_s = await _drain(plan, house, people)
         watch.look_at_memory()
         unready = await _unready(house)
-        seen = await _see(house, people, incidents, watch, generations, unready)
     finally:
         watching.cancel()
         outcome = (await asyncio.gather(watching, return_exceptions=True))[0]
     if isinstance(outcome, Exception):
         raise outcome
+    seen = await _see(house, people, incidents, watch, generations, unready)
     figures, totals = await books.figures(house), people.fleet.totals()
     return Soaked(
         seen=seen,
@@ -117,11 +117,15 @@ async def _strike(
         await asyncio.sleep(max(0.0, began_at + each.at_s - time.monotonic()))
         if time.monotonic() - began_at > max(for_s, each.at_s):
             break
-        incident = await _inflict(each, house, people, rng)
+        try:
+            incident = await _inflict(each, house, people, rng)
+        except CannotBeMade as reason:
+            say(f"{time.monotonic() - began_at:6.1f} s  {each.fault:22} CAN'T BE MADE HERE: {reason}")
+            continue
         took_s = incident.ended_at - incident.began_at
         say(
             f"{incident.began_at - began_at:6.1f} s  {each.fault:22} {incident.of:28} {took_s:5.1f} s"
-            + (f"  NOT MADE OR NOT MENDED: {incident.trouble}" if incident.trouble else "")
+            + (f"  DID NOT BITE, OR WAS NOT MENDED: {incident.trouble}" if incident.trouble else "")
         )
         incidents.append(incident)
     return incidents
@@ -132,8 +136,6 @@ async def _inflict(strike: Strike, house: House, people: People, rng: random.Ran
     try:
         async with FAULTS[strike.fault](house, people, rng) as of:
             await asyncio.sleep(strike.lasts_s)
-    except CannotBeMade as reason:
-        trouble = str(reason)
     except (AssertionError, OSError, RuntimeError) as error:
         trouble = f"{type(error).__name__}: {error}"
     return Incident(strike.fault, began_at, time.monotonic(), of, trouble)
@@ -185,4 +187,5 @@ async def _see(
         pending_deliveries=figures["pending_deliveries"],
         gaps={name: figures[name] for name in ("session_gaps", "certain_gaps", "hearing_lapses", "blindnesses")},
         takeovers=figures["generations"] - generations,
+        not_tried={} if house.no_volume is None else {"disk full": house.no_volume},
     )

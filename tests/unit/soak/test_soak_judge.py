@@ -79,6 +79,21 @@ def test_whatever_must_always_hold_and_does_not_is_found(seen: Seen, what: What)
     assert found(seen) == {what}
 
 
+def test_a_run_on_a_machine_that_cannot_make_every_fault_is_not_complete() -> None:
+    assert judge(WELL).is_complete
+    assert not judge(replace(WELL, not_tried={"disk full": "only root can mount a volume"})).is_complete
+
+
+def test_the_worst_wait_is_told_of_every_fault_that_a_press_was_under() -> None:
+    incidents = [
+        Incident("broker killed", 90.0, 99.0),
+        Incident("hub hangs", 99.0, 101.0),
+        Incident("disk full", 200.0, 203.0),
+    ]
+    worst_s = judge(replace(WELL, incidents=incidents)).worst_s
+    assert worst_s == {"broker killed": pytest.approx(0.5), "hub hangs": pytest.approx(0.5), "disk full": 0.0}
+
+
 def test_tests_and_what_is_only_logged_need_nobody() -> None:
     alarms = [replace(ALARM, taken=False, test=True), replace(ALARM, taken=False, priority=5)]
     seen = replace(WELL, presses=[replace(PRESS, needs_person=False)], alarms=alarms, told=[])

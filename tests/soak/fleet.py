@@ -23,12 +23,14 @@ from services.simulator.traces import AlarmTrace, FleetEvent
 from tests.blackbox import program
 from tests.soak.house import House
 from tests.soak.plan import Plan
+from tests.support.servers import until
 
 WEBHOOK_HUBS: Final = ("clyde-arc", "forth-arc")
 MQTT_HUB: Final = "moray-arc"
 _PRESS: Final = Occurrence(kind="personal_trigger", peripheral_id="pendant-1")
 _FLAWS: Final = FlawMix(duplicate=0.02, lost_receipts=0.05, clock_skew=0.1, malformed=0.01)
 _CONNECTIONS: Final = 4
+_READY_S: Final = 60.0
 
 # Straight onto the register, live and watched, as thousands of requests of engineers would leave them.
 _REGISTER: Final = """
@@ -150,7 +152,7 @@ async def _token(house: House, hub_id: str) -> str:
 
 @asynccontextmanager
 async def open_people(house: House, plan: Plan) -> AsyncIterator[People]:
-    """Hubs that are staffed and boxes that are online; the service must answer."""
+    """Hubs that are staffed, and boxes that come online once the service listens: the registry must answer."""
     async with AsyncExitStack() as stack:
         hubs = [
             await stack.enter_async_context(SimulatedHub(HubConfig(hub_id=hub_id, seed=plan.seed)))
@@ -163,6 +165,7 @@ async def open_people(house: House, plan: Plan) -> AsyncIterator[People]:
             for api in apis:
                 await stack.enter_async_context(api)
             hub.staff(Either(*apis))
+        await until(house.all_ready, _READY_S, what="all processes to be ready")
         mqtt_hub = MqttHub(house.broker.url, HubConfig(hub_id=MQTT_HUB, seed=plan.seed))
         people = People(_fleet(house, plan), hubs, mqtt_hub)
         tasks = [asyncio.create_task(mqtt_hub.run()), asyncio.create_task(people.fleet.run())]

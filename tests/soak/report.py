@@ -24,7 +24,7 @@ class Report:
     def figures(self, soaked: Soaked, verdict: Verdict) -> None:
         """All that was counted."""
         seen = soaked.seen
-        sent = sum(press.sent_at is not None for press in seen.presses)
+        sent = sum((press.sent_at or press.stored_at) is not None for press in seen.presses)
         repeated = sum(told.deliveries - 1 for told in seen.told)
         drained = (
             f"drained in {soaked.drained_s:.1f} s" if soaked.drained_s is not None else "NOT drained within its time"

@@ -1,6 +1,7 @@
 """A small disk of its own for the database, that can be filled and freed. Only root can have one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -25,6 +26,8 @@ def go_on_alone() -> str:
         return ""
     if os.geteuid() != 0:
         return "only root can mount a volume"
+    if shutil.which("unshare") is None:
+        return "there is no unshare (util-linux)"
     tried = subprocess.run(["unshare", "--mount", "true"], check=False, capture_output=True, text=True)
     if tried.returncode == 0:
         argv = ["unshare", "--mount", "--propagation", "private", sys.executable, "-m", "tests.soak", *sys.argv[1:]]

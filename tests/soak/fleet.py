@@ -5,9 +5,12 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Final
 
 from contracts.vocabulary import Outcome
+from services.chassis.postgres.pool import connect
+from services.registry.tokens import create_token
 from services.simulator.box import Box
 from services.simulator.desk import Answer, HubActions, HubConfig
 from services.simulator.flaws import FlawMix
@@ -20,7 +23,6 @@ from services.simulator.population import DISTRICTS, Population
 from services.simulator.script import play, story
 from services.simulator.timing import Timing
 from services.simulator.traces import AlarmTrace, FleetEvent
-from tests.blackbox import program
 from tests.soak.house import House
 from tests.soak.plan import Plan
 from tests.support.servers import until
@@ -145,9 +147,11 @@ async def _make_hubs(house: House, hubs: Sequence[SimulatedHub]) -> None:
 
 
 async def _token(house: House, hub_id: str) -> str:
-    made = await program.run("token", "create", hub_id, "--role", "hub", "--hub", hub_id, settings=house.settings)
-    assert made.code == 0, made.output
-    return made.output.split()[-1]
+    connection = await connect(house.database_url, name="soak")
+    try:
+        return await create_token(connection, name=hub_id, role="hub", now=datetime.now(UTC), hub_id=hub_id)
+    finally:
+        await connection.close()
 
 
 @asynccontextmanager
@@ -159,8 +163,8 @@ async def open_people(house: House, plan: Plan) -> AsyncIterator[People]:
             for hub_id in WEBHOOK_HUBS
         ]
         await _make_hubs(house, hubs)
-        tokens = await asyncio.gather(*(_token(house, hub.config.hub_id) for hub in hubs))
-        for hub, token in zip(hubs, tokens, strict=True):
+        for hub in hubs:
+            token = await _token(house, hub.config.hub_id)
             apis = [HttpActions(each.api.url, token) for each in house.of_kind("alerts")]
             for api in apis:
                 await stack.enter_async_context(api)

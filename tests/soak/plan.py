@@ -34,12 +34,12 @@ QUICK: Final = Plan(
     heartbeat_interval_s=10.0,
     seed=7,
     press_every_s=0.5,
-    fault_every_s=5.0,
-    fault_lasts_s=(2.5, 3.5),
+    fault_every_s=4.5,
+    fault_lasts_s=(2.0, 3.0),
     each_once=True,
     repeat_max_s=15.0,
     reconnect_max_s=4.0,
-    drain_max_s=40.0,
+    drain_max_s=75.0,
     look_every_s=1.0,
 )
 

@@ -69,44 +69,44 @@ with told as (
 select affected_id, device_id, council_id, condition, since, expected_silent_at, ended_at from ended where told_at is not null;
 
 -- name: population
--- How many devices are watched, in all (attribute '') and with each trait.
+-- How many devices are watched, in all (attribute '') and with each trait. What a box tells as '' is no trait, and no outage has that name.
 select t.attribute, t.value, count(*) as devices
 from ingest.watched_device d
-cross join lateral (values ('', ''), ('sim_operator', d.sim_operator), ('cell_id', d.cell_id), ('network', d.network),
+cross join lateral (values ('', 'all'), ('sim_operator', d.sim_operator), ('cell_id', d.cell_id), ('network', d.network),
     ('council_id', d.council_id), ('postcode_district', d.postcode_district), ('firmware', d.firmware), ('model', d.model)
 ) as t (attribute, value)
-where t.value is not null
+where t.value <> ''
 group by 1, 2;
 
 -- name: singles
 -- How many devices were affected by themselves since $2, likewise.
 select t.attribute, t.value, count(distinct a.device_id) as devices
 from alerts.affected a
-cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+cross join lateral (values ('', 'all'), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
     ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
 ) as t (attribute, value)
-where a.condition = $1 and a.began_at > $2 and a.told_at is not null and a.outage_id is null and t.value is not null
+where a.condition = $1 and a.began_at > $2 and a.told_at is not null and a.outage_id is null and t.value <> ''
 group by 1, 2;
 
 -- name: loose
 -- Those that no outage explains since $2, likewise: all ($3 is null), or with one trait. One that flaps is no sign of an outage.
 select t.attribute, t.value, count(*) as devices
 from alerts.affected a
-cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+cross join lateral (values ('', 'all'), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
     ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
 ) as t (attribute, value)
 where a.condition = $1 and a.loose_since > $2 and a.ended_at is null and a.outage_id is null and not a.flapping
-    and t.value is not null and ($3::text is null or alerts.trait(a, $3) = $4)
+    and t.value <> '' and ($3::text is null or alerts.trait(a, $3) = $4)
 group by 1, 2;
 
 -- name: members
 -- Of an outage, those that are affected still, likewise.
 select t.attribute, t.value, count(*) as devices
 from alerts.affected a
-cross join lateral (values ('', ''), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
+cross join lateral (values ('', 'all'), ('sim_operator', a.sim_operator), ('cell_id', a.cell_id), ('network', a.network),
     ('council_id', a.council_id), ('postcode_district', a.postcode_district), ('firmware', a.firmware), ('model', a.model)
 ) as t (attribute, value)
-where a.outage_id = $1 and a.ended_at is null and t.value is not null
+where a.outage_id = $1 and a.ended_at is null and t.value <> ''
 group by 1, 2;
 
 -- name: open_outages
@@ -252,12 +252,13 @@ select count(distinct hub_id) as hubs, pg_notify('outage', '') from parcels;
 
 -- name: settle
 -- Those that waited long enough for others to turn up and are told of by themselves, at most $6: since $2, or since $3 when they have a
--- trait ($4, $5) of which improbably many are affected. A bounded number, and no two processes take the same.
+-- trait ($4, $5) of which improbably many are affected; or since what is the future by now, for the clock was put back. A bounded number,
+-- and no two processes take the same.
 with chosen as (
     select a.affected_id from alerts.affected a
-    where a.ended_at is null and a.outage_id is null and a.told_at is null and a.condition = $7 and a.loose_since <= $2
-        and (a.loose_since <= $3 or not exists (
-            select from unnest($4::text[], $5::text[]) as s (attribute, value) where alerts.trait(a, s.attribute) = s.value))
+    where a.ended_at is null and a.outage_id is null and a.told_at is null and a.condition = $7
+        and (a.loose_since > $1::timestamptz + interval '1 minute' or (a.loose_since <= $2 and (a.loose_since <= $3 or not exists (
+            select from unnest($4::text[], $5::text[]) as s (attribute, value) where alerts.trait(a, s.attribute) = s.value))))
     order by a.loose_since limit $6 for update skip locked
 )
 update alerts.affected a set told_at = $1 from chosen where a.affected_id = chosen.affected_id

@@ -64,3 +64,8 @@ def test_a_clock_that_was_put_back_holds_nothing_up() -> None:
     low, _ = run(replace(opened, members_now=1), NOON + minutes(10))
     back, _ = run(low, NOON + minutes(2))
     assert back.low_since == NOON + minutes(2)
+
+
+def test_news_is_told_though_the_clock_was_put_back_since_the_last() -> None:
+    opened, _ = run(NEW, NOON)
+    assert run(replace(opened, members_now=300), NOON - minutes(60))[1] == "outage.updated"

@@ -43,7 +43,8 @@ def run(course: Course, now: datetime) -> tuple[Course, News | None]:
         return (closed, None) if course.told_at is None else (_told(closed, now), "outage.closed")
     if course.told_at is None:
         return _told(stands, now), "outage.opened"
-    if now - course.told_at >= UPDATE_EVERY_MIN and _differs(stands):
+    lately = timedelta(0) <= now - course.told_at < UPDATE_EVERY_MIN  # not so when the clock was put back
+    if not lately and _differs(stands):
         return _told(stands, now), "outage.updated"
     return stands, None
 

@@ -328,3 +328,27 @@ async def test_what_is_too_much_for_its_time_is_taken_in_smaller_pieces_and_noth
                 with pytest.raises(asyncpg.LockNotAvailableError):
                     await intake.run_once()
     assert [await intake.run_once() for _ in range(3)] == [50, 70, 0]
+
+
+async def test_what_a_box_tells_as_empty_is_no_name_of_an_outage_and_keeps_nobody_from_being_told_of(
+    scotland: Scotland,
+) -> None:
+    """A box on a fixed line may well tell its cell as ''. An outage of that name could not be stored, nor anything after it."""
+    homes = scotland.homes
+    nothing = {"sim_operator": None, "postcode_district": None, "model": None, "council_id": None}
+    await homes.fall_silent(scotland.skye, cell_id="", firmware="", **nothing)
+    assert await homes.open() == []
+    await homes.fall_silent(scotland.glasgow, cell_id="", firmware="")
+    assert await homes.open() == [("council_id", "glasgow-city", 240)]
+    await homes.after(120)
+    assert await homes.singles() == scotland.skye
+
+
+async def test_whoever_fell_silent_before_the_clock_was_put_back_is_told_of_and_not_an_hour_later(
+    scotland: Scotland,
+) -> None:
+    homes, (alone, *_) = scotland.homes, scotland.skye
+    await homes.fall_silent([alone])
+    scotland.world.clock.move(-3600)
+    await homes.after(20)
+    assert await homes.singles() == [alone]

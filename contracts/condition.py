@@ -24,6 +24,7 @@ class ConditionChange:
 
     `at` is when it was judged, by the database's clock. `since`: when the device was last heard, or its mains lost; None: it was
     never heard. `expected_silent_at`: when its model's battery will be empty; None where that is not known, or nothing to expect.
+    `watched`: whether somebody waits for the device; if not, it is over for that alone, and the device need not be well.
     What follows is as last known when it was judged: what devices of one outage may share.
     """
 
@@ -37,6 +38,7 @@ class ConditionChange:
     version: int
     flapping: bool = False
     expected_silent_at: datetime | None = None
+    watched: bool = True
     model: str | None = None
     firmware: str | None = None
     sim_operator: str | None = None

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
+from contracts.alarm_event import AlarmEvent
 from contracts.condition import STREAM, ConditionChange
 from contracts.ids import CouncilId, DeviceId
 from services.alerts.intake import STREAM as ALARMS
 from services.alerts.intake import unprocessable
-from services.alerts.outages.singles import Single, well_again
+from services.alerts.outages.singles import Single, watched_no_more, well_again
 from services.alerts.outages.sql import QUERIES
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit, LogEntry, LogRow, append, handle_each
@@ -111,12 +112,16 @@ async def store(connection: Connection, changes: Iterable[ConditionChange], now:
         await connection.execute(QUERIES["began"], now, *_columns(began, _BEGAN))
     if ended:
         rows = await connection.fetch(QUERIES["ended"], *_columns(ended, _ENDED))
-        events = [well_again(_single(row), row["ended_at"]) for row in rows]
+        events = [_over(latest[row["device_id"], row["condition"]])(_single(row), row["ended_at"]) for row in rows]
         await append(
             connection,
             [LogEntry(ALARMS, each.device_id, int(each.urgency), each.to_json()) for each in events],
             now,
         )
+
+
+def _over(change: ConditionChange) -> Callable[[Single, datetime], AlarmEvent]:
+    return well_again if change.watched else watched_no_more
 
 
 def _columns(changes: Sequence[ConditionChange], names: Sequence[str]) -> Iterator[list[object]]:

@@ -41,6 +41,11 @@ def well_again(single: Single, at: datetime) -> AlarmEvent:
     return _event(single, "restored", f"{words} {_moment(at)}", at)
 
 
+def watched_no_more(single: Single, at: datetime) -> AlarmEvent:
+    """The event that closes it when the device was suspended, say, or withdrawn: nobody may read that it works."""
+    return _event(single, "restored", "It is not in use any more", at)
+
+
 def _words(single: Single) -> str:
     if single.condition == "silent":
         return (

@@ -93,6 +93,7 @@ def _change(found: Found, turn: Turn, now: datetime) -> ConditionChange:
         since=row["last_heard_at"],
         version=version,
         flapping=found.verdict.flapping,
+        watched=row["watched_since"] is not None,
         model=found.model,
         firmware=row["firmware"],
         sim_operator=row["sim_operator"],

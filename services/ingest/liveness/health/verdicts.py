@@ -111,6 +111,7 @@ def _change(found: Found, turned: Turned, now: datetime) -> ConditionChange:
         since=turned.since,
         version=version,
         expected_silent_at=expected_silent_at(turned.since, found.limits) if turned.turn == "began" else None,
+        watched=found.readings.watched,
         model=found.model,
         firmware=row["firmware"],
         sim_operator=row["sim_operator"],

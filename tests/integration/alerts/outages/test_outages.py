@@ -352,3 +352,20 @@ async def test_whoever_fell_silent_before_the_clock_was_put_back_is_told_of_and_
     scotland.world.clock.move(-3600)
     await homes.after(20)
     assert await homes.singles() == [alone]
+
+
+async def test_of_a_device_that_is_withdrawn_while_it_is_silent_nobody_reads_that_it_was_heard(
+    scotland: Scotland,
+) -> None:
+    homes, (gone, back, *_) = scotland.homes, scotland.skye
+    await homes.fall_silent([gone, back])
+    await homes.after(20)
+    await homes.change([gone], "ended", watched=False)
+    await homes.change([back], "ended")
+    await homes.settle()
+    bodies = await scotland.world.database.fetch(
+        "select body::json -> 'data' from alerts.notification where type = 'alarm.restored'"
+    )
+    texts = {data["device_id"]: data["event"]["text"] for (data,) in ((json.loads(row[0]),) for row in bodies)}
+    assert texts[gone] == "It is not in use any more"
+    assert texts[back].startswith("Heard again ")

@@ -36,12 +36,12 @@ select shard, started_at, ended_at from chassis.hearing_lapse where ended_at > $
 
 -- name: probe
 -- Of the pages from $1 to before $2, by model: how many may be due (were there no lapses), since when the longest of the others was not
--- heard, and when any was heard last. $3: by model, the instant that whoever is due was not heard since; $4: councils of which nobody is.
+-- heard, and since when any of them was not. $3: by model, the instant that whoever is due was not heard since; $4: councils of which nobody is.
 -- (Times are compared and never subtracted: intervals cost four times as much, by the million.)
 select model_id, count(*) filter (where counts_from < due_before) as due,
-    min(counts_from) filter (where counts_from >= due_before) as next_from, max(last_heard_at) as heard_at
+    min(counts_from) filter (where counts_from >= due_before) as next_from, max(counts_from) as last_from
 from (
-    select model_id, greatest(last_heard_at, watched_since) as counts_from, ($3::timestamptz[])[model_id] as due_before, last_heard_at
+    select model_id, greatest(last_heard_at, watched_since) as counts_from, ($3::timestamptz[])[model_id] as due_before
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since is not null and not silent and council_id <> all ($4::text[])
 ) watched
@@ -57,21 +57,38 @@ where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not si
 limit $5;
 
 -- name: heard_in_future
--- Heard in what is the future by now: the clock was put back. As if it were heard now; else it could fall silent unnoticed until then.
-update ingest.liveness set last_heard_at = $3
+-- Heard, or watched, in what is the future by now: the clock was put back. As if it were now; else it could fall silent unnoticed until then.
+update ingest.liveness
+set last_heard_at = case when last_heard_at > $3 then $3 else last_heard_at end,
+    watched_since = case when watched_since > $3 then $3 else watched_since end
 where ctid = any (array(
     select ctid from ingest.liveness
-    where ctid >= $1::tid and ctid < $2::tid and last_heard_at > $3::timestamptz + interval '1 minute'
+    where ctid >= $1::tid and ctid < $2::tid
+        and (last_heard_at > $3::timestamptz + interval '1 minute' or watched_since > $3::timestamptz + interval '1 minute')
+        and not silent
     limit $4 for update skip locked))
 returning 1;
 
+-- name: silent_in_future
+-- Likewise of silent devices after $1, up to $2, and of when they were judged; else they could be heard again unnoticed until then.
+update ingest.liveness
+set last_heard_at = case when last_heard_at > $3 then $3 else last_heard_at end,
+    judged_heard_at = case when judged_heard_at > $3 then $3 else judged_heard_at end,
+    returned_at = case when returned_at > $3 then $3 else returned_at end
+where device_id = any (array(
+    select device_id from ingest.liveness
+    where silent and device_id > $1 and device_id <= $2
+        and greatest(last_heard_at, judged_heard_at, returned_at) > $3::timestamptz + interval '1 minute'
+    for update skip locked));
+
 -- name: silent_page
 -- Silent devices whose verdict may be over, among the next few of them after $1: heard since, watched no more, or flapping and perhaps
--- stable by now ($3, by model) or gone again ($4, as in `probe`). One row at least; `upto`: where the page ends, null past the last.
+-- stable by now ($3, by model) or gone again ($4, as in `probe`). One row at least; `upto`: where the page ends, null past the last; `last_from`: the latest of what counts.
 with page as materialized (
     select * from ingest.liveness where silent and device_id > $1 order by device_id limit $2
 )
 select (select max(device_id) from page) as upto,
+    (select max(greatest(last_heard_at, judged_heard_at, returned_at)) from page) as last_from,
     p.device_id, p.council_id, p.watched_since, p.last_heard_at, p.judged_heard_at, p.returned_at, p.silences, p.first_silence_at, p.silent,
     p.verdict_version, p.model_id, p.firmware, p.network, p.cell_id, coalesce(p.sim_operator, p.sim_registered) as sim_operator,
     p.postcode_district

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from services.chassis.clock import Clock, set_right
 from services.chassis.postgres import Connection, Pool
@@ -52,6 +52,13 @@ class _View:
     @property
     def deaf_list(self) -> list[str]:
         return sorted(self.deaf or ())
+
+
+class _Settled(NamedTuple):
+    """Whether the lease is still ours, and whether every verdict was stored that there is something to tell of."""
+
+    ours: bool
+    whole: bool
 
 
 @dataclass(slots=True)
@@ -103,7 +110,7 @@ class Sweep:
         deaf = hearing.deaf(now, promises.shortest_interval)
         view = _View(now, promises, hearing, promises.due_before(now), deaf)
         async for found in self._returned(connection, view):
-            if not await self._settle(connection, found, now):
+            if not (await self._settle(connection, found, now)).ours:
                 return False
         if deaf is None:
             return True
@@ -132,7 +139,7 @@ class Sweep:
         """Look at some pages; whether the lease is still ours."""
         first, last = first_place(number), first_place(number + 1)
         seen = await connection.fetch(QUERIES["probe"], first, last, view.due_before, view.deaf_list)
-        if any(row["heard_at"] is not None and row["heard_at"] > view.now + _IN_FUTURE for row in seen):
+        if any(_in_future(row, view) for row in seen):
             while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
                 pass
         turns = [row["next_from"] + view.promises.silent_after(row["model_id"]) for row in seen if row["next_from"]]
@@ -143,8 +150,11 @@ class Sweep:
             rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)
             found, next_of_them = await _judged(rows, view)
             next_at = min(next_at, next_of_them or next_at)
-            if not await self._settle(connection, found, view.now):
+            settled = await self._settle(connection, found, view.now)
+            if not settled.ours:
                 return False
+            if not settled.whole:  # somebody held a row, and need not have heard of the device
+                next_at = view.now
             after = rows[-1]["place"] if len(rows) == _ROWS_MAX else None
         self._slices.looked(number, next_at)
         return await self._still_ours(connection)
@@ -156,15 +166,27 @@ class Sweep:
             rows = await connection.fetch(
                 QUERIES["silent_page"], after, _PAGE_MAX, view.promises.stable_after(), view.due_before
             )
+            if _in_future(rows[0], view):
+                await connection.execute(QUERIES["silent_in_future"], after, rows[0]["upto"], view.now)
             after = rows[0]["upto"]
             found, _ = await _judged([row for row in rows if row["device_id"] is not None], view)
             yield found
 
-    async def _settle(self, connection: Connection, found: list[Found], now: datetime) -> bool:
-        """Store verdicts; whether the lease is still ours."""
+    async def _settle(self, connection: Connection, found: list[Found], now: datetime) -> _Settled:
+        """Store verdicts, as long as the lease is ours."""
+        whole = True
         for start in range(0, len(found), BATCH_MAX):
-            self.metrics.judged("silent", await verdicts.store(connection, found[start : start + BATCH_MAX], now))
-        return await self._still_ours(connection)
+            some = found[start : start + BATCH_MAX]
+            stored = await verdicts.store(connection, some, now)
+            self.metrics.judged("silent", stored)
+            whole = whole and stored.total() == len(some)
+            if not await self._still_ours(connection):
+                return _Settled(ours=False, whole=False)
+        return _Settled(await self._still_ours(connection), whole)
+
+
+def _in_future(row: Row, view: _View) -> bool:
+    return row["last_from"] is not None and row["last_from"] > view.now + _IN_FUTURE
 
 
 async def _judged(rows: list[Row], view: _View) -> tuple[list[Found], datetime | None]:

@@ -74,7 +74,8 @@ async def test_the_silence_of_a_device_that_is_suspended_is_over_and_begins_anew
     watch.clock.move(seconds=601)
     assert turns(await watch.look()) == [("TC-1", "began")]
     await watch.change("TC-1", stage="suspended")
-    assert turns(await watch.look()) == [("TC-1", "ended")]
+    [over] = await watch.look()
+    assert (over.turn, over.watched) == ("ended", False)
     watch.clock.move(days=7)
     assert await watch.look() == []
     await watch.change("TC-1", stage="live")
@@ -215,3 +216,62 @@ async def test_metrics_tell_of_passes_and_verdicts(watch: Watch) -> None:
     assert value("telecare_liveness_pass_seconds_count") == 1
     assert value("telecare_liveness_verdicts_total", {"condition": "silent", "turn": "began"}) == 1
     assert timedelta(seconds=value("telecare_liveness_pass_seconds_sum") or 99) < timedelta(seconds=2)
+
+
+@pytest.mark.parametrize("others", [(), ("TC-2",)], ids=["alone", "among others"])
+async def test_a_silent_device_is_heard_again_at_once_though_the_clock_was_put_back(
+    watch: Watch, others: tuple[str, ...]
+) -> None:
+    await watch.register("TC-1", *others)
+    await watch.hear("TC-1", *others)
+    watch.clock.move(seconds=601)
+    await watch.hear(*others)
+    assert turns(await watch.look()) == [("TC-1", "began")]
+    watch.clock.move(hours=-1)
+    assert await watch.look() == []
+    watch.clock.move(seconds=30)
+    await watch.hear("TC-1", *others)
+    [over] = await watch.look()
+    assert (over.device_id, over.turn, over.watched) == ("TC-1", "ended", True)
+
+
+async def test_a_device_that_flaps_is_stable_in_its_time_though_the_clock_was_put_back(watch: Watch) -> None:
+    await watch.register("TC-1")
+    for _ in range(3):
+        await watch.hear("TC-1")
+        await watch.look()
+        watch.clock.move(seconds=601)
+        await watch.look()
+    await watch.hear("TC-1")
+    assert await watch.look() == []
+    watch.clock.move(hours=-1)
+    assert await watch.look() == []
+    for _ in range(11):
+        watch.clock.move(seconds=60)
+        await watch.hear("TC-1")
+    assert turns(await watch.look()) == [("TC-1", "ended")]
+
+
+async def test_a_device_installed_before_the_clock_was_put_back_is_silent_in_its_time(watch: Watch) -> None:
+    await watch.register("TC-1")
+    await watch.look()
+    watch.clock.move(hours=-1)
+    await watch.look()
+    watch.clock.move(seconds=601)
+    assert turns(await watch.look()) == [("TC-1", "began")]
+
+
+async def test_a_verdict_that_passed_over_a_row_which_somebody_held_is_given_by_the_next_look(watch: Watch) -> None:
+    """Whoever holds it need not have heard the device: its will says that it is gone, say."""
+    await watch.register("TC-1")
+    await watch.hear("TC-1")
+    await watch.look()
+    watch.clock.move(seconds=601)
+    async with watch.pool.acquire() as other:
+        held = other.transaction()
+        await held.start()
+        await other.execute("update ingest.liveness set reported_at = $1", watch.clock.now())
+        assert await watch.look() == []
+        await held.commit()
+    watch.clock.move(seconds=2)
+    assert turns(await watch.look()) == [("TC-1", "began")]

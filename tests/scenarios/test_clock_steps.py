@@ -109,3 +109,17 @@ async def test_boxes_with_wrong_clocks_are_heard_when_they_are_heard(town: LongS
     assert await town.silent() == {DEAD}
     await town.singles_are_told()
     assert (await town.open(), await town.singles()) == ([], [DEAD])
+
+
+async def test_a_clock_that_was_an_hour_ahead_and_is_put_right_hides_no_silence(
+    town: LongStory, clock: SteppedClock
+) -> None:
+    """What was written down as deafness for it ends in an hour, by the clock that is right: nobody waits for that."""
+    for step in (HOUR, -HOUR):
+        await clock.step(step)
+        await town.hears()
+        await town.asks_the_time()
+        await town.settles()
+        assert await town.silent() == set()
+    await town.hours_pass(0.5, halting=False)
+    assert await town.silent() == {DEAD}

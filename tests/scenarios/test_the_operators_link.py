@@ -80,6 +80,7 @@ async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kep
     async with asyncio.timeout(60):
         await asyncio.gather(fleet.stored(), homes.report())
     await hours.counted("select count(*) from alerts.alarm where state = 'open'", len(away) + LOW_BATTERIES)
+    await hours.counted("select count(*) from alerts.outage where closed_at is null and members_now = 0", 1)  # and a minute later it is over
     await hours.counted(_TRIED_JUST_NOW, 0)
     await arc.go_up()
     await hours.minutes_pass(2, halting=False)  # so all are due at the same instant

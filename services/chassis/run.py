@@ -17,7 +17,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
@@ -142,6 +142,14 @@ async def _audit(runtime: Runtime, services: Sequence[Service]) -> AuditLog:
     role = next((f"telecare_{each.name}" for each in services if each.name in _SERVICES), f"telecare_{_SERVICES[0]}")
     await audit.open(runtime.database_url, role)
     return audit
+
+
+def _left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A connection closed in the very instant in which whoever waits on it is cancelled leaves an exception nobody asks for."""
+    if isinstance(context.get("exception"), asyncpg.ConnectionDoesNotExistError) and "future" in context:
+        _log.debug("statement_left_behind")
+    else:
+        loop.default_exception_handler(context)
 
 
 async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:

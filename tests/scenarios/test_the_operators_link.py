@@ -17,6 +17,7 @@ LOW = Occurrence(kind="power_supply", status="battery_low")
 OPERATOR = "23410"
 LOW_BATTERIES = 30
 HALF_AN_HOUR = timedelta(minutes=30)
+_NOBODY_IS_LEFT = "select count(*) from alerts.outage where closed_at is null and members_now = 0"
 _TRIED_JUST_NOW = """
 with tried as (
     update alerts.delivery set due_at = now() + interval '1 minute'
@@ -80,7 +81,7 @@ async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kep
     async with asyncio.timeout(60):
         await asyncio.gather(fleet.stored(), homes.report())
     await hours.counted("select count(*) from alerts.alarm where state = 'open'", len(away) + LOW_BATTERIES)
-    await hours.counted("select count(*) from alerts.outage where closed_at is null and members_now = 0", 1)  # and a minute later it is over
+    await hours.counted(_NOBODY_IS_LEFT, 1)  # and a minute later it is over
     await hours.counted(_TRIED_JUST_NOW, 0)
     await arc.go_up()
     await hours.minutes_pass(2, halting=False)  # so all are due at the same instant

@@ -11,6 +11,9 @@ EventId = NewType("EventId", str)
 AlarmId = NewType("AlarmId", str)
 NotificationId = NewType("NotificationId", str)
 
+CANARY: Final = "canary"
+"""The council and the hub that are nobody's: see `services/canary`. The database holds them apart from all others."""
+
 SLUG_LENGTH_MAX: Final = 64
 
 # One spelling for Python, for Rust's regex under pydantic and for JSON Schema. In Python use `fullmatch`: `$` there

@@ -6,21 +6,21 @@ import json
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import paho.mqtt.client as mqtt
 import structlog
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from contracts.ids import HubId
+from contracts.ids import CANARY, HubId
 from contracts.topics import device_topic, hub_topic
 from services.canary.identity import CanaryDevice
 from services.chassis.mqtt import MqttUrl
 
 _log = structlog.get_logger(__name__)
 
-HUB: Final = HubId("canary")
+HUB: Final = HubId(CANARY)
 _KEEPALIVE_S: Final = 15
 _RECONNECT_S: Final = (1, 10)
 _PAYLOAD_MAX: Final = 64 * 1024
@@ -89,7 +89,11 @@ class Pendant(Line):
 
 
 class Hub(Line):
-    """Is told over MQTT, and says that it has received whatever it is told. `heard(boot_id, seq)` comes in paho's thread."""
+    """Is told over MQTT, and says that it has received the canary's own tests. `heard(boot_id, seq)` comes in paho's thread.
+
+    Whatever else comes here is somebody's who gave the canary's council as theirs: received by no hub that is nobody's, it goes on
+    to the others in the ladder's own time.
+    """
 
     def __init__(self, url: str, heard: Callable[[str, int], None]) -> None:
         super().__init__(url, f"hub-{HUB}")
@@ -102,17 +106,30 @@ class Hub(Line):
     def _told(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:
         """Paho's thread must outlive whatever comes: what can't be read is said, and passed over."""
         try:
-            notification = json.loads(message.payload[:_PAYLOAD_MAX])
-            received = {
-                "action_id": secrets.token_hex(8),
-                "action": "received",
-                "notification_id": notification["id"],
-            }
-            event = notification["data"].get("event") or {}
-            boot_id, seq = event.get("boot_id"), event.get("seq")
+            told = read(bytes(message.payload))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             _log.warning("canary_told_what_it_cannot_read", error=type(error).__name__)
             return
+        if told is None:
+            _log.error("canary_told_of_another", hint="a device says that its council is the canary's")
+            return
+        received = {"action_id": secrets.token_hex(8), "action": "received", "notification_id": told.notification_id}
         self.client.publish(hub_topic(HUB, "actions"), json.dumps(received), qos=1)
-        if isinstance(boot_id, str) and isinstance(seq, int):
-            self._heard(boot_id, seq)
+        self._heard(told.boot_id, told.seq)
+
+
+class Told(NamedTuple):
+    """A press that came round."""
+
+    notification_id: str
+    boot_id: str
+    seq: int
+
+
+def read(payload: bytes) -> Told | None:
+    """What a notification tells of a canary's press; None: of anything else. Raises what JSON and dictionaries raise."""
+    notification = json.loads(payload[:_PAYLOAD_MAX])
+    alarm = notification["data"]
+    if notification["type"] != "test.received" or not alarm["device_id"].startswith(f"{CANARY}-"):
+        return None
+    return Told(notification["id"], alarm["event"]["boot_id"], int(alarm["event"]["seq"]))

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 alarm_app = typer.Typer(no_args_is_help=True, help="Alarms: what waits for a person, and what became of one.")
 

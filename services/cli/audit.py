@@ -33,7 +33,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="A file; without it, standard output.")] = None,
 ) -> None:
     """The audit log as CSV, newest first. The export itself is a row of it."""
-    from services.cli.registry.terminal import download
+    from services.cli.terminal import download
 
     sought = {"from": _time(since), "to": _time(until), "who": who, "subject": subject, "format": "csv"}
     written = download("/api/v1/audit", out, **sought)

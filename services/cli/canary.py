@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 import typer
 
+from contracts.ids import CANARY, CouncilId, DeviceId
 from services.chassis.settings import SettingsError
-from services.cli.registry.terminal import ask, segment
+from services.cli.terminal import ask, segment
 
 if TYPE_CHECKING:
     from services.chassis.mqtt import MqttUrl
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 canary_app = typer.Typer(no_args_is_help=True, help="The canary: the whole way of an alarm, tried every minute.")
 
-_COUNCIL = _HUB = "canary"
 _File = Annotated[Path, typer.Option("--file", help="Who it is to the broker; for its owner's eyes only.")]
 _FILE = Path("canary.json")
 _EXCHANGE_S = 60.0
@@ -48,7 +48,6 @@ def set_up(
     file: _File = _FILE,
 ) -> None:
     """Put the canary's hub and devices on the register, and write who they are to the broker. Again: new credentials."""
-    from contracts.ids import CouncilId, DeviceId
     from services.canary.identity import CanaryDevice, CanaryIdentity
     from services.chassis.mqtt import MqttUrl
 
@@ -61,17 +60,17 @@ def set_up(
     with_users = bool(os.environ.get("TELECARE_MQTT_ADMIN_URL")) if own_users is None else own_users
 
     async def make(api: Api) -> CanaryIdentity:
-        await api.call("PUT", f"/api/v1/hubs/{_HUB}", _hub())
-        await api.call("PUT", f"/api/v1/councils/{_COUNCIL}/routing", {"hubs": [_HUB]})
+        await api.call("PUT", f"/api/v1/hubs/{CANARY}", _hub())
+        await api.call("PUT", f"/api/v1/councils/{CANARY}/routing", {"hubs": [CANARY]})
         devices = []
         for name, council in shards.items():
-            device_id = f"canary-{name}"
+            device_id = f"{CANARY}-{name}"
             await _device(api, device_id)
             own_url = await _user_of_device(api, url, device_id) if with_users else mqtt_url
             devices.append(
                 CanaryDevice(
                     shard=name,
-                    council_id=CouncilId(council or _COUNCIL),
+                    council_id=CouncilId(council or CANARY),
                     device_id=DeviceId(device_id),
                     mqtt_url=own_url,
                 )
@@ -110,12 +109,12 @@ def _hub() -> dict[str, Any]:
 
 
 async def _device(api: Api, device_id: str) -> None:
-    body = {"device_id": device_id, "council_id": _COUNCIL, "serial": device_id, "model": "canary"}
+    body = {"device_id": device_id, "council_id": CANARY, "serial": device_id, "model": "canary"}
     await api.call("POST", "/api/v1/devices", body)
 
 
 async def _user_of_hub(api: Api, url: MqttUrl) -> str:
-    made = await api.call("POST", f"/api/v1/hubs/{_HUB}/broker-user")
+    made = await api.call("POST", f"/api/v1/hubs/{CANARY}/broker-user")
     return _with_user(url, made["username"], made["password"])
 
 

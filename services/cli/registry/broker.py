@@ -13,7 +13,7 @@ import typer
 from services.chassis.exposure import protected
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry.in_database import in_database
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 broker_app = typer.Typer(
     no_args_is_help=True, help="Who may come to the broker: its first register, all of it, its state."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli.registry.terminal import ask, download
+from services.cli.terminal import ask, download
 
 if TYPE_CHECKING:
     from services.cli.api import Api

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from services.chassis.settings import SettingsError
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 council_app = typer.Typer(no_args_is_help=True, help="Councils, which hubs take their alarms, and by which policy.")
 policy_app = typer.Typer(

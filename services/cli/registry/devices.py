@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 Unsaid = Annotated[str | None, typer.Option()]
 

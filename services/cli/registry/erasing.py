@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 _EVERYTHING = ["installation_ref", "notes", "text", "operator_notes"]
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from services.chassis.settings import SettingsError
-from services.cli.registry.terminal import ask, read, segment, show_table
 from services.cli.registry.verifying import Code, verify
+from services.cli.terminal import ask, read, segment, show_table
 
 hub_app = typer.Typer(no_args_is_help=True, help="Telecare hubs and their channels.")
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.registry.terminal import ask, segment, show_table
+from services.cli.terminal import ask, segment, show_table
 
 model_app = typer.Typer(no_args_is_help=True, help="Models of devices: what each promises; `default` is every other.")
 

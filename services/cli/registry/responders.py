@@ -8,8 +8,8 @@ import typer
 
 from contracts.rota import Weekday
 from services.chassis.settings import SettingsError
-from services.cli.registry.terminal import ask, read, segment, show_table
 from services.cli.registry.verifying import Code, verify
+from services.cli.terminal import ask, read, segment, show_table
 
 responder_app = typer.Typer(
     no_args_is_help=True, help="Responders: who is called when a council's hubs are not enough."

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.registry.in_database import in_database
-from services.cli.registry.terminal import ask
+from services.cli.terminal import ask
 
 rollout_app = typer.Typer(no_args_is_help=True, help="The rollout: how far it is, and what it aims at.")
 

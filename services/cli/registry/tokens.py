@@ -11,7 +11,7 @@ import typer
 from contracts.access import Role
 from services.chassis.settings import SettingsError
 from services.cli.registry.in_database import in_database
-from services.cli.registry.terminal import show_table, whoever_is_here
+from services.cli.terminal import show_table, whoever_is_here
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
 

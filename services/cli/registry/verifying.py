@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from services.cli.registry.terminal import ask, read
+from services.cli.terminal import ask, read
 
 Code: TypeAlias = Annotated[str | None, typer.Option(help="The code that came. Without it, one is sent and asked for.")]
 

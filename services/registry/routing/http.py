@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from contracts.fields import Slug
+from contracts.ids import CANARY
 from contracts.policy import DEFAULT_POLICY, HUBS_MAX, Policy
 from services.chassis.clock import Clock
 from services.chassis.http import Access, ById, Page, invalid
@@ -20,8 +21,6 @@ from services.registry.routing.store import AS_IT_IS, Change, PolicyVersion, Rou
 
 _log = structlog.get_logger(__name__)
 
-CANARY: Final = "canary"
-"""Its hub's id and its council's: see `services/canary`."""
 _CHANGEABLE: Final = ("hubs", "technical_hub", "policy")
 
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections import Counter
 
 import pytest
 
-from services.ingest.liveness import sweep as sweeping
 from services.ingest.liveness.health import look, verdicts
 from tests.integration.ingest.liveness.test_health import alarms
-from tests.integration.ingest.liveness.test_sweepers import COUNT, a_crowd, sweeper
+from tests.integration.ingest.liveness.test_sweepers import COUNT, a_crowd, sweeper, two_at_once
 from tests.integration.ingest.liveness.watch import Watch
 from tests.support.servers import Database
 
@@ -54,26 +52,7 @@ async def test_a_look_that_loses_its_power_in_the_middle_is_carried_on_by_the_ne
 async def test_two_that_both_believe_to_be_the_one_store_each_verdict_on_health_once(watch: Watch) -> None:
     """As when the first was stopped for so long that its lease went to another."""
     await a_power_cut(watch)
-    both_looked, store = asyncio.Barrier(2), verdicts.store
-    waited = 0
-
-    async def store_together(*arguments: object) -> object:
-        nonlocal waited
-        waited += 1
-        if waited <= 2:
-            async with asyncio.timeout(10):
-                await both_looked.wait()
-        return await store(*arguments)  # type: ignore[arg-type]
-
-    verdicts.store = store_together  # type: ignore[assignment]
-    lease_s = sweeping.LEASE_S
-    sweeping.LEASE_S = -1.0  # type: ignore[misc]  # so every lease has lapsed when the next is asked for
-    try:
-        await asyncio.gather(*(watch.sweeper().run_once() for _ in range(2)))
-    finally:
-        verdicts.store = store
-        sweeping.LEASE_S = lease_s  # type: ignore[misc]
-    assert waited >= 2
+    await two_at_once(watch, verdicts)
     assert await news(watch) == ALL
 
 

@@ -1,4 +1,4 @@
-"""What the commands of the registry share: asking the API, and talking with whoever sits at the terminal."""
+"""What commands share: asking the API, and talking with whoever sits at the terminal."""
 
 from __future__ import annotations
 

@@ -77,6 +77,8 @@ class LongStory(Story):
         self._fleet_count: FleetCount = count.__self__  # type: ignore[attr-defined]  # it is a bound method
         self._rounds = Rounds(loops)
         self.homes = await self._cast.enter_async_context(Homes(self.database, self.broker.url))  # type: ignore[arg-type]
+        # A shard says that it hears a second after it is connected. Before, it has no hearing that it could lose.
+        await until(self._all_hear, 20, what="every shard to hear for the first time")
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -118,6 +120,10 @@ class LongStory(Story):
         """Return once every shard has said three times that it hears, and so once by the time as it is now."""
         for _ in range(3):
             await self._all_renew()
+
+    async def _all_hear(self) -> bool:
+        query = "select bool_and(heard_until is not null) from chassis.shard"
+        return bool(await self.database.fetchval(query))
 
     async def _all_renew(self) -> None:
         since = await self._renewed()

@@ -25,7 +25,7 @@ _SMALL = """() => [...document.querySelectorAll("button, a, input:not([type=hidd
 
 
 class Screen:
-    """One browser window with a profile of its own. `errors`: what scripts threw, and what the policy blocked."""
+    """One browser window with a profile of its own. `errors`: what scripts threw, with where, and what the policy blocked."""
 
     def __init__(self, context: BrowserContext, page: Page, url: str, name: str, token: str) -> None:
         self.context = context
@@ -34,7 +34,7 @@ class Screen:
         self.name = name
         self.token = token
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack}"))
         page.on("console", lambda said: self.errors.append(said.text) if "Content Security" in said.text else None)
 
     @classmethod

@@ -33,6 +33,8 @@ from tests.support.servers import Broker, until
 
 _BY_THE_CLOCK: Final = ("waker", "dispatcher")
 """The loops that find work because time has passed; all others are told of theirs."""
+_CLERKS: Final = 8
+"""Who register a fleet: no installation has hundreds at it in the same second, and a machine that is busy refuses them."""
 
 
 class Home(Box):
@@ -132,9 +134,15 @@ class Story:
 
     async def fleet(self, config: FleetConfig) -> Fleet:
         """Many registered, simulated boxes, all connected."""
+        clerks = asyncio.Semaphore(_CLERKS)
+
+        async def register(device_id: str, council: str) -> None:
+            async with clerks:
+                await self.register(device_id, council)
+
         async with asyncio.TaskGroup() as group:
             for device in config.devices:
-                group.create_task(self.register(device.device_id, device.council_id))
+                group.create_task(register(device.device_id, device.council_id))
         return await self.switch_on(config)
 
     async def switch_on(self, config: FleetConfig) -> Fleet:

@@ -34,7 +34,7 @@ class Screen:
         self.name = name
         self.token = token
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(f"{error} {error.stack}"))
+        page.on("pageerror", lambda error: self.errors.append(f"{error} on {page.url}: {error.stack}"))
         page.on("console", lambda said: self.errors.append(said.text) if "Content Security" in said.text else None)
 
     @classmethod

@@ -77,6 +77,12 @@ class LivenessMetrics:
             ("shard",),
             registry=registry,
         )
+        self._named = Gauge(
+            "telecare_hearing_named",
+            "Cells, districts, firmwares and networks that fewer devices are heard of than should be, or were a few minutes ago.",
+            ("attribute",),
+            registry=registry,
+        )
         self._missed = Counter(
             "telecare_heartbeats_missed",
             "Heartbeats that never came, by the gaps in the numbers of those that did, as found by this process.",
@@ -99,6 +105,11 @@ class LivenessMetrics:
         """Set which part of its devices every shard hears; None: nobody can say."""
         for shard, ratio in by_shard.items():
             self._hearing.labels(shard).set(nan if ratio is None else ratio)
+
+    def named(self, by_attribute: Mapping[str, int]) -> None:
+        """Set how many values of every attribute are counted by themselves. No label is a value: there are too many."""
+        for attribute, count in by_attribute.items():
+            self._named.labels(attribute).set(count)
 
     def missed(self, count: int) -> None:
         """So many more heartbeats are known never to have come."""

@@ -31,6 +31,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_devices_silent": frozenset({"council"}),
         "telecare_devices_late": frozenset({"council"}),
         "telecare_hearing_ratio": frozenset({"shard"}),
+        "telecare_hearing_named": frozenset({"attribute"}),
         "telecare_heartbeats_missed": frozenset(),
         "telecare_liveness_pass_seconds": frozenset(),
         "telecare_liveness_verdicts": frozenset({"condition", "turn"}),

@@ -35,20 +35,30 @@ _NAMESPACE: Final = uuid.UUID("b0a6f1de-6f7f-4c62-9e0c-6e6a1f0c2d94")  # any con
 _TEXT_MAX: Final = 128
 _PERIPHERAL_MAX: Final = 32
 
-Attribute: TypeAlias = Literal["shard", "sim_operator", "council", "model"]
+Attribute: TypeAlias = Literal[
+    "shard", "sim_operator", "cell", "network", "council", "postcode_district", "firmware", "model"
+]
 ATTRIBUTES: Final[tuple[Attribute, ...]] = get_args(Attribute)
-"""In the order in which the same devices are named by them."""
+"""In the order in which the same devices are named by them: that of outages, after our own shard."""
 _WORDS: Final[Mapping[Attribute, str]] = {
     "shard": "shard",
     "sim_operator": "mobile operator",
+    "cell": "mobile cell",
+    "network": "network",
     "council": "council",
+    "postcode_district": "postcode district",
+    "firmware": "firmware",
     "model": "model",
 }
 
-Ending: TypeAlias = Literal["heard", "silent", "outage", "blind"]
+_COUNTED_IF_LOW: Final = frozenset[Attribute]({"cell", "network", "postcode_district", "firmware"})
+"""Ingest counts by these only what is badly heard, and for a while after. One that it counts no more need not be silent."""
+
+Ending: TypeAlias = Literal["heard", "silent", "uncounted", "outage", "blind"]
 _ENDINGS: Final[Mapping[Ending, str]] = {
     "heard": "are heard again",
     "silent": "that are not heard are told of as silent, or watched no more",
+    "uncounted": "are no longer badly heard: they are heard, told of as silent, or watched no more",
     "outage": "that are not heard are an outage, and told of as that",
     "blind": "can't be heard at all now: see the alarm of that",
 }
@@ -61,18 +71,23 @@ class Share(NamedTuple):
     value: str
 
     @property
+    def shown(self) -> str:
+        """The value, without what can't be printed."""
+        return "".join(each if each.isprintable() else "\ufffd" for each in self.value)
+
+    @property
     def peripheral_id(self) -> str:
-        """Within the contract's length, and no other's."""
+        """Within the contract's length, fit to be read, and no other's: a device may tell anything as its firmware."""
         plain = f"{self.attribute} {self.value}"
-        if len(plain) <= _PERIPHERAL_MAX:
+        if len(plain) <= _PERIPHERAL_MAX and plain.isprintable():
             return plain
-        digest = hashlib.sha256(plain.encode()).hexdigest()[:6]
+        plain, digest = f"{self.attribute} {self.shown}", hashlib.sha256(plain.encode()).hexdigest()[:6]
         return f"{plain[: _PERIPHERAL_MAX - len(digest) - 1]}~{digest}"
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Devices that have all of it in common, as ingest counted them (`ingest.hearing`); "" is not known."""
+    """Devices that have all of it in common, as ingest counted them (`ingest.hearing_by_share`); "" is not known, or not named."""
 
     shard: str
     council_id: str
@@ -82,11 +97,17 @@ class Group:
     heard: int
     silent: int
     counted_at: datetime
+    cell: str = ""
+    postcode_district: str = ""
+    firmware: str = ""
+    network: str = ""
 
     shares: tuple[Share, ...] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        values = zip(ATTRIBUTES, (self.shard, self.sim_operator, self.council_id, self.model), strict=True)
+        near = (self.shard, self.sim_operator, self.cell, self.network)
+        far = (self.council_id, self.postcode_district, self.firmware, self.model)
+        values = zip(ATTRIBUTES, near + far, strict=True)
         object.__setattr__(self, "shares", tuple(Share(attribute, value) for attribute, value in values if value))
 
 
@@ -196,7 +217,7 @@ def degraded_event(degraded: Degraded, turn: Sum | Ending, now: datetime) -> Ala
     raised = isinstance(turn, Sum)
     about = uuid.uuid5(_NAMESPACE, f"{share.attribute} {share.value} since {degraded.low_since.isoformat()}")
     made = uuid.uuid5(about, "failure" if raised else "restored")
-    whose = f"{_WORDS[share.attribute]} {share.value[:40]}"
+    whose = f"{_WORDS[share.attribute]} {share.shown[:40]}"
     if isinstance(turn, Sum):
         text = f"Only {turn.heard} of {turn.due} devices of {whose} are heard, since {degraded.low_since:%H:%M:%S} UTC."
     else:
@@ -238,7 +259,9 @@ def _ending(share: Share, situation: Situation, sums: Mapping[Share, Sum]) -> En
         return "blind"
     counted = sums.get(share)
     if counted is None:  # counted no more, or not just now
-        return None if shards else "silent"
+        if shards:
+            return None
+        return "uncounted" if share.attribute in _COUNTED_IF_LOW else "silent"
     if not counted.well:
         return None
     return "heard" if counted.heard > WELL * counted.expected else "silent"

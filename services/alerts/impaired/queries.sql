@@ -30,8 +30,10 @@ update alerts.blindness set heard_since = null where blindness_id = $1 and heard
 update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning pg_notify('impaired', '');
 
 -- name: hearing
--- How many devices are heard of those that should be, as ingest counted them last.
-select shard, council_id, model, sim_operator, expected, heard, silent, counted_at from ingest.hearing;
+-- How many devices are heard of those that should be, as ingest counted them last. Some thousand rows at most, however many cells there
+-- are: ingest names only those that are badly heard.
+select shard, council_id, model, sim_operator, cell, postcode_district, firmware, network, expected, heard, silent, counted_at
+from ingest.hearing_by_share;
 
 -- name: one_at_a_time
 -- Until the transaction ends, whoever judges degraded hearing. Nothing rests on it but that two need not wait for each other's rows.
@@ -43,8 +45,8 @@ select attribute, value, low_since, told_at, council_id from alerts.degraded_hea
 
 -- name: silent_outages
 -- By what we count hearing by.
-select case attribute when 'council_id' then 'council' else attribute end as attribute, value from alerts.outage
-where closed_at is null and condition = 'silent' and attribute in ('sim_operator', 'council_id', 'model');
+select case attribute when 'council_id' then 'council' when 'cell_id' then 'cell' else attribute end as attribute, value
+from alerts.outage where closed_at is null and condition = 'silent';
 
 -- name: low
 insert into alerts.degraded_hearing (attribute, value, low_since) values ($1, $2, $3) on conflict do nothing;

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
 
 from services.ingest.domain.liveness import Thresholds
+from services.ingest.domain.naming import ATTRIBUTES, Attribute
 
 INTERVALS: Final = 1.5
 """Heard within so many of its intervals, a device is heard as often as it should be: half of one is for delays on its way."""
 VALUES_MAX: Final = 50
 """Of models, and of operators, so many are counted each, those with most devices. What a device says of itself makes no more."""
 OTHERS: Final = ""
+NAMED_GROUPS_MAX: Final = 4_000
+"""As many groups are counted by what is named (`naming`): alerts reads them all, each few seconds."""
 
 _GRACE: Final = timedelta(seconds=5)
 
@@ -26,6 +29,21 @@ class Group(NamedTuple):
     council_id: str
     model: str
     sim_operator: str
+
+
+class Named(NamedTuple):
+    """What they share of it that is named; "": nothing."""
+
+    cell: str = ""
+    postcode_district: str = ""
+    firmware: str = ""
+    network: str = ""
+
+    def without(self, attributes: Iterable[Attribute]) -> Named:
+        return self._replace(**dict.fromkeys(attributes, ""))
+
+
+NOTHING: Final = Named()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +83,7 @@ class Seen(NamedTuple):
     council_id: str
     model_id: int
     sim_operator: str
+    named: Named = NOTHING
 
 
 @dataclass(slots=True)
@@ -79,18 +98,20 @@ class Tally:
         self.seen[seen] = self.seen.get(seen, Count()).plus(count)
         self.missed += missed
 
-    def groups(self, shard_of: Callable[[Seen], str | None], name_of: Callable[[int], str]) -> dict[Group, Count]:
+    def named_groups(
+        self, shard_of: Callable[[Seen], str | None], name_of: Callable[[int], str]
+    ) -> dict[tuple[Group, Named], Count]:
         """What is counted. `shard_of`: by which they are heard; None: they can't have been, and say nothing now."""
         models, operators = self._largest(lambda each: each.model_id), self._largest(lambda each: each.sim_operator)
-        counted: dict[Group, Count] = {}
+        counted: dict[tuple[Group, Named], Count] = {}
         for seen, count in self.seen.items():
             shard = shard_of(seen)
             if shard is None:
                 continue
             model = name_of(seen.model_id) if seen.model_id in models else OTHERS
             operator = seen.sim_operator if seen.sim_operator in operators else OTHERS
-            group = Group(shard, seen.council_id, model, operator)
-            counted[group] = counted.get(group, Count()).plus(count)
+            key = Group(shard, seen.council_id, model, operator), seen.named
+            counted[key] = counted.get(key, Count()).plus(count)
         return counted
 
     def _largest(self, value_of: Callable[[Seen], Hashable]) -> frozenset[Hashable]:
@@ -98,3 +119,27 @@ class Tally:
         for seen, count in self.seen.items():
             sizes[value_of(seen)] += count.expected
         return frozenset(value for value, _ in sizes.most_common(VALUES_MAX))
+
+
+def groups(counted: Mapping[tuple[Group, Named], Count]) -> dict[Group, Count]:
+    """All of them, whatever of theirs is named."""
+    summed: dict[Group, Count] = {}
+    for (group, _), count in counted.items():
+        summed[group] = summed.get(group, Count()).plus(count)
+    return summed
+
+
+def of_names(
+    counted: Mapping[tuple[Group, Named], Count], at_most: int = NAMED_GROUPS_MAX
+) -> dict[tuple[Group, Named], Count]:
+    """Those alone of which something is named. Are they too many, the finest names go: so much is no cell's doing."""
+    summed: dict[tuple[Group, Named], Count] = {}
+    for number in range(len(ATTRIBUTES) + 1):
+        summed = {}
+        for (group, named), count in counted.items():
+            kept = named.without(ATTRIBUTES[:number])
+            if kept != NOTHING:
+                summed[group, kept] = summed.get((group, kept), Count()).plus(count)
+        if len(summed) <= at_most:
+            break
+    return summed

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.chassis.postgres import Connection
-from services.ingest.domain.counting import Count, Group, Seen, Tally, heard_anew_within
+from services.ingest.domain.counting import Count, Named, Seen, Tally, groups, heard_anew_within, of_names
 from services.ingest.domain.hearing import Hearing
 from services.ingest.domain.slices import PAGES, first_place
+from services.ingest.liveness.naming import Naming
 from services.ingest.liveness.promises import Promises
 from services.ingest.liveness.sql import QUERIES
 from services.ingest.metrics import LivenessMetrics
@@ -22,6 +23,8 @@ _PASSES: Final = 12
 """A round is done in so many passes, and so well before the next."""
 _GIVEN_UP_AFTER: Final = timedelta(seconds=60)
 """A round that takes so long says nothing of one time."""
+_LOOKS_EACH: Final = 2
+"""Of so many rounds one has a rough look, too, at what is to be named."""
 
 
 @dataclass(slots=True)
@@ -29,6 +32,8 @@ class HearingCount:
     """Of the process that sweeps. What is counted half is forgotten with the lease."""
 
     metrics: LivenessMetrics
+    _naming: Naming = field(default_factory=Naming)
+    _rounds: int = 0
     _tally: Tally | None = None
     _begun_at: datetime | None = None
     _next: int = 0  # slice
@@ -36,6 +41,8 @@ class HearingCount:
     def forget(self) -> None:
         """Somebody else counts."""
         self._tally = self._begun_at = None
+        self._rounds = 0
+        self._naming.forget()
 
     async def go_on(
         self, connection: Connection, promises: Promises, hearing: Hearing, pages: int, now: datetime
@@ -47,16 +54,23 @@ class HearingCount:
         slices = -(-pages // PAGES)
         until = min(self._next + -(-slices // _PASSES), slices)
         since, late_before = promises.heard_since(now), promises.late_before(now)
+        names = await self._naming.by_attribute(connection, now)
         for number in range(self._next, until):
-            for row in await connection.fetch(
-                QUERIES["count_heard"], first_place(number), first_place(number + 1), since, late_before
-            ):
+            places = first_place(number), first_place(number + 1)
+            for row in await connection.fetch(QUERIES["count_heard"], *places, since, late_before, *names):
                 count = Count(row["expected"], row["heard"], row["silent"], row["late"])
-                tally.add(Seen(row["council_id"], row["model_id"], row["sim_operator"]), count, row["missed"] or 0)
+                named = Named(row["cell"], row["postcode_district"], row["firmware"], row["network"])
+                seen = Seen(row["council_id"], row["model_id"], row["sim_operator"], named)
+                tally.add(seen, count, row["missed"] or 0)
+        looks = self._rounds % _LOOKS_EACH == 1
+        if looks and until > self._next:
+            await self._naming.go_on(connection, self._next, until, since)
         self._next = until
         if until == slices:
             self._tally = None
             await self._write(connection, tally, promises, hearing, now)
+            if looks:
+                self._naming.end(now)
 
     def _round(self, now: datetime) -> Tally | None:
         """The one that is under way, or a new one; None: the last one was not long ago."""
@@ -65,6 +79,8 @@ class HearingCount:
         if age is not None and timedelta(0) <= age < (EVERY if self._tally is None else _GIVEN_UP_AFTER):
             return self._tally
         self._tally, self._begun_at, self._next = Tally(), now, 0
+        self._rounds += 1
+        self._naming.begin()
         return self._tally
 
     async def _write(
@@ -76,17 +92,25 @@ class HearingCount:
                 return None
             return hearing.listening(seen.council_id, now, heard_anew_within(thresholds))
 
-        groups = tally.groups(shard_of, promises.names.__getitem__)
+        counted = tally.named_groups(shard_of, promises.names.__getitem__)
+        rows = [
+            (*group, count.expected, count.heard, count.silent, count.late)
+            for group, count in sorted(groups(counted).items())
+        ]
+        named_rows = [
+            (*group, *named, count.expected, count.heard, count.silent)
+            for (group, named), count in sorted(of_names(counted).items())
+        ]
         deaf = {(each.council_id, promises.names.get(each.model_id, "")) for each in tally.seen if not shard_of(each)}
+        deaf_columns = _columns(deaf, 2)
         async with connection.transaction():
-            await connection.execute(QUERIES["store_count"], *_columns(groups), now)
-            await connection.execute(
-                QUERIES["forget_counts"], now, *map(list, zip(*deaf, strict=True)) if deaf else ([], [])
-            )
+            await connection.execute(QUERIES["store_count"], *_columns(rows, 8), now)
+            await connection.execute(QUERIES["forget_counts"], now, *deaf_columns)
+            await connection.execute(QUERIES["forget_named"], *deaf_columns)
+            await connection.execute(QUERIES["store_named"], *_columns(named_rows, 11), now)
             missed = await connection.fetchval(QUERIES["note_missed"], tally.missed, now)
         self.metrics.missed(missed)
 
 
-def _columns(groups: Mapping[Group, Count]) -> list[list[object]]:
-    rows = [(*group, count.expected, count.heard, count.silent, count.late) for group, count in sorted(groups.items())]
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(8)]
+def _columns(rows: Collection[tuple[object, ...]], width: int) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]

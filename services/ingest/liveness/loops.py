@@ -56,6 +56,8 @@ async def read_gauges(pool: Pool, metrics: LivenessMetrics, now: datetime) -> No
         silent = await connection.fetch(QUERIES["silent_by_council"])
         late = await connection.fetch(QUERIES["late_by_council"])
         heard = await connection.fetch(QUERIES["hearing_by_shard"], now - STALE_AFTER)
+        named = await connection.fetch(QUERIES["named_by_attribute"], now - STALE_AFTER)
     metrics.silent({row["council_id"]: row["silent"] for row in silent})
     metrics.late({row["council_id"]: row["late"] for row in late})
     metrics.hears({row["shard"]: row["heard"] / row["expected"] if row["expected"] else None for row in heard})
+    metrics.named({row["attribute"]: row["named"] for row in named})

@@ -136,8 +136,9 @@ left join (select council_id, count(*) as silent from ingest.liveness where sile
 
 -- name: count_heard
 -- Of the pages from $1 to before $2, by what is counted: the watched devices that must have been heard since an instant by their model ($3),
--- those that were, and those that are late by now ($4, likewise); and how many heartbeats all of them ever missed.
-select council_id, model_id, sim_operator,
+-- those that were, and those that are late by now ($4, likewise); and how many heartbeats all of them ever missed. Cells, districts,
+-- firmwares and networks are told apart if they are named ($5 to $8). (A subquery is hashed once, however the statement is planned.)
+select council_id, model_id, sim_operator, cell, postcode_district, firmware, network,
     count(*) filter (where owed) as expected,
     count(*) filter (where owed and last_heard_at >= heard_since) as heard,
     count(*) filter (where owed and silent and not coalesce(last_heard_at >= heard_since, false)) as silent,
@@ -147,11 +148,38 @@ select council_id, model_id, sim_operator,
 from (
     select council_id, model_id, coalesce(sim_operator, sim_registered, '') as sim_operator, silent, last_heard_at, watched_since, missed,
         ($3::timestamptz[])[model_id] as heard_since, ($4::timestamptz[])[model_id] as late_before,
-        watched_since < ($3::timestamptz[])[model_id] as owed
+        watched_since < ($3::timestamptz[])[model_id] as owed,
+        case when cell_id in (select unnest($5::text[])) then cell_id else '' end as cell,
+        case when postcode_district in (select unnest($6::text[])) then postcode_district else '' end as postcode_district,
+        case when firmware in (select unnest($7::text[])) then firmware else '' end as firmware,
+        case when network in (select unnest($8::text[])) then network else '' end as network
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since is not null
 ) watched
-group by council_id, model_id, sim_operator;
+group by council_id, model_id, sim_operator, cell, postcode_district, firmware, network;
+
+-- name: look_roughly
+-- Of the pages from $1 to before $2, by each of four things alone: who should be heard, those aside that are called silent, and who is.
+-- What a device tells as '' is no value.
+select case grouping(cell_id, postcode_district, firmware, network)
+        when 7 then 'cell' when 11 then 'postcode_district' when 13 then 'firmware' else 'network' end as attribute,
+    coalesce(cell_id, postcode_district, firmware, network) as value,
+    count(*) filter (where is_heard or not silent) as due, count(*) filter (where is_heard) as heard
+from (
+    select cell_id, postcode_district, firmware, network, silent, coalesce(last_heard_at >= ($3::timestamptz[])[model_id], false) as is_heard
+    from ingest.liveness
+    where ctid >= $1::tid and ctid < $2::tid and watched_since < ($3::timestamptz[])[model_id]
+) owed
+group by grouping sets ((cell_id), (postcode_district), (firmware), (network))
+having coalesce(cell_id, postcode_district, firmware, network) <> '';
+
+-- name: names
+-- What was named when it was counted last.
+select distinct t.attribute, t.value
+from ingest.hearing_named n
+cross join lateral (values ('cell', n.cell), ('postcode_district', n.postcode_district), ('firmware', n.firmware), ('network', n.network))
+    as t (attribute, value)
+where t.value <> '';
 
 -- name: store_count
 insert into ingest.hearing_count as c
@@ -169,6 +197,24 @@ where c.counted_at <> $1 and not exists (
     select from unnest($2::text[], $3::text[]) as deaf (council_id, model)
     where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = ''));
 
+-- name: forget_named
+-- Likewise, of what is named.
+delete from ingest.hearing_named c
+where not exists (
+    select from unnest($1::text[], $2::text[]) as deaf (council_id, model)
+    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = ''));
+
+-- name: store_named
+-- Never without `store_count` in the same transaction, at the same time: these are parts of those.
+insert into ingest.hearing_named as c
+    (shard, council_id, model, sim_operator, cell, postcode_district, firmware, network, counted_at, expected, heard, silent)
+select shard, council_id, model, sim_operator, cell, postcode_district, firmware, network, $12, expected, heard, silent
+from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::integer[], $10::integer[], $11::integer[])
+    as t (shard, council_id, model, sim_operator, cell, postcode_district, firmware, network, expected, heard, silent)
+on conflict (shard, council_id, model, sim_operator, cell, postcode_district, firmware, network) do update
+set counted_at = excluded.counted_at, expected = excluded.expected, heard = excluded.heard, silent = excluded.silent;
+
 -- name: note_missed
 -- How many more heartbeats were missed than when they were counted last. Those of devices that are gone are no longer among them.
 update ingest.sweep s set missed = $1, counted_at = $2
@@ -180,6 +226,15 @@ returning case when before.counted_at is null then 0 else greatest($1 - before.m
 select s.shard, sum(c.expected) as expected, sum(c.heard) as heard
 from chassis.shard s left join ingest.hearing_count c on c.shard = s.shard and c.counted_at > $1
 where s.service = 'ingest' and s.lane = 'heartbeat' group by s.shard;
+
+-- name: named_by_attribute
+-- How many values are named; nothing is, of what was counted before $1.
+select a.attribute, (
+    select count(distinct value) from ingest.hearing_named n
+    cross join lateral (select case a.attribute when 'cell' then n.cell when 'postcode_district' then n.postcode_district
+        when 'firmware' then n.firmware else n.network end as value) t
+    where t.value <> '' and n.counted_at > $1) as named
+from unnest(array['cell', 'postcode_district', 'firmware', 'network']) as a (attribute);
 
 -- name: late_by_council
 -- As they were counted last. A council without any is told as nought.

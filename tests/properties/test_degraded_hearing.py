@@ -41,12 +41,14 @@ def groups(draw: st.DrawFn) -> Group:
         heard=heard,
         silent=draw(st.integers(0, expected - heard)),
         counted_at=NOON,
+        cell=draw(st.sampled_from(["", "", "10-7", "15-7"])),
+        postcode_district=draw(st.sampled_from(["", "", "G12"])),
+        firmware=draw(st.sampled_from(["", "", "4.2"])),
+        network=draw(st.sampled_from(["", "", "lte"])),
     )
 
 
-fleets = st.lists(
-    groups(), max_size=12, unique_by=lambda each: (each.shard, each.council_id, each.model, each.sim_operator)
-)
+fleets = st.lists(groups(), max_size=12, unique_by=lambda each: each.shares)
 SHARDS = st.sets(st.sampled_from(["heartbeats-0", "heartbeats-1"]))
 
 

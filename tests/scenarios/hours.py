@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 from services.alerts.outages.fleet import FleetCount
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.loop import Loop
+from services.ingest.liveness.sweep import Sweep
 from tests.scenarios.homes import Homes
 from tests.scenarios.past import put_back
 from tests.scenarios.people import Hub
@@ -75,6 +76,8 @@ class LongStory(Story):
         loops = [loop for service in self.process.services for loop in service.loops]
         (count,) = (loop.run_once for loop in loops if loop.name == "fleet-count")
         self._fleet_count: FleetCount = count.__self__  # type: ignore[attr-defined]  # it is a bound method
+        (sweep,) = (loop.run_once for loop in loops if loop.name == "liveness")
+        self._sweep: Sweep = sweep.__self__  # type: ignore[attr-defined]  # likewise
         self._rounds = Rounds(loops)
         self.homes = await self._cast.enter_async_context(Homes(self.database, self.broker.url))  # type: ignore[arg-type]
         # A shard says that it hears a second after it is connected. Before, it has no hearing that it could lose.
@@ -109,6 +112,13 @@ class LongStory(Story):
     async def watches_the_hearing(self) -> None:
         """Whether the devices are heard, looked at anew."""
         await self._rounds.whole("hearing")
+
+    async def counts_who_is_heard(self) -> None:
+        """As ingest does each half minute, and then alerts looks at it. It remembers when it counted last, and is not to wait."""
+        self._sweep._count._begun_at = None
+        await self._rounds.whole("liveness")
+        await self._rounds.whole("degraded-hearing")
+        await self.settles()
 
     async def asks_the_time(self) -> None:
         """The service asks the database, as it does each half minute."""

@@ -52,13 +52,21 @@ _NONE: Final = Rough(0, 0)
 
 @dataclass(slots=True)
 class Look:
-    """One rough look over all pages."""
+    """One rough look over all pages: who is missing, by each value. `due` may be of some minutes ago: it hardly changes."""
 
-    seen: dict[Name, Rough] = field(default_factory=dict)
+    due: dict[Name, int] = field(default_factory=dict)
+    missing: dict[Name, int] = field(default_factory=dict)
 
-    def add(self, name: Name, due: int, heard: int) -> None:
-        before = self.seen.get(name, _NONE)
-        self.seen[name] = Rough(before.due + due, before.heard + heard)
+    def add_due(self, name: Name, due: int) -> None:
+        self.due[name] = self.due.get(name, 0) + due
+
+    def add_missing(self, name: Name, missing: int) -> None:
+        self.missing[name] = self.missing.get(name, 0) + missing
+
+    def seen(self) -> dict[Name, Rough]:
+        """Of values that anybody misses: all others are well."""
+        due = {name: max(self.due.get(name, 0), missing) for name, missing in self.missing.items()}
+        return {name: Rough(due[name], due[name] - missing) for name, missing in self.missing.items()}
 
 
 Names: TypeAlias = Mapping[Name, datetime]

@@ -34,6 +34,7 @@ class HearingCount:
     metrics: LivenessMetrics
     _naming: Naming = field(default_factory=Naming)
     _rounds: int = 0
+    _looks: bool = False  # this one, at what is to be named
     _tally: Tally | None = None
     _begun_at: datetime | None = None
     _next: int = 0  # slice
@@ -62,15 +63,14 @@ class HearingCount:
                 named = Named(row["cell"], row["postcode_district"], row["firmware"], row["network"])
                 seen = Seen(row["council_id"], row["model_id"], row["sim_operator"], named)
                 tally.add(seen, count, row["missed"] or 0)
-        looks = self._rounds % _LOOKS_EACH == 1
-        if looks and until > self._next:
+        if self._looks:
             await self._naming.go_on(connection, self._next, until, since)
         self._next = until
         if until == slices:
             self._tally = None
             await self._write(connection, tally, promises, hearing, now)
-            if looks:
-                self._naming.end(now)
+            if self._looks:
+                self._naming.end(sum(count.expected for count in tally.seen.values()), now)
 
     def _round(self, now: datetime) -> Tally | None:
         """The one that is under way, or a new one; None: the last one was not long ago."""
@@ -79,8 +79,10 @@ class HearingCount:
         if age is not None and timedelta(0) <= age < (EVERY if self._tally is None else _GIVEN_UP_AFTER):
             return self._tally
         self._tally, self._begun_at, self._next = Tally(), now, 0
+        self._looks = self._rounds % _LOOKS_EACH == 0
         self._rounds += 1
-        self._naming.begin()
+        if self._looks:
+            self._naming.begin(now)
         return self._tally
 
     async def _write(

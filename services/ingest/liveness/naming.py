@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from services.chassis.postgres import Connection
@@ -14,6 +14,11 @@ from services.ingest.domain.slices import first_place
 from services.ingest.liveness.sql import QUERIES
 
 _AT_ONCE: Final = 2_000
+_WHOLE_EVERY: Final = timedelta(minutes=10)
+"""So often all devices are looked at. In between those who are missing do, for a fifth of the cost or less."""
+
+_ANOTHER_FLEET: Final = 10
+"""Larger or smaller by one in so many."""
 
 
 @dataclass(slots=True)
@@ -22,10 +27,13 @@ class Naming:
 
     _names: Names | None = None
     _look: Look = field(default_factory=Look)
+    _whole: bool = True
+    _whole_at: datetime | None = None  # None: the next is whole
+    _devices: int = 0  # then
 
     def forget(self) -> None:
         """Somebody else counts."""
-        self._names = None
+        self._names = self._whole_at = None
 
     async def by_attribute(self, connection: Connection, now: datetime) -> Sequence[list[str]]:
         """For SQL: the values by which devices are counted, of each attribute."""
@@ -34,21 +42,31 @@ class Naming:
             self._names = {Name(row["attribute"], row["value"]): now for row in rows}
         return [values(self._names, attribute) for attribute in ATTRIBUTES]
 
-    def begin(self) -> None:
-        """A look."""
-        self._look = Look()
+    def begin(self, now: datetime) -> None:
+        """A look. One that was not ended is none."""
+        self._whole = self._whole_at is None or not timedelta(0) <= now - self._whole_at < _WHOLE_EVERY
+        self._look = Look({} if self._whole else self._look.due)
 
     async def go_on(
         self, connection: Connection, first: int, until: int, heard_since: Sequence[datetime | None]
     ) -> None:
         """Look at some slices, in one statement: each would tell of most cells again."""
-        rows = await connection.fetch(QUERIES["look_roughly"], first_place(first), first_place(until), heard_since)
+        places = first_place(first), first_place(until)
+        rows = await connection.fetch(QUERIES["look_roughly"], *places, heard_since, self._whole)
         for number, row in enumerate(rows):
-            self._look.add(Name(row["attribute"], row["value"]), row["due"], row["heard"])
+            name = Name(row["attribute"], row["value"])
+            if self._whole:
+                self._look.add_due(name, row["due"])
+            if row["missing"]:
+                self._look.add_missing(name, row["missing"])
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
 
-    def end(self, now: datetime) -> None:
-        """All pages were looked at."""
-        self._names = named_anew(self._names or {}, self._look.seen, now)
-        self._look = Look()
+    def end(self, devices: int, now: datetime) -> None:
+        """All pages were looked at. `devices` should be heard: are these another fleet than they were, this look says nothing."""
+        if self._whole:
+            self._whole_at, self._devices = now, devices
+        elif abs(devices - self._devices) * _ANOTHER_FLEET > self._devices:
+            self._whole_at = None
+            return
+        self._names = named_anew(self._names or {}, self._look.seen(), now)

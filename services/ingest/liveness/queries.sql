@@ -159,16 +159,17 @@ from (
 group by council_id, model_id, sim_operator, cell, postcode_district, firmware, network;
 
 -- name: look_roughly
--- Of the pages from $1 to before $2, by each of four things alone: who should be heard, those aside that are called silent, and who is.
--- What a device tells as '' is no value.
+-- Of the pages from $1 to before $2, by each of four things alone: who should be heard, those aside that are called silent, and who of them
+-- is missing. $4: all that should be heard; else the missing ones alone, which are few. What a device tells as '' is no value.
 select case grouping(cell_id, postcode_district, firmware, network)
         when 7 then 'cell' when 11 then 'postcode_district' when 13 then 'firmware' else 'network' end as attribute,
     coalesce(cell_id, postcode_district, firmware, network) as value,
-    count(*) filter (where is_heard or not silent) as due, count(*) filter (where is_heard) as heard
+    count(*) filter (where is_heard or not silent) as due, count(*) filter (where not is_heard and not silent) as missing
 from (
     select cell_id, postcode_district, firmware, network, silent, coalesce(last_heard_at >= ($3::timestamptz[])[model_id], false) as is_heard
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since < ($3::timestamptz[])[model_id]
+        and ($4 or (not silent and coalesce(last_heard_at < ($3::timestamptz[])[model_id], true)))
 ) owed
 group by grouping sets ((cell_id), (postcode_district), (firmware), (network))
 having coalesce(cell_id, postcode_district, firmware, network) <> '';

@@ -38,5 +38,6 @@ create view ingest.hearing_by_share as
         select shard, council_id, model, sim_operator, sum(expected)::integer as expected, sum(heard)::integer as heard,
             sum(silent)::integer as silent
         from named group by shard, council_id, model, sim_operator
-    ) n using (shard, council_id, model, sim_operator);
+    ) n using (shard, council_id, model, sim_operator)
+    where n.expected is null or n.expected < c.expected;
 grant select on ingest.hearing_by_share to telecare_alerts;

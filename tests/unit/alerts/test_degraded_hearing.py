@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -182,6 +183,60 @@ def test_what_is_one_councils_is_told_to_that_one_and_else_to_everybody(
 def test_values_nobody_knows_are_no_name() -> None:
     fleet = [group(100, 10, sim_operator="", model=""), group(900, council_id="moray", model="Hub B")]
     assert told_of(*fleet) == [Share("council", "fife")]
+
+
+def a_mast() -> list[Group]:
+    """Of an operator's 80 devices 60 are of one cell, and 20 of these are missed: the operator is low with them."""
+    return [
+        group(60, 40, cell="10-7", postcode_district="G12", firmware="4.2", network="lte"),
+        group(20, council_id="moray", model="Hub B", firmware="4.2", network="lte"),
+        group(80, council_id="moray", model="Hub B", sim_operator=OTHER, network="lte"),
+    ]
+
+
+def test_a_cell_is_told_and_not_its_operator_district_council_firmware_network_or_model() -> None:
+    assert {each.share.attribute for each in low_for_long(*a_mast())} >= {"sim_operator", "cell", "council", "firmware"}
+    assert told_of(*a_mast()) == [Share("cell", "10-7")]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "fields"),
+    [
+        ("cell", {"cell": "10-7"}),
+        ("postcode_district", {"postcode_district": "G12"}),
+        ("firmware", {"firmware": "4.2"}),
+        ("network", {"network": "nb_iot"}),
+    ],
+)
+def test_each_of_the_four_is_told_by_its_name(attribute: Any, fields: dict[str, str]) -> None:
+    """The rest of the same council, model and operator is well."""
+    fleet = [group(60, 30, **fields), group(400), group(400, council_id="moray", model="Hub B", sim_operator=OTHER)]
+    (value,) = fields.values()
+    assert told_of(*fleet) == [Share(attribute, value)]
+    event = degraded_event(Degraded(Share(attribute, value), NOON, NOON), Sum(60, 60, 30), NOON)
+    assert event.peripheral_id == f"{attribute} {value}"
+    assert value in (event.text or "")
+
+
+def test_an_outage_of_the_cell_tells_it_already() -> None:
+    assert told_of(*a_mast(), outages={Share("cell", "10-7")}) == []
+
+
+def test_a_cell_that_is_counted_no_more_is_not_said_to_be_silent() -> None:
+    known = told("cell", "10-7")
+    assert only(judge(Situation(groups=[group(100)], known=[known]), NOON)) == End(known, "uncounted")
+    assert "no longer badly heard" in (degraded_event(known, "uncounted", NOON).text or "")
+
+
+def test_what_a_device_calls_its_firmware_is_fit_to_be_read_and_still_its_own() -> None:
+    one, other = (
+        degraded_event(Degraded(Share("firmware", f"4\n{each}2"), NOON), "heard", NOON) for each in "\x00\x1b"
+    )
+    assert one.peripheral_id != other.peripheral_id
+    for event in (one, other):
+        assert (event.peripheral_id or "").isprintable()
+        assert (event.text or "").isprintable()
+        assert len(event.peripheral_id or "") <= 32
 
 
 def test_the_alarm_is_an_unprotected_ones_within_the_contracts_lengths_and_always_the_same() -> None:

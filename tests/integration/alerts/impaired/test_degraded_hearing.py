@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
 from services.alerts.domain.blindness import DEVICE
 from services.alerts.impaired import DegradedHearing
+from services.alerts.impaired.sql import QUERIES as IMPAIRED
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.outages.fleet import Homes
 from tests.integration.alerts.world import World
@@ -18,6 +20,7 @@ from tests.support.servers import Database
 HUBS = ("clyde-arc", "forth-arc")
 COUNCILS = ("glasgow-city", "falkirk")
 OPERATOR, OTHER = "23410", "23415"
+MAST = "234-10-4711"
 
 
 @pytest.fixture
@@ -197,3 +200,70 @@ async def test_half_the_boxes_of_an_operator_stop_and_hubs_know_before_any_is_si
     await half_a_minute(*boxes)
     await half_a_minute(*boxes)
     assert told(receiver) == [("clyde-arc", "alarm.raised"), ("clyde-arc", "alarm.restored")]
+
+
+async def test_a_cell_is_told_as_that_and_once_and_an_outage_of_it_takes_over(
+    town: World, ingest: Watch, receiver: Receiver
+) -> None:
+    """Of its sixty boxes a third stop. Its operator, its council and its firmware are badly heard with them, and are not told."""
+    await ingest.model("Careline 3", silent_s=600)
+    boxes = [f"TC-{n:03}" for n in range(140)]
+    await ingest.register(*boxes)
+
+    async def half_a_minute(stopped: int = 0) -> None:
+        town.clock.move(30)
+        ingest.clock.move(seconds=30)
+        await ingest.hear(*boxes[stopped:60], sim_operator=OPERATOR, cell_id=MAST, firmware="4.2")
+        await ingest.hear(*boxes[60:80], sim_operator=OPERATOR, cell_id="", firmware="4.2")
+        await ingest.hear(*boxes[80:], sim_operator=OTHER, cell_id="234-15-1", firmware="4.1")
+        await ingest.look()
+        await look(town)
+
+    for _ in range(6):
+        await half_a_minute()
+    for _ in range(12):
+        await half_a_minute(stopped=20)
+    assert await ingest.silent() == set()
+    assert told(receiver) == [("clyde-arc", "alarm.raised")]
+    assert (await town.alarm(DEVICE))["peripheral_id"] == f"cell {MAST}"
+    text = receiver.of_alarms()[0].data["event"]["text"]
+    assert text.startswith(f"Only 40 of 60 devices of mobile cell {MAST} are heard")
+
+    await town.database.execute(
+        "insert into alerts.outage (outage_id, condition, attribute, value, opened_at, began_at, log_p, log_ratio) "
+        "values (gen_random_uuid(), 'silent', 'cell_id', $1, $2, $2, -20, 20)",
+        *(MAST, town.clock.now()),
+    )
+    for _ in range(6):
+        await half_a_minute(stopped=20)
+    assert told(receiver) == [("clyde-arc", "alarm.raised"), ("clyde-arc", "alarm.restored")]
+    assert "are an outage" in told_texts(receiver)[-1]
+
+
+async def test_alerts_reads_as_few_rows_as_there_are_names_however_many_cells_there_are(
+    town: World, ingest: Watch
+) -> None:
+    """Each second row a cell of its own: what is read each few seconds does not grow with them."""
+    await ingest.database.execute("insert into ingest.model (name) values ('Careline 3') on conflict do nothing")
+    await ingest.model("Careline 3")
+    now = ingest.clock.now()
+    await ingest.database.execute(
+        "insert into ingest.liveness (device_id, council_id, last_heard_at, watched_since, model_id, registered, cell_id, network) "
+        "select 'TC-' || n, 'glasgow-city', case when n <= 30 then $2::timestamptz else $1 end, $2, "
+        "(select model_id from ingest.model where name = 'Careline 3'), true, 'cell ' || greatest(n, 60), 'lte' "
+        "from generate_series(1, 5000) n",
+        *(now, now - timedelta(minutes=5)),
+    )
+    for _ in range(3):
+        await ingest.look()
+        ingest.clock.move(seconds=30)
+        town.clock.move(30)
+        await ingest.database.execute(
+            "update ingest.liveness set last_heard_at = $1 where last_heard_at > $2",
+            *(ingest.clock.now(), now - timedelta(minutes=1)),
+        )
+    rows = await town.database.fetch(IMPAIRED["hearing"])
+    assert sorted((row["cell"], row["expected"], row["heard"]) for row in rows) == [
+        ("", 4940, 4940),
+        ("cell 60", 60, 30),
+    ]

@@ -82,6 +82,16 @@ def fleet() -> Dashboard:
             ),
             curves(
                 Says(
+                    43,
+                    "Badly heard, by name",
+                    "How many cells, districts, firmwares and networks fewer than four in five devices are heard of, or were some minutes ago. "
+                    "Which they are: ingest.hearing_by_share.",
+                    *("short", 8, 8),
+                ),
+                Prom("max by (attribute) (telecare_hearing_named)", "{{attribute}}"),
+            ),
+            curves(
+                Says(
                     42,
                     "Heartbeats that never came",
                     "By the gaps in the numbers of those that did, in five minutes.",

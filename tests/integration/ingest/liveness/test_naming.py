@@ -88,6 +88,7 @@ async def test_it_is_seen_to_be_well_for_some_minutes_and_then_counted_no_more(
     assert (await by_cell(watch))[MAST] == (60, 60, 0)
     await pass_on(watch, 6, *street)
     assert await by_cell(watch) == {"": (120, 120, 0)}
+    assert await watch.database.fetchval("select count(*) from ingest.hearing_named") == 0
 
 
 async def test_whoever_takes_over_counts_by_the_same_names_at_once(watch: Watch, street: Sequence[str]) -> None:

@@ -19,6 +19,7 @@ def test_the_bounds_are_those_of_whoever_judges() -> None:
     assert naming.LOW == degraded.LOW
     assert naming.WELL == degraded.WELL
     assert naming.DEVICES_MIN == degraded.DEVICES_MIN
+    assert naming.KEPT >= 2 * degraded.STALE_AFTER  # long enough to be seen to be well
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,17 @@ async def test_it_is_seen_to_be_well_for_some_minutes_and_then_counted_no_more(
     assert await watch.database.fetchval("select count(*) from ingest.hearing_named") == 0
 
 
+async def test_those_who_are_called_silent_do_not_make_the_others_look_well(
+    watch: Watch, street: Sequence[str]
+) -> None:
+    await pass_on(watch, 44, *street[38:])
+    assert len(await watch.silent()) == 38
+    await pass_on(watch, 32, *street[38:])
+    assert set(await by_cell(watch)) == {""}  # ten minutes for a whole look, five for the name
+    await pass_on(watch, 7, *street[43:])
+    assert (await by_cell(watch))[MAST] == (60, 17, 38)  # five of the 22 that are left
+
+
 async def test_whoever_takes_over_counts_by_the_same_names_at_once(watch: Watch, street: Sequence[str]) -> None:
     await pass_on(watch, 7, *street[20:])
     await watch.sweep.release()

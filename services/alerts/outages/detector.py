@@ -146,7 +146,7 @@ class Detector:
             usual=fleet.rates(condition),
             loose=loose,
             outages=[
-                Open(each.outage_id, each.trait, each.opened_at, await self._members(connection, each, count, now))
+                Open(each.outage_id, each.trait, each.opened_at, await self._members(connection, each, count.now, now))
                 for each, count in outages
             ],
         )
@@ -214,17 +214,18 @@ class Detector:
         async with self._alone() as connection:
             if connection is None:
                 return False
-            for outage, members_now in await store.open_outages(connection, condition):
-                stands, news = course.run(replace(outage.course, members_now=members_now), now)
+            for outage, members in await store.open_outages(connection, condition):
+                before = replace(outage.course, members_now=members.now, flapping_now=members.flapping)
+                stands, news = course.run(before, now)
                 if stands.closed_at is not None:
-                    stands, closed = replace(stands, members_now=0), True
+                    stands, closed = replace(stands, members_now=0, flapping_now=0), True
                     self._tallies.pop(outage.outage_id, None)
-                    _say("outage_over", outage.outage_id, outage.trait, still_affected=members_now)
-                if stands != outage.course:
+                    _say("outage_over", outage.outage_id, outage.trait, still_affected=members.now)
+                if replace(stands, flapping_now=0) != outage.course:  # counted anew each time, and kept nowhere
                     await store.stands(connection, outage.outage_id, stands)
                 if news is not None:
                     hubs = await tell(connection, outage.outage_id, news, self.fallback, now)
-                    _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members_now, hubs=hubs)
+                    _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members.now, hubs=hubs)
                     self.look()
         return closed
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from contracts.condition import Condition
 from services.alerts.domain.outages.census import CONDITIONS, Census, Trait
 from services.alerts.domain.outages.find import USUAL_OVER, Usual, usual
+from services.alerts.domain.outages.naming import is_name
 from services.alerts.outages.sql import QUERIES
 from services.chassis.clock import Clock
 from services.chassis.postgres import Connection, Pool
@@ -75,11 +76,11 @@ async def tally(connection: Connection, query: str, *arguments: Any) -> Census:
 
 
 def census_of(rows: Iterable[Record]) -> Census:
-    """From rows of attribute, value and devices; those of no attribute are all."""
+    """From rows of attribute, value and devices; those of no attribute are all. What is no name is counted nowhere."""
     devices, by_trait = 0, {}
     for row in rows:
-        if row["attribute"]:
-            by_trait[Trait(row["attribute"], row["value"])] = row["devices"]
-        else:
+        if not row["attribute"]:
             devices = row["devices"]
+        elif is_name(trait := Trait(row["attribute"], row["value"])):
+            by_trait[trait] = row["devices"]
     return Census(devices, by_trait)

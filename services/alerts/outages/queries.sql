@@ -110,9 +110,12 @@ where a.outage_id = $1 and a.ended_at is null and t.value <> ''
 group by 1, 2;
 
 -- name: open_outages
--- Of one condition, with how many of each are affected still.
-select o.*, (select count(*) from alerts.affected a where a.outage_id = o.outage_id and a.ended_at is null) as counted
-from alerts.outage o where o.closed_at is null and o.condition = $1 order by o.opened_at, o.outage_id;
+-- Of one condition, with how many of each are affected still, and how many of those flap.
+select o.*, m.counted, m.flapping
+from alerts.outage o cross join lateral (
+    select count(*) as counted, count(*) filter (where a.flapping) as flapping
+    from alerts.affected a where a.outage_id = o.outage_id and a.ended_at is null) m
+where o.closed_at is null and o.condition = $1 order by o.opened_at, o.outage_id;
 
 -- name: begin_outage
 -- Nothing, when another process was first.

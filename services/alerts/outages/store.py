@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.condition import Condition
@@ -82,10 +82,17 @@ def outage_of(row: Record) -> Outage:
     )
 
 
-async def open_outages(connection: Connection, condition: Condition) -> Sequence[tuple[Outage, int]]:
+class Members(NamedTuple):
+    """How many are affected, and how many of those flap."""
+
+    now: int
+    flapping: int
+
+
+async def open_outages(connection: Connection, condition: Condition) -> Sequence[tuple[Outage, Members]]:
     """Oldest first, each with how many of its members are affected now."""
     rows = await connection.fetch(QUERIES["open_outages"], condition)
-    return [(outage_of(row), row["counted"]) for row in rows]
+    return [(outage_of(row), Members(row["counted"], row["flapping"])) for row in rows]
 
 
 async def begin(connection: Connection, condition: Condition, finding: Finding, now: datetime) -> UUID | None:

@@ -69,3 +69,18 @@ def test_a_clock_that_was_put_back_holds_nothing_up() -> None:
 def test_news_is_told_though_the_clock_was_put_back_since_the_last() -> None:
     opened, _ = run(NEW, NOON)
     assert run(replace(opened, members_now=300), NOON - minutes(60))[1] == "outage.updated"
+
+
+def test_those_that_flap_do_not_keep_it_open_and_are_told_of_as_its_members() -> None:
+    opened, _ = run(NEW, NOON)
+    low, news = run(replace(opened, members_now=39, flapping_now=30), NOON + minutes(10))
+    assert (news, low.told_members, low.low_since) == ("outage.updated", 39, NOON + minutes(10))
+    assert run(low, NOON + minutes(11))[1] == "outage.closed"
+    steady = run(replace(opened, members_now=40, flapping_now=30), NOON + minutes(10))[0]
+    assert steady.low_since is None  # a tenth of those that do not flap
+
+
+def test_those_that_flap_make_no_peak_by_which_the_others_are_few() -> None:
+    opened, _ = run(replace(NEW, members_now=250, flapping_now=150), NOON)
+    assert opened.peak == 100
+    assert run(replace(opened, members_now=170), NOON + minutes(1))[0].low_since is None

@@ -18,11 +18,16 @@ News: TypeAlias = Literal["outage.opened", "outage.updated", "outage.closed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """Where an outage stands. `low_since`: since when nearly all are back; `told_*`: what people were told last, and when."""
+    """Where an outage stands. `low_since`: since when nearly all are back; `told_*`: what people were told last, and when.
+
+    `flapping_now`: how many of `members_now` flap. They are its members, and told of as such; but they go and come of themselves,
+    before it, in it and after it, and say nothing of whether it is over. `peak`: the most that were affected at once, but for them.
+    """
 
     trait: Trait
     members_now: int
     peak: int
+    flapping_now: int = 0
     low_since: datetime | None = None
     closed_at: datetime | None = None
     told_at: datetime | None = None
@@ -34,8 +39,9 @@ def run(course: Course, now: datetime) -> tuple[Course, News | None]:
     """How it stands now, and what there is to tell of it. A closed one has no more to tell."""
     if course.closed_at is not None:
         return course, None
-    peak = max(course.peak, course.members_now)
-    nearly_over = course.members_now < OVER_BELOW_DEVICES or course.members_now < OVER_BELOW * peak
+    steady = course.members_now - course.flapping_now
+    peak = max(course.peak, steady)
+    nearly_over = steady < OVER_BELOW_DEVICES or steady < OVER_BELOW * peak
     low_since = min(course.low_since or now, now) if nearly_over else None
     stands = replace(course, peak=peak, low_since=low_since)
     if low_since is not None and now - low_since >= OVER_FOR:

@@ -47,6 +47,25 @@ async def test_a_tenth_that_does_not_return_closes_it_and_is_told_of_home_by_hom
     assert await homes.singles() == scotland.glasgow[217:]
 
 
+async def test_devices_that_flap_and_joined_it_late_stay_in_its_list_and_do_not_keep_it_open(scotland: Scotland) -> None:
+    homes = scotland.homes
+    flapping, others = scotland.glasgow[:40], scotland.glasgow[40:]
+    await homes.fall_silent(others[1:])
+    await homes.after(3600)
+    await homes.change(flapping, flapping=True)
+    await homes.fall_silent(others[:1])
+    assert await homes.open() == [("council_id", "glasgow-city", 240)]
+    await homes.return_(others)
+    assert await homes.open() == [("council_id", "glasgow-city", 40)]  # people are told how many are silent still
+    await homes.after(60)
+    assert await homes.open() == []
+    listed = await scotland.world.database.fetchval("select count(*) from alerts.outage_member")
+    assert listed == 240
+    assert [each["members"] for each in await homes.outages()] == [240]
+    await homes.after(120)
+    assert await homes.singles() == flapping
+
+
 async def test_lists_are_forgotten_four_hundred_days_after_the_end_and_the_outage_stays(scotland: Scotland) -> None:
     homes, world = scotland.homes, scotland.world
     forget, count = world.parts.outages.retention.run_once, world.database.fetchval

@@ -175,13 +175,18 @@ with outage as (
     update alerts.affected a set outage_id = c.goes_to, loose_since = case when c.goes_to is null then $2 else a.loose_since end
     from chosen c where a.affected_id = c.affected_id
     returning a.*
+), kept as (
+    -- As it is now: whoever ticks it off at this moment is waited for, and what he said goes with the member.
+    select m.device_id, m.contacted_by, m.contacted_at, m.note
+    from sorted s join alerts.outage_member m on m.outage_id = $1 and m.device_id = s.device_id
+    for update of m
 ), left_outage as (
-    update alerts.outage_member m set left_at = $2 from sorted s where m.outage_id = $1 and m.device_id = s.device_id
+    update alerts.outage_member m set left_at = $2 from kept k where m.outage_id = $1 and m.device_id = k.device_id
 ), listed as (
     insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
         contacted_at, note)
     select s.outage_id, s.device_id, s.council_id, s.postcode_district, s.since, $2, k.contacted_by, k.contacted_at, k.note
-    from sorted s left join alerts.outage_member k on k.outage_id = $1 and k.device_id = s.device_id
+    from sorted s left join kept k on k.device_id = s.device_id
     where s.outage_id is not null
     on conflict (outage_id, device_id) do update set left_at = null,
         contacted_by = case when m.contacted_at is null then excluded.contacted_by else m.contacted_by end,
@@ -350,18 +355,55 @@ where m.outage_id = $1
 order by m.device_id
 limit $6;
 
+-- name: hold_member
+-- Whoever decides what its outage is part of has done so for this member, or waits.
+select from alerts.outage_member where outage_id = $1 and device_id = $2 for update;
+
 -- name: contacted
--- Who asked after the person, when, and what they say of it; of a member of the asker's councils. Said again, the last word stands.
-with said as (
+-- Who asked after the person, when, and what they say of it; of a member of the asker's councils. Said again, the last word stands. Is the
+-- outage part of another by now, it is said of the member of that, too: the person is the same, and nobody need ask again.
+with recursive said as (
     update alerts.outage_member m set contacted_by = $5, contacted_at = $6, note = $7
     where m.outage_id = $1 and m.device_id = $4
         and ($2::text is null or m.council_id in (select r.council_id from registry.route_directory r where r.hub_id = $2))
         and ($3::text[] is null or m.council_id = any ($3))
     returning m.*
+), part_of as (
+    select merged_into from alerts.outage where outage_id = $1 and merged_into is not null
+    union
+    select wide.merged_into from part_of p cross join lateral (
+        select o.merged_into from alerts.outage o where o.outage_id = p.merged_into and o.merged_into is not null offset 0) wide
+), followed as (
+    update alerts.outage_member m set contacted_by = $5, contacted_at = $6, note = $7
+    where m.outage_id = any (array(select merged_into from part_of)) and m.device_id = $4 and exists (select from said)
 )
 select s.device_id, s.council_id, s.postcode_district, d.installation_ref, s.since, s.joined_at, s.left_at, s.contacted_by,
     s.contacted_at, s.note, pg_notify('outage', '')
 from said s left join registry.device_directory d using (device_id);
+
+-- name: worked_on
+-- Outages that are open, or were so at $1: their lists are being worked through.
+select outage_id from alerts.outage where closed_at is null or closed_at > $1 order by opened_at, outage_id;
+
+-- name: relocated
+-- Of $3 members, by device after $2, those who live in another council now are listed there. One whose row somebody holds is looked at
+-- again the next time: nobody is waited for.
+with page as materialized (
+    select device_id, council_id from alerts.outage_member where outage_id = $1 and device_id > $2 order by device_id limit $3
+), elsewhere as (
+    select m.device_id, d.council_id, d.postcode_district
+    from page p
+    cross join lateral (
+        select k.council_id, k.postcode_district from registry.device_directory k where k.device_id = p.device_id offset 0) d
+    join alerts.outage_member m on m.outage_id = $1 and m.device_id = p.device_id
+    where d.council_id is distinct from p.council_id
+    for update of m skip locked
+), moved as (
+    update alerts.outage_member m set council_id = e.council_id, postcode_district = e.postcode_district
+    from elsewhere e where m.outage_id = $1 and m.device_id = e.device_id
+    returning m.device_id
+)
+select (select max(device_id) from page) as last, (select count(*) from moved) as moved;
 
 -- name: council_names
 select council_id, name from registry.council_directory;

@@ -58,7 +58,12 @@ async def contacted(
     note: str | None,
     now: datetime,
 ) -> MemberView | None:
-    """Somebody has asked after the person; None when it is no member of the asker's."""
+    """Somebody has asked after the person; None when it is no member of the asker's.
+
+    Said of the outage's member, and of that of the one it is part of: by two statements in the caller's transaction, for the second
+    has to see what whoever decides has done until the first has the row.
+    """
+    await connection.execute(QUERIES["hold_member"], outage_id, device_id)
     row = await connection.fetchrow(
         QUERIES["contacted"], outage_id, scope.hub, scope.councils, device_id, operator, now, note
     )

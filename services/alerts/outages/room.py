@@ -10,12 +10,13 @@ from typing import Self
 from contracts import condition
 from contracts.ids import HubId
 from services.alerts.metrics import Metrics
-from services.alerts.outages import decay, detector, fleet, gauges, intake, retention
+from services.alerts.outages import decay, detector, fleet, gauges, intake, relocation, retention
 from services.alerts.outages.decay import Decay
 from services.alerts.outages.detector import Detector
 from services.alerts.outages.fleet import FleetCount
 from services.alerts.outages.gauges import OutageGauges
 from services.alerts.outages.intake import ConditionIntake
+from services.alerts.outages.relocation import Relocation
 from services.alerts.outages.retention import OutageRetention
 from services.chassis.clock import Clock
 from services.chassis.loop import Loop
@@ -31,6 +32,7 @@ class OutageRoom:
     detector: Detector
     decay: Decay
     gauges: OutageGauges
+    relocation: Relocation
     retention: OutageRetention
     taking: Loop  # runs the intake
 
@@ -54,6 +56,7 @@ class OutageRoom:
             detector=Detector(pool, clock, count, fallback, look),
             decay=Decay(pool, clock, count),
             gauges=OutageGauges(reading, metrics),
+            relocation=Relocation(pool, clock),
             retention=OutageRetention(pool, clock, notes_kept),
             taking=Loop("conditions", taking.run_once, intake.EVERY_S),
         )
@@ -65,6 +68,7 @@ class OutageRoom:
             Loop("fleet-count", self.fleet.run_once, fleet.EVERY_S),
             Loop("decay", self.decay.run_once, decay.EVERY_S),
             Loop("outage-gauges", self.gauges.run_once, gauges.EVERY_S),
+            Loop("outage-relocation", self.relocation.run_once, relocation.EVERY_S),
             Loop("outage-retention", self.retention.run_once, retention.EVERY_S),
         )
 

@@ -22,4 +22,9 @@ def is_name(trait: Trait) -> bool:
     for the space).
     """
     value = trait.value
-    return len(value) <= LENGTHS.get(trait.attribute, LENGTH_MAX) and value.isprintable() and not value.isspace() and value != ""
+    return (
+        len(value) <= LENGTHS.get(trait.attribute, LENGTH_MAX)
+        and value.isprintable()
+        and not value.isspace()
+        and value != ""
+    )

@@ -47,7 +47,9 @@ async def test_a_tenth_that_does_not_return_closes_it_and_is_told_of_home_by_hom
     assert await homes.singles() == scotland.glasgow[217:]
 
 
-async def test_devices_that_flap_and_joined_it_late_stay_in_its_list_and_do_not_keep_it_open(scotland: Scotland) -> None:
+async def test_devices_that_flap_and_joined_it_late_stay_in_its_list_and_do_not_keep_it_open(
+    scotland: Scotland,
+) -> None:
     homes = scotland.homes
     flapping, others = scotland.glasgow[:40], scotland.glasgow[40:]
     await homes.fall_silent(others[1:])

@@ -21,7 +21,9 @@ async def test_what_nobody_can_read_is_no_name_and_whoever_told_it_is_a_member_a
     assert await homes.open() == []  # nothing else is known that they share
     await homes.fall_silent(scotland.glasgow, cell_id=told, firmware=told)
     assert await homes.open() == [("council_id", "glasgow-city", 240)]
-    members = await database.fetch("select device_id from alerts.outage_member where left_at is null order by device_id")
+    members = await database.fetch(
+        "select device_id from alerts.outage_member where left_at is null order by device_id"
+    )
     assert [row["device_id"] for row in members] == scotland.glasgow
     bodies = await database.fetch("select body::text as body from alerts.notification where outage_id is not null")
     assert [json.loads(row["body"])["data"]["value"] for row in bodies] == ["glasgow-city"]

@@ -90,6 +90,7 @@ def decided_with(outage_id: UUID, now: datetime) -> dict[str, tuple[Any, ...]]:
         "sorted_out": (outage_id,),
         "counted": (outage_id,),
         "list_members": (outage_id, "highland-arc", None, "M-17", False, 1_000),
+        "relocated": (outage_id, "", 5_000),
         "settle": (now, ago, ago, ["model"], ["Hub A"], 2_000, "silent"),
     }
 
@@ -131,6 +132,7 @@ async def test_whoever_looks_at_an_outage_reads_no_table_from_end_to_end(
         looked = {
             "list": (None, "highland-arc", None, None, None, 101),
             "contacted": (outage_id, "highland-arc", None, "M-17", "Morag", world.clock.now(), None),
+            "hold_member": (outage_id, "M-17"),
             "list_members": (outage_id, "highland-arc", None, "M-17", False, 101),
             "forget": (world.clock.now() - timedelta(days=30),),
             "forget_notes": (world.clock.now() - timedelta(days=180),),

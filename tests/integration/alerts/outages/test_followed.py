@@ -1,0 +1,181 @@
+"""A tick follows its member into the outage that its own became part of; and a member is on the list of the council it lives in."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.ids import HubId
+from services.alerts.domain.outages.census import Trait
+from services.alerts.domain.outages.find import Finding
+from services.alerts.http.asker import Scope
+from services.alerts.outages import reading, store
+from services.alerts.outages.worklist import worklist
+from services.chassis.postgres import Connection
+from tests.integration.alerts.outages.conftest import Scotland
+from tests.support.servers import until
+
+EVERYBODY = Scope(None, None)
+
+
+@pytest.fixture
+async def merged(scotland: Scotland) -> tuple[UUID, UUID]:
+    """Inverness has become part of the operator's outage this moment; its members are its own still. Both outages."""
+    await scotland.homes.fall_silent(scotland.inverness)
+    ((part,),) = await scotland.world.database.fetch("select outage_id from alerts.outage")
+    finding = Finding(trait=Trait("sim_operator", "23410"), cases=280, devices=280, log_p=-900, log_ratio=100)
+    async with scotland.world.parts.pool.acquire() as connection, connection.transaction():
+        now = scotland.world.clock.now()
+        whole = await store.begin(connection, "silent", finding, now)
+        assert whole is not None
+        assert await store.merge(connection, part, whole, now) is not None
+    return part, whole
+
+
+async def tick(scotland: Scotland, connection: Connection, outage_id: UUID, device_id: str, who: str = "Morag") -> Any:
+    now = scotland.world.clock.now()
+    return await reading.contacted(connection, outage_id, device_id, EVERYBODY, operator=who, note="at home", now=now)
+
+
+async def sort_out(scotland: Scotland, connection: Connection) -> None:
+    await store.sort_out(connection, "silent", scotland.world.clock.now())
+
+
+async def ticks(scotland: Scotland, outage_id: UUID) -> list[tuple[str, str, str]]:
+    rows = await scotland.world.database.fetch(
+        "select device_id, contacted_by, note from alerts.outage_member where outage_id = $1 and contacted_at is not null",
+        outage_id,
+    )
+    return [tuple(row) for row in rows]
+
+
+async def until_one_waits(scotland: Scotland) -> None:
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    async def one() -> bool:
+        return bool(await scotland.world.database.fetchval(waiting))
+
+    await until(one, what="one to wait for the other")
+
+
+async def test_a_tick_on_the_outage_that_is_part_of_another_is_one_on_that(
+    scotland: Scotland, merged: tuple[UUID, UUID]
+) -> None:
+    part, whole = merged
+    async with scotland.world.parts.pool.acquire() as connection:
+        await sort_out(scotland, connection)
+        assert await tick(scotland, connection, part, scotland.inverness[3]) is not None
+        assert await ticks(scotland, whole) == [(scotland.inverness[3], "Morag", "at home")]
+        assert (
+            await tick(scotland, connection, part, scotland.inverness[3], "Ailsa") is not None
+        )  # the last word stands
+    assert await ticks(scotland, whole) == await ticks(scotland, part) == [(scotland.inverness[3], "Ailsa", "at home")]
+
+
+async def test_it_follows_through_however_many(scotland: Scotland, merged: tuple[UUID, UUID]) -> None:
+    part, whole = merged
+    finding = Finding(trait=Trait("network", "lte"), cases=280, devices=280, log_p=-900, log_ratio=100)
+    async with scotland.world.parts.pool.acquire() as connection:
+        await sort_out(scotland, connection)
+        wider = await store.begin(connection, "silent", finding, scotland.world.clock.now())
+        assert wider is not None
+        await store.merge(connection, whole, wider, scotland.world.clock.now())
+        await connection.execute("update alerts.affected set network = 'lte'")
+        await sort_out(scotland, connection)
+        await tick(scotland, connection, part, scotland.inverness[3])
+    assert await ticks(scotland, wider) == [(scotland.inverness[3], "Morag", "at home")]
+
+
+async def test_a_tick_at_the_moment_when_its_member_moves_goes_with_it(
+    scotland: Scotland, merged: tuple[UUID, UUID]
+) -> None:
+    part, whole = merged
+    pool = scotland.world.parts.pool
+    async with pool.acquire() as ticking, pool.acquire() as deciding:
+        async with ticking.transaction():
+            await tick(scotland, ticking, part, scotland.inverness[3])
+            moving = asyncio.create_task(sort_out(scotland, deciding))
+            await until_one_waits(scotland)
+        await moving
+    assert await ticks(scotland, whole) == [(scotland.inverness[3], "Morag", "at home")]
+
+
+async def test_a_tick_that_waits_for_its_member_to_move_finds_it_there(
+    scotland: Scotland, merged: tuple[UUID, UUID]
+) -> None:
+    part, whole = merged
+    pool = scotland.world.parts.pool
+    async with pool.acquire() as ticking, pool.acquire() as deciding:
+        async with deciding.transaction():
+            await sort_out(scotland, deciding)
+
+            async def say() -> None:
+                async with ticking.transaction():
+                    await tick(scotland, ticking, part, scotland.inverness[3])
+
+            saying = asyncio.create_task(say())
+            await until_one_waits(scotland)
+        await saying
+    assert await ticks(scotland, whole) == [(scotland.inverness[3], "Morag", "at home")]
+
+
+async def test_a_tick_on_somebody_else_s_member_follows_nowhere(scotland: Scotland, merged: tuple[UUID, UUID]) -> None:
+    part, whole = merged
+    now, theirs = scotland.world.clock.now(), Scope(HubId("clyde-arc"), None)
+    async with scotland.world.parts.pool.acquire() as connection:
+        await sort_out(scotland, connection)
+        said = await reading.contacted(
+            connection, part, scotland.inverness[3], theirs, operator="Ailsa", note=None, now=now
+        )
+    assert said is None
+    assert await ticks(scotland, whole) == []
+
+
+async def listed(scotland: Scotland, outage_id: UUID, hub: str) -> dict[str, tuple[str, str]]:
+    """Council and district of each device on the worklist of a hub."""
+    scope = Scope(HubId(hub), None)
+    pieces = [piece async for piece in worklist(scotland.world.parts.reading, outage_id, scope)]
+    rows = csv.DictReader(io.StringIO(b"".join(pieces).decode().lstrip("\ufeff")))
+    return {row["device_id"]: (row["council_id"], row["postcode_district"]) for row in rows}
+
+
+@pytest.mark.parametrize("over", [False, True])
+async def test_a_member_that_moves_is_on_the_list_of_its_new_council_and_on_no_other(
+    scotland: Scotland, over: bool
+) -> None:
+    homes, database = scotland.homes, scotland.world.database
+    await homes.fall_silent(scotland.glasgow)
+    if over:
+        await homes.return_(scotland.glasgow)
+        await homes.after(60)
+        assert await homes.open() == []
+    ((outage_id,),) = await database.fetch("select outage_id from alerts.outage")
+    moved = scotland.glasgow[7]
+    await database.execute(
+        "update registry.device set council_id = 'highland', postcode_district = 'IV51' where device_id = $1", moved
+    )
+    follow = scotland.world.parts.outages.relocation.follow
+    assert [await follow() for _ in range(2)] == [1, 0]
+    assert await listed(scotland, outage_id, "highland-arc") == {moved: ("highland", "IV51")}
+    stayed = {each: ("glasgow-city", "G12") for each in scotland.glasgow if each != moved}
+    assert await listed(scotland, outage_id, "clyde-arc") == stayed
+    async with scotland.world.parts.reading.acquire() as connection:
+        found = await reading.outage(connection, outage_id, Scope(HubId("highland-arc"), None))
+    assert found is not None
+    assert (found.members, found.view.councils) == (1, ["glasgow-city", "highland"])
+
+
+async def test_a_list_that_nobody_works_on_any_more_stays_as_it_was(scotland: Scotland) -> None:
+    homes, database = scotland.homes, scotland.world.database
+    await homes.fall_silent(scotland.skye)
+    await homes.return_(scotland.skye)
+    await homes.after(60)
+    scotland.world.clock.move(86_400)
+    await database.execute("update registry.device set council_id = 'glasgow-city'")
+    assert await scotland.world.parts.outages.relocation.follow() == 0
+    assert await database.fetchval("select count(*) from alerts.outage_member where council_id = 'highland'") == 20

@@ -50,6 +50,33 @@ async def test_a_database_of_the_version_before_is_migrated_and_who_looked_at_wh
         await connection.close()
 
 
+async def test_an_outage_whose_name_nobody_can_read_is_renamed_and_its_members_are_looked_at_anew(
+    empty_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = migrating.migrations()
+    with monkeypatch.context() as before:
+        old = [each for each in everything if each.owner != "alerts" or each.number < 46]
+        before.setattr(migrating, "migrations", lambda: old)
+        await migrate(empty_url)
+    connection = await asyncpg.connect(empty_url)
+    try:
+        for name in ("\x1b[2J", "\x1b[3J", "c" * 2_000, "4.2 ok"):
+            await connection.execute(
+                "insert into alerts.outage (outage_id, condition, attribute, value, opened_at, began_at, log_p, log_ratio, "
+                "told_at, told_attribute, told_value) "
+                "values (gen_random_uuid(), 'silent', 'firmware', $1, now(), now(), -900, 100, now(), 'firmware', $1)",
+                name,
+            )
+        await migrate(empty_url)
+        rows = await connection.fetch("select value, told_value, unsorted from alerts.outage order by value")
+        names = [row["value"] for row in rows]
+        assert (names[0], len(set(names)), all(name.isprintable() for name in names)) == ("4.2 ok", 4, True)
+        assert [row["told_value"] for row in rows] == names  # no news
+        assert [row["unsorted"] for row in rows] == [False, True, True, True]
+    finally:
+        await connection.close()
+
+
 def test_a_migration_that_comes_before_its_owners_own_is_refused_and_one_before_others_is_not() -> None:
     all_ = [
         Migration(number, f"{owner}/{number:04}_x.sql", "")

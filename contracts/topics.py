@@ -4,6 +4,7 @@ Nothing here raises on what a stranger sends: a topic of another shape parses to
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from contracts.ids import (
@@ -50,6 +51,12 @@ class DeviceTopic(NamedTuple):
 
 
 _heartbeat = re.compile(f"{ROOT}/devices/({SLUG_PATTERN[1:-1]})/({DEVICE_ID_PATTERN[1:-1]})/heartbeat").fullmatch
+
+
+def councils_of(filters: Iterable[str], lane: DeviceLane) -> frozenset[str] | None:
+    """Whose messages of that lane a session's topic filters let through; None: everybody's."""
+    councils = frozenset(each.split("/")[3] for each in filters if each.endswith(f"/{lane}"))
+    return None if "+" in councils else councils
 
 
 class HubTopic(NamedTuple):

@@ -66,10 +66,11 @@ create temp table staged_heartbeat (
 -- The hot path. A device's last row of the batch (ctid is the order of arrival in a table filled by one COPY) says how it is;
 -- what it did not tell this time stays as it was last told. `missed`: what its numbers leap over within a boot, but for what came in
 -- this batch (a leap of more than a million says nothing). Averages fade with the time since it was last heard (in minutes 10 for the
--- signal, 60 for changes of path), as if each reading had lasted until the next; exp() refuses what would be nought.
+-- signal, 60 for changes of path), as if each reading had lasted until the next; exp() refuses what would be nought. `heard_in`: the council
+-- of its topic, where the register has it in another: by that its shard let it through.
 with latest as (
-    select distinct on (device_id) device_id, boot_id, seq, sent_at, battery_pct, mains, signal_dbm, network, sim_operator, cell_id,
-        firmware, count(*) over (partition by device_id) as came
+    select distinct on (device_id) device_id, council_id, boot_id, seq, sent_at, battery_pct, mains, signal_dbm, network, sim_operator,
+        cell_id, firmware, count(*) over (partition by device_id) as came
     from staged_heartbeat order by device_id, ctid desc
 ), stored as (
     insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, sent_at, received_at, battery_pct, mains, signal_dbm,
@@ -81,7 +82,7 @@ with latest as (
     returning 1
 ), heard as (
     update ingest.liveness l
-    set last_heard_at = $1, boot_id = s.boot_id,
+    set last_heard_at = $1, heard_in = nullif(s.council_id, l.council_id), boot_id = s.boot_id,
         seq = case when s.boot_id = l.boot_id then greatest(s.seq, l.seq) else s.seq end,
         missed = case when s.boot_id = l.boot_id and s.seq - s.came > l.seq
             then least(l.missed + least(s.seq - l.seq - s.came, 1000000), 2000000000) else l.missed end,
@@ -136,10 +137,11 @@ select count(*) from stored;
 insert into ingest.quarantine (lane, topic, council_id, device_id, reason, payload, received_at) values ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: hear
--- Signs of life that are no heartbeat: a quarantined message, a device that says it is online.
+-- Signs of life that are no heartbeat and came as one does: a quarantined message, a device that says it is online.
 insert into ingest.liveness as l (device_id, council_id, last_heard_at)
 select device_id, council_id, $3 from unnest($1::text[], $2::text[]) as heard (device_id, council_id) order by device_id
-on conflict (device_id) do update set last_heard_at = greatest(l.last_heard_at, excluded.last_heard_at);
+on conflict (device_id) do update
+set last_heard_at = greatest(l.last_heard_at, excluded.last_heard_at), heard_in = nullif(excluded.council_id, l.council_id);
 
 -- name: note_hints
 -- Retained and will messages: when something was last said of the device, never that it lives.
@@ -162,7 +164,8 @@ on conflict do nothing;
 
 -- name: know_registered
 -- Each registered device gets its liveness row before its first heartbeat, which then is an update. The directory says how it is
--- now, so the order in which changes are taken does not matter. Whoever sweeps is told that something may be due sooner than it was.
+-- now, so the order in which changes are taken does not matter. A device that the register moves to another council is heard where it was
+-- until it says otherwise. Whoever sweeps is told that something may be due sooner than it was.
 with known as (
     insert into ingest.liveness as l
         (device_id, council_id, registered, watched_since, model_id, postcode_district, sim_registered)
@@ -172,7 +175,8 @@ with known as (
     order by w.device_id
     on conflict (device_id) do update
     set council_id = excluded.council_id, registered = true, watched_since = excluded.watched_since, model_id = excluded.model_id,
-        postcode_district = excluded.postcode_district, sim_registered = excluded.sim_registered
+        postcode_district = excluded.postcode_district, sim_registered = excluded.sim_registered,
+        heard_in = nullif(coalesce(l.heard_in, case when l.boot_id is not null or not l.registered then l.council_id end), excluded.council_id)
     where (l.council_id, l.registered, l.watched_since, l.model_id, l.postcode_district, l.sim_registered) is distinct from
         (excluded.council_id, true, excluded.watched_since, excluded.model_id, excluded.postcode_district, excluded.sim_registered)
     returning 1

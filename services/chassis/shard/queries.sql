@@ -19,14 +19,15 @@ returning generation, session_at, clock_timestamp() as at;
 -- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so. `$4`: when we asked, all
 -- that the broker had for the shard was stored, so it is heard up to then ($7, not now: a database that stood still, or a lock, may
 -- have kept this waiting, and of what came meanwhile we know nothing). Whatever kept it from that for longer than $5 (broker, session,
--- database, process away; a backlog), the lapse is written down by the very statement that ends it: nobody who crashes can forget it.
+-- database, process away; a backlog), the lapse is written down by the very statement that ends it: nobody who crashes can forget it. A
+-- shard that never heard has not since it was set up.
 with ours as (
-    select shard, heard_until, least($7::timestamptz, clock_timestamp()) as asked_at
+    select shard, coalesce(heard_until, created_at) as deaf_since, least($7::timestamptz, clock_timestamp()) as asked_at
     from chassis.shard where shard = $1 and holder = $2 and generation = $3 for update
 ), lapse as (
     insert into chassis.hearing_lapse (shard, started_at, ended_at, reason)
-    select shard, heard_until, asked_at, $6 from ours
-    where $4 and heard_until < asked_at - make_interval(secs => $5)
+    select shard, deaf_since, asked_at, $6 from ours
+    where $4 and deaf_since < asked_at - make_interval(secs => $5)
 )
 update chassis.shard s
 set renewed_at = clock_timestamp(), session_at = clock_timestamp(), heard_until = case when $4 then ours.asked_at else s.heard_until end

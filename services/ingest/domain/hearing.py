@@ -1,17 +1,18 @@
-"""By whom devices are heard, and when they could not be. Pure: shards and their lapses in."""
+"""By whom devices are heard, and when they could not be. Pure: shards and their lapses in.
+
+A device's council is here that of the topic by which it is heard: the register may have it in another, and a shard does not ask.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.ingest.domain.liveness import Lapse
 
-_ANYBODY: Final = "+"
-_COUNCIL: Final = 3  # of telecare/v1/devices/{council_id}/{device_id}/heartbeat
 _BLIND: Final = Lapse(datetime.min.replace(tzinfo=UTC), None)
 
 
@@ -70,12 +71,6 @@ class Hearing:
             return [_BLIND], []
         found = sorted((each for ear in ears for each in ear.lapses), key=_ended)
         return found, [_ended(each) for each in found]
-
-
-def councils_of(filters: Iterable[str]) -> frozenset[str] | None:
-    """Whose heartbeats a shard's filters let through; None: everybody's."""
-    councils = frozenset(pattern.split("/")[_COUNCIL] for pattern in filters if pattern.endswith("/heartbeat"))
-    return None if _ANYBODY in councils else councils
 
 
 def _ended(lapse: Lapse) -> datetime:

@@ -6,8 +6,9 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from typing import Final
 
+from contracts.topics import councils_of
 from services.chassis.postgres import Connection
-from services.ingest.domain.hearing import Ear, Hearing, councils_of
+from services.ingest.domain.hearing import Ear, Hearing
 from services.ingest.domain.liveness import Lapse
 from services.ingest.liveness.sql import QUERIES
 
@@ -24,4 +25,6 @@ async def read_hearing(connection: Connection, now: datetime) -> Hearing:
     for row in ears:
         if row["blind_since"] is not None:
             lapses[row["shard"]].append(Lapse(row["blind_since"], None))
-    return Hearing([Ear(row["shard"], councils_of(row["filters"]), tuple(lapses[row["shard"]])) for row in ears])
+    return Hearing(
+        [Ear(row["shard"], councils_of(row["filters"], "heartbeat"), tuple(lapses[row["shard"]])) for row in ears]
+    )

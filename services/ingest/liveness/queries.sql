@@ -24,9 +24,9 @@ cross join lateral (
 ) t;
 
 -- name: ears
--- The shards by which heartbeats come, and since when each has heard nothing, if it is blind at $1.
+-- The shards by which heartbeats come, and since when each has heard nothing, if it is blind at $1. One that never heard is, since it was set up.
 select s.shard, s.filters, case
-    when s.heard_until is null then to_timestamp(0)
+    when s.heard_until is null then s.created_at
     when s.heard_until < $1::timestamptz - interval '5 seconds' then s.heard_until end as blind_since
 from chassis.shard s where s.service = 'ingest' and s.lane = 'heartbeat' order by s.shard;
 
@@ -38,23 +38,27 @@ from chassis.hearing_lapse where ended_at > $1 and started_at <= clock_timestamp
 
 -- name: probe
 -- Of the pages from $1 to before $2, by model: how many may be due (were there no lapses), since when the longest of the others was not
--- heard, and since when any of them was not. $3: by model, the instant that whoever is due was not heard since; $4: councils of which nobody is.
+-- heard, and since when any of them was not. $3: by model, the instant that whoever is due was not heard since; $4: councils by whose topics
+-- nobody is.
 -- (Times are compared and never subtracted: intervals cost four times as much, by the million.)
 select model_id, count(*) filter (where counts_from < due_before) as due,
     min(counts_from) filter (where counts_from >= due_before) as next_from, max(counts_from) as last_from
 from (
     select model_id, greatest(last_heard_at, watched_since) as counts_from, ($3::timestamptz[])[model_id] as due_before
     from ingest.liveness
-    where ctid >= $1::tid and ctid < $2::tid and watched_since is not null and not silent and council_id <> all ($4::text[])
+    where ctid >= $1::tid and ctid < $2::tid and watched_since is not null and not silent
+        and coalesce(heard_in, council_id) <> all ($4::text[])
 ) watched
 group by model_id;
 
 -- name: due
 -- Those, some at a time: after $1, before $2.
-select ctid as place, device_id, council_id, watched_since, last_heard_at, judged_heard_at, returned_at, silences, first_silence_at, silent,
-    verdict_version, model_id, firmware, network, cell_id, coalesce(sim_operator, sim_registered) as sim_operator, postcode_district
+select ctid as place, device_id, council_id, coalesce(heard_in, council_id) as heard_in, watched_since, last_heard_at, judged_heard_at, returned_at,
+    silences, first_silence_at, silent, verdict_version, model_id, firmware, network, cell_id,
+    coalesce(sim_operator, sim_registered) as sim_operator, postcode_district
 from ingest.liveness
-where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not silent and council_id <> all ($4::text[])
+where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not silent
+    and coalesce(heard_in, council_id) <> all ($4::text[])
     and greatest(last_heard_at, watched_since) < ($3::timestamptz[])[model_id]
 limit $5;
 
@@ -91,8 +95,8 @@ with page as materialized (
 )
 select (select max(device_id) from page) as upto,
     (select max(greatest(last_heard_at, judged_heard_at, returned_at)) from page) as last_from,
-    p.device_id, p.council_id, p.watched_since, p.last_heard_at, p.judged_heard_at, p.returned_at, p.silences, p.first_silence_at, p.silent,
-    p.verdict_version, p.model_id, p.firmware, p.network, p.cell_id, coalesce(p.sim_operator, p.sim_registered) as sim_operator,
+    p.device_id, p.council_id, coalesce(p.heard_in, p.council_id) as heard_in, p.watched_since, p.last_heard_at, p.judged_heard_at, p.returned_at,
+    p.silences, p.first_silence_at, p.silent, p.verdict_version, p.model_id, p.firmware, p.network, p.cell_id, coalesce(p.sim_operator, p.sim_registered) as sim_operator,
     p.postcode_district
 from (select) one
 left join page p on p.watched_since is null

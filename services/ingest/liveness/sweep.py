@@ -47,7 +47,7 @@ class _View:
     promises: Promises
     hearing: Hearing
     due_before: list[datetime | None]
-    deaf: frozenset[str] | None  # councils of which nobody can be due; None: all
+    deaf: frozenset[str] | None  # councils by whose topics nobody can be due; None: all
 
     @property
     def deaf_list(self) -> list[str]:
@@ -210,7 +210,7 @@ def _verdict(row: Row, view: _View) -> tuple[Verdict | None, datetime | None]:
     device, thresholds = verdicts.watched(row), view.promises.thresholds.get(row["model_id"])
     if thresholds is None:  # a model that came this moment
         return None, view.now
-    lapses = view.hearing.lapses(row["council_id"], device.counts_from)
+    lapses = view.hearing.lapses(row["heard_in"], device.counts_from)
     if not device.silent:
         due_at = silent_at(device, thresholds, lapses)
         if due_at is None or due_at > view.now:

@@ -308,9 +308,22 @@ LAPSES = (
 
 
 async def test_what_is_worked_is_heard_up_to_now(database: Database, broker: Broker, observer: Observer) -> None:
+    await observer.execute("update chassis.shard set created_at = clock_timestamp()")
     async with shards(Worker(), database.url, broker.url):
         await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
         assert await observer.fetch(LAPSES) == []
+
+
+async def test_a_shard_that_is_worked_for_the_first_time_had_not_heard_since_it_was_set_up(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    """Or whoever was to be heard by it all that time would be silent at once."""
+    await observer.execute("update chassis.shard set created_at = clock_timestamp() - interval '2 days'")
+    async with shards(Worker(), database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+    (lapse,) = await observer.fetch(LAPSES)
+    assert 2 * 86400 <= lapse["lasted_s"] < 2 * 86400 + 20
+    assert lapse["reason"] == "nobody_worked_it"
 
 
 async def test_whoever_is_heard_again_after_a_while_writes_down_since_when_he_was_not(

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.ingest.domain.hearing import Ear, Hearing, councils_of
+from contracts.topics import councils_of
+from services.ingest.domain.hearing import Ear, Hearing
 from services.ingest.domain.liveness import Lapse
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -33,7 +34,7 @@ def lapse(begin: float, end: float | None) -> Lapse:
 def test_a_shard_hears_the_councils_whose_heartbeats_its_filters_let_through(
     filters: list[str], councils: frozenset[str] | None
 ) -> None:
-    assert councils_of(filters) == councils
+    assert councils_of(filters, "heartbeat") == councils
 
 
 def test_lapses_are_those_of_whoever_hears_the_council_that_ended_since() -> None:

@@ -49,6 +49,19 @@ async def test_every_update_of_a_heartbeat_is_hot(watch: Watch) -> None:
     assert [now - then for now, then in zip(after, before, strict=True)] == [4000, 4000]
 
 
+async def test_every_update_of_one_that_is_heard_in_another_council_is_hot(watch: Watch) -> None:
+    """Once its row is as long as it will be; and another place of as long a name is no reason for it to move."""
+    await a_crowd(watch)
+    await quiet(watch)
+    ids = [f"TC-{n}" for n in range(1, 1001)]
+    await rounds(watch, ids, 3, council_id="moray")
+    before = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    await rounds(watch, ids, 2, council_id="angus")
+    after = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
+    assert [now - then for now, then in zip(after, before, strict=True)] == [2000, 2000]
+    assert await watch.database.fetchval("select count(*) from ingest.liveness where heard_in = 'angus'") == 1000
+
+
 async def test_every_heartbeat_of_an_ailing_device_is_hot_and_so_are_verdicts_on_it(watch: Watch) -> None:
     """Once its row is as long as it will be."""
     await a_crowd(watch)
@@ -76,19 +89,30 @@ async def judged(watch: Watch, ids: list[str], pct: int) -> None:
     assert low == (1000 if pct < 30 else 0)
 
 
-async def rounds(watch: Watch, ids: list[str], count: int) -> None:
+async def rounds(watch: Watch, ids: list[str], count: int, council_id: str = "glasgow-city") -> None:
     """So many heartbeats of each, different from one to the next in whatever a heartbeat tells."""
     for n in range(count):
         watch.clock.move(seconds=60)
         await watch.hear(
-            *ids, **READINGS | {"signal_dbm": -70 - n, "mains": bool(n % 2), "network": ("lte", "gsm")[n % 2]}
+            *ids,
+            **READINGS | {"signal_dbm": -70 - n, "mains": bool(n % 2), "network": ("lte", "gsm")[n % 2]},
+            council_id=council_id,
         )
         await watch.database.execute("vacuum ingest.liveness")
 
 
 async def test_no_index_holds_what_a_heartbeat_changes(watch: Watch) -> None:
     changed = {"last_heard_at", "boot_id", "seq", "missed", "battery_pct", "mains", "mains_changed_at", "signal_dbm"}
-    changed |= {"signal_average", "clock_behind_s", "network", "sim_operator", "cell_id", "firmware", "path_changes"}
+    changed |= {
+        "signal_average",
+        "clock_behind_s",
+        "network",
+        "sim_operator",
+        "cell_id",
+        "firmware",
+        "path_changes",
+        "heard_in",
+    }
     rows = await watch.database.fetch(
         "select pg_get_indexdef(indexrelid) as text from pg_index where indrelid = 'ingest.liveness'::regclass"
     )

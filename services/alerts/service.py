@@ -80,7 +80,7 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         routers=_routers(runtime, parts, access, console),
         loops=_loops(runtime, parts),
         tasks=(shards.run,),
-        checks=(parts.gauges.check, parts.waker.check, parts.auditor.check, shards.check),
+        checks=(parts.gauges.check, parts.waker.check, parts.auditor.check, parts.watch.check, shards.check),
         listens={
             "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications, parts.outages),
             "delivery": lambda _: parts.sending.poke(),

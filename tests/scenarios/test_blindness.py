@@ -52,17 +52,16 @@ def everybody_knows(receiver: Receiver, type_: str) -> Callable[[], bool]:
 
 
 async def test_ingest_is_killed_and_every_hub_knows_and_knows_when_it_hears_again(three: Installation) -> None:
+    connection = await asyncpg.connect(three.settings["DATABASE_URL"])
+    killed_at = await connection.fetchval("select clock_timestamp()")
     three.programs["ingest"].kill()
     raised = everybody_knows(three.receiver, "alarm.raised")
     await until(raised, TOLD_WITHIN_S, what="every hub to know that nobody hears the devices")
     three.programs["ingest"].start()
     restored = everybody_knows(three.receiver, "alarm.restored")
     await until(restored, TOLD_WITHIN_S, what="every hub to know that somebody does again")
-    connection = await asyncpg.connect(three.settings["DATABASE_URL"])
-    try:
-        lapses = await connection.fetch("select shard, ended_at - started_at as lasted from chassis.hearing_lapse")
-    finally:
-        await connection.close()
+    lapses = await connection.fetch("select shard from chassis.hearing_lapse where ended_at > $1", killed_at)
+    await connection.close()
     assert {row["shard"] for row in lapses} == {"alarms", "heartbeats-0"}
 
 

@@ -104,7 +104,7 @@ select council_id, name from registry.council_directory where council_id = any (
 
 -- name: blind_since
 -- Since when the devices are not heard, as hubs were told; null: they are.
-select began_at from alerts.blindness where ended_at is null;
+select began_at from alerts.blindness where ended_at is null and about = 'deaf';
 
 -- name: told_outages
 -- Those that are open and that people know of, as they were told last, of the asker's councils ($1 a hub, $2 an engineer's); the

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, Self, TypeAlias
 
 from contracts.alarm_event import AlarmEvent
 from contracts.ids import DeviceId, EventId
@@ -24,16 +24,20 @@ TOLD_AFTER: Final = timedelta(seconds=15)
 HEARS: Final = timedelta(seconds=5)
 OVER_AFTER: Final = timedelta(seconds=10)
 """Heard again for so long, it is over."""
+REMEMBERED_TO: Final = timedelta(minutes=1)
+"""So exactly a watermark is told from memory: those who saw it a second apart mostly tell the same."""
 
 _NAMESPACE: Final = uuid.UUID("4c1c9f35-1d6e-4a39-9a2f-5d5c0b7d3e21")  # any constant of our own
 _TEXT_MAX: Final = 128
 
 Turn: TypeAlias = Literal["activated", "restored"]
+About: TypeAlias = Literal["deaf", "unheard"]
+"""They were heard and are no longer; or never were, for nobody listens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ear:
-    """A shard of ingest: all that the broker had for it until `heard_until` is stored."""
+    """A shard of ingest: all that the broker had for it until `heard_until` is stored. Or whoever has none, by name."""
 
     shard: str
     heard_until: datetime
@@ -41,15 +45,34 @@ class Ear:
 
 @dataclass(frozen=True, slots=True)
 class Blindness:
-    """One that began, and who was deaf then."""
+    """One that began, and who was deaf then. Whoever notices it, and however often, its id is the same."""
 
+    blindness_id: uuid.UUID
     shards: tuple[str, ...]
     began_at: datetime
 
+    @classmethod
+    def seen(cls, shards: Sequence[str], began_at: datetime) -> Self:
+        """By whoever has the database, which takes one of them."""
+        named = tuple(sorted(shards))
+        return cls(uuid.uuid5(_NAMESPACE, f"{','.join(named)} since {began_at.isoformat()}"), named, began_at)
+
+    @classmethod
+    def remembered(cls, shards: Sequence[str], heard_until: datetime, mark: str) -> Self:
+        """By each who has it no longer. `mark`: what all had from it last, and what no later blindness has.
+
+        Two whose last looks lie on both sides of a whole minute tell two.
+        """
+        named = tuple(sorted(shards))
+        epoch = datetime.min.replace(tzinfo=heard_until.tzinfo)
+        began_at = heard_until - (heard_until - epoch) % REMEMBERED_TO
+        told = f"{','.join(named)} since {began_at.isoformat()} after {mark}"
+        return cls(uuid.uuid5(_NAMESPACE, told), named, began_at)
+
     @property
-    def blindness_id(self) -> uuid.UUID:
-        """Follows from it: whoever notices it, and however often, it is one."""
-        return uuid.uuid5(_NAMESPACE, f"{','.join(self.shards)} since {self.began_at.isoformat()}")
+    def remembered_told_at(self) -> datetime:
+        """When it is said to have been told, whoever tells it from memory: what one id tells never differs."""
+        return self.began_at + TOLD_AFTER
 
 
 def to_be_told(ears: Sequence[Ear], now: datetime) -> Blindness | None:
@@ -57,10 +80,17 @@ def to_be_told(ears: Sequence[Ear], now: datetime) -> Blindness | None:
     deaf = [ear for ear in ears if now - ear.heard_until >= TOLD_AFTER]
     if not deaf:
         return None
-    return Blindness(tuple(sorted(ear.shard for ear in deaf)), min(ear.heard_until for ear in deaf))
+    return Blindness.seen([ear.shard for ear in deaf], min(ear.heard_until for ear in deaf))
 
 
-def all_hear(ears: Sequence[Ear], now: datetime) -> bool:
+def wider(known: Blindness, told_at: datetime, ears: Sequence[Ear], now: datetime) -> Blindness | None:
+    """What hubs must know though they know of one: others that still heard when they were told are deaf, too."""
+    later = [ear for ear in ears if ear.shard not in known.shards and ear.heard_until > told_at]
+    more = to_be_told(later, now)
+    return None if more is None else Blindness.seen([*known.shards, *more.shards], known.began_at)
+
+
+def all_hear(ears: Collection[Ear], now: datetime) -> bool:
     return all(now - ear.heard_until < HEARS for ear in ears)
 
 
@@ -68,14 +98,9 @@ def is_over(heard_since: datetime | None, now: datetime) -> bool:
     return heard_since is not None and now - heard_since >= OVER_AFTER
 
 
-def blindness_event(blindness: Blindness, turn: Turn, now: datetime) -> AlarmEvent:
+def blindness_event(blindness: Blindness, turn: Turn, now: datetime, about: About = "deaf") -> AlarmEvent:
     """The event that raises the alarm, or says that it is over. Its id follows from the blindness: told twice, it is one."""
     made = uuid.uuid5(blindness.blindness_id, turn)
-    since = f"{blindness.began_at:%H:%M:%S} UTC"
-    if turn == "activated":
-        text = f"Devices have not been heard since {since} ({', '.join(blindness.shards)}). Silence says nothing now."
-    else:
-        text = f"Devices are heard again; they were not since {since}."
     return AlarmEvent(
         event_id=EventId(str(made)),
         device_id=DEVICE,
@@ -87,10 +112,23 @@ def blindness_event(blindness: Blindness, turn: Turn, now: datetime) -> AlarmEve
         received_at=now,
         kind=MONITORING_IMPAIRED,
         status=turn,
-        peripheral_id=None,
+        peripheral_id=None if about == "deaf" else about,
         location=None,
-        text=text[:_TEXT_MAX],
+        text=_text(blindness, turn, about)[:_TEXT_MAX],
         test=False,
         marks=(),
         payload_sha256=hashlib.sha256(str(made).encode()).hexdigest(),
     )
+
+
+def _text(blindness: Blindness, turn: Turn, about: About) -> str:
+    since, names = f"{blindness.began_at:%H:%M:%S} UTC", ", ".join(blindness.shards)
+    match about, turn:
+        case "deaf", "activated":
+            return f"Devices have not been heard since {since} ({names}). Silence says nothing now."
+        case "deaf", _:
+            return f"Devices are heard again; they were not since {since}."
+        case _, "activated":
+            return f"Nobody listens there, and nobody there is called silent: {names}."
+        case _:
+            return f"Somebody listens now to: {names}."

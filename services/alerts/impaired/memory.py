@@ -1,5 +1,7 @@
 """What is remembered for when the database is away: every verified way to a hub, and how far the devices had been heard.
 
+Each process tells for itself, and mostly the same: what it tells follows from what the database said last, to whoever asked.
+
 What is told from memory has the ids and the body that the database will give it: alarm and notification follow from the event, and
 the event from the blindness. So a hub knows it again when it is told the ordinary way, and can acknowledge it then.
 """
@@ -45,6 +47,8 @@ class Memory:
     monotonic: Callable[[], float] = time.monotonic
     ears: Sequence[Ear] = ()
     contacts: Sequence[Record] = ()
+    mark: str = ""
+    """Which blindness was told of last, and who worked which shard: the same for all, and another when there was another."""
     open: AlarmEvent | None = None
     """What told of the blindness that lasts. Hubs are told of that again, not of a second whose ids no database ever learns."""
     has_told: AlarmEvent | None = None
@@ -79,9 +83,10 @@ class Memory:
         elif self.has_told is not None:
             event = self.has_told
         else:
-            since = min([self._away_at or now, *(ear.heard_until for ear in self.ears)])
-            self.blindness = Blindness(tuple(ear.shard for ear in self.ears) or ("database",), since)
-            event = self.has_told = blindness_event(self.blindness, "activated", now)
+            until = min((ear.heard_until for ear in self.ears), default=self._away_at or now)
+            names = [ear.shard for ear in self.ears] or ["database"]
+            self.blindness = Blindness.remembered(names, until, self.mark)
+            event = self.has_told = blindness_event(self.blindness, "activated", self.blindness.remembered_told_at)
             _log.critical("monitoring_blind_told_from_memory", hubs=len({each["hub_id"] for each in self.contacts}))
         told = _notification(event)
         left = [each for each in self.contacts if each["hub_id"] not in self._taken]

@@ -1,7 +1,22 @@
 -- name: ears
--- How far each shard of ingest has heard; one that never did is being set up. By the database's clock, like `at`.
+-- How far each shard of ingest has heard that ever did. By the database's clock, like `at`.
 select shard, heard_until, clock_timestamp() as at from chassis.shard
 where service = 'ingest' and heard_until is not null order by shard;
+
+-- name: shards
+-- All of ingest's, those included that nobody ever worked. By the database's clock, like `at`.
+select shard, lane, filters, generation, heard_until, clock_timestamp() as at from chassis.shard where service = 'ingest' order by shard;
+
+-- name: councils
+select council_id from registry.council_directory;
+
+-- name: watched_there
+-- Of these councils ($1), in which there is a device that should be heard, and is not by another's topics ($2: those that somebody hears).
+select c.council_id from unnest($1::text[]) as c (council_id)
+where exists (
+    select from registry.watch_directory w
+    where w.council_id = c.council_id and w.watched_since is not null and not exists (
+        select from ingest.watched_device d where d.device_id = w.device_id and d.heard_in = any ($2::text[])));
 
 -- name: contacts
 -- Every way to a hub that counts.
@@ -10,21 +25,29 @@ from registry.channel_directory where verified_at is not null and not of_canary 
 
 -- name: begin
 -- Null: another process told of one that is not over yet. Pages that are open are read again.
-insert into alerts.blindness (blindness_id, shards, began_at, told_at) values ($1, $2, $3, $4)
+insert into alerts.blindness (blindness_id, shards, began_at, told_at, about) values ($1, $2, $3, $4, $5)
 on conflict do nothing returning true, pg_notify('impaired', '');
 
 -- name: open_blindness
-select blindness_id, shards, began_at, heard_since from alerts.blindness where ended_at is null for update;
+select blindness_id, shards, began_at, told_at, heard_since from alerts.blindness where ended_at is null and about = $1 for update;
 
 -- name: told
 -- The one that lasts, as it was told.
-select shards, began_at, told_at from alerts.blindness where ended_at is null;
+select blindness_id, shards, began_at, told_at from alerts.blindness where ended_at is null and about = 'deaf';
+
+-- name: last_told
+-- Which was the last, over or not.
+select blindness_id from alerts.blindness where about = 'deaf' order by told_at desc, blindness_id limit 1;
 
 -- name: hears_again
 update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_id = $1;
 
 -- name: deaf_again
 update alerts.blindness set heard_since = null where blindness_id = $1 and heard_since is not null;
+
+-- name: widen
+-- It goes on as another, of more.
+update alerts.blindness set heard_since = greatest(told_at, $2), ended_at = greatest(told_at, $2) where blindness_id = $1;
 
 -- name: end
 update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning pg_notify('impaired', '');

@@ -14,6 +14,7 @@ from services.chassis.settings import Settings
 from services.cli.doctor.broker import examine_broker
 from services.cli.doctor.database import examine_database
 from services.cli.doctor.finding import Finding
+from services.cli.doctor.hearing import examine_hearing
 from services.cli.doctor.identity import examine_identity
 from services.cli.doctor.installation import examine_installation
 from services.cli.doctor.messages import examine_messages
@@ -29,6 +30,7 @@ async def examine(settings: Settings) -> int:
     looks = (
         examine_database,
         examine_broker,
+        examine_hearing,
         examine_register,
         examine_installation,
         examine_messages,

@@ -74,7 +74,37 @@ async def test_every_hub_is_told_once_that_nobody_hears_the_devices_and_when_tha
     assert (await town.alarm(DEVICE))["state"] == "open"  # a person closes it: priority 1
 
 
-async def test_a_take_over_wakes_nobody_nor_does_a_shard_that_was_never_worked(town: World, receiver: Receiver) -> None:
+async def test_another_shard_that_is_deaf_later_is_told_too_and_it_is_one_alarm(
+    town: World, receiver: Receiver
+) -> None:
+    """Or one that is away for days would hide that all are."""
+    await heard(town, 0, "alarms")
+    await heard(town, 20)
+    await look(town)
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
+    town.clock.move(30)
+    await heard(town, 50)
+    await heard(town, 14, "alarms")
+    await look(town)
+    assert len(told(receiver)) == len(HUBS)
+    town.clock.move(1)
+    await heard(town, 51)
+    await heard(town, 15, "alarms")
+    await look(town, town.parts.watch, town.parts.watch)
+    await town.alarm(DEVICE)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.repeated") == len(HUBS)
+    assert "alarms, heartbeats-0" in receiver.of_alarms()[-1].data["event"]["text"]
+    for _ in range(2):
+        await heard(town, 0, "alarms")
+        await heard(town, 0)
+        await look(town)
+        town.clock.move(10)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
+
+
+async def test_a_take_over_wakes_nobody_nor_does_a_shard_by_which_nobody_is_to_be_heard(
+    town: World, receiver: Receiver
+) -> None:
     await heard(town, 14)
     await look(town)
     assert told(receiver) == []
@@ -196,6 +226,73 @@ async def test_blind_already_when_the_database_goes_away_hubs_are_told_of_the_sa
     await asyncio.to_thread(own_postgres.start)
     alarm = await fragile.alarm(DEVICE)
     assert alarm["alarm_id"] == receiver.of_alarms()[-1].data["alarm_id"]
+
+
+async def test_two_processes_without_a_database_tell_one_alarm(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    """Though each looked at another instant, at watermarks that had moved in between, and tells when it does."""
+    seconds = [0.0]
+    first = fragile.parts.watch
+    second = Watch(first.pool, fragile.clock, fragile.parts.metrics, Memory(first.memory.ways))
+    first.memory.monotonic = second.memory.monotonic = lambda: seconds[0]
+    whole_minute = fragile.clock.now().replace(second=0, microsecond=0)
+    fragile.clock.move((whole_minute - fragile.clock.now()).total_seconds() + 30)
+    for watch in (first, second):
+        for shard in ("alarms", "heartbeats-0"):
+            await heard(fragile, 0, shard)
+        await watch.run_once()
+        fragile.clock.move(0.7)
+        seconds[0] += 0.7
+    assert first.memory.ears != second.memory.ears
+    await asyncio.to_thread(own_postgres.kill)
+    for watch in (first, second):
+        await watch.run_once()
+        seconds[0] += 0.4
+        fragile.clock.move(0.4)
+    seconds[0] += 15.0
+    fragile.clock.move(15.0)
+    for watch in (first, second):
+        await watch.run_once()
+        fragile.clock.move(0.4)
+    assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS for _ in range(2)]
+    assert len({each.id for each in receiver.of_alarms()}) == 1
+    assert len({each.body for each in receiver.of_alarms()}) == 1
+
+    await asyncio.to_thread(own_postgres.start)
+    for watch in (first, second):
+        await heard(fragile, 0)
+        await look(fragile, watch)
+    alarm = await fragile.alarm(DEVICE)
+    assert alarm["alarm_id"] == receiver.of_alarms()[0].data["alarm_id"]
+    assert len({each.body for each in receiver.of_alarms()}) == 1
+
+
+async def test_the_next_blindness_that_is_told_from_memory_is_another_alarm(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    """Within the same minute, even if what was told before was never written down: somebody else works the shard by then."""
+    memory = fragile.parts.watch.memory
+    ids = set()
+    for round_ in range(3):
+        seconds = [100.0 * round_]
+        memory.monotonic = lambda seconds=seconds: seconds[0]  # type: ignore[misc]
+        await heard(fragile, 0)
+        await look(fragile)
+        await asyncio.to_thread(own_postgres.kill)
+        await fragile.parts.watch.run_once()
+        seconds[0] += 15.0
+        await fragile.parts.watch.run_once()
+        ids.add(receiver.of_alarms()[-1].id)
+        await asyncio.to_thread(own_postgres.start)
+        if round_ == 1:  # the process that told it is killed before it can say so
+            memory.has_told = memory.blindness = None
+            await fragile.database.execute("update chassis.shard set generation = generation + 1")
+        else:
+            await heard(fragile, 0)
+            await look(fragile)
+            await fragile.database.execute("update alerts.blindness set heard_since = told_at, ended_at = told_at")
+    assert len(ids) == 3
 
 
 async def test_a_database_that_was_away_for_a_moment_is_nobodys_business(

@@ -1,0 +1,54 @@
+"""Whom nobody listens to, looked up by the council and never by the device; and for how long that has been so before our eyes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from services.alerts.domain.unheard import Shard, Unheard, heard, unheard
+from services.alerts.impaired.sql import QUERIES
+from services.chassis.postgres import Connection
+
+if TYPE_CHECKING:
+    from asyncpg import Record
+
+_AGAIN_AFTER_S: Final = 30.0
+"""A council gets its first device, or loses its last, seldom; and to look for one may take a look at all that it once had."""
+
+
+@dataclass(slots=True)
+class Nobody:
+    """Of one process. What is worked a moment after it is set up is nobody's business: each counts from when it was first seen."""
+
+    _suspected: Sequence[Unheard] = ()
+    _concern: frozenset[Unheard] = frozenset()
+    _asked_s: float = 0.0  # monotonic
+    _since_s: Mapping[str, float] = field(default_factory=dict)  # monotonic
+
+    async def listens(self, connection: Connection, rows: Sequence[Record], now_s: float) -> Mapping[str, float]:
+        """To whom nobody does who should be heard, by name, and for how many seconds we know. `rows`: the shards."""
+        shards = [
+            Shard(row["shard"], row["lane"], tuple(row["filters"]), row["heard_until"] is not None) for row in rows
+        ]
+        councils = [row["council_id"] for row in await connection.fetch(QUERIES["councils"])]
+        suspected = unheard(shards, councils)
+        if suspected != self._suspected or now_s - self._asked_s >= _AGAIN_AFTER_S:
+            self._concern = await _concern(connection, suspected, sorted(heard(shards, councils)))
+            self._suspected, self._asked_s = suspected, now_s
+        self._since_s = {each.name: self._since_s.get(each.name, now_s) for each in suspected if each in self._concern}
+        return {name: now_s - since_s for name, since_s in self._since_s.items()}
+
+
+async def _concern(connection: Connection, suspected: Sequence[Unheard], heard_: Sequence[str]) -> frozenset[Unheard]:
+    """Those by whom somebody should be heard. Heartbeats may come by another council's topics; alarms are asked for by all."""
+    found = set[Unheard]()
+    for lane in ("heartbeat", "alarm"):
+        of_lane = [each for each in suspected if each.lane == lane]
+        councils = sorted(frozenset[str]().union(*(each.councils for each in of_lane)))
+        if not councils:
+            continue
+        rows = await connection.fetch(QUERIES["watched_there"], councils, heard_ if lane == "heartbeat" else [])
+        watched = {row["council_id"] for row in rows}
+        found |= {each for each in of_lane if each.councils & watched}
+    return frozenset(found)

@@ -84,6 +84,7 @@ class Seen(NamedTuple):
     model_id: int
     sim_operator: str
     named: Named = NOTHING
+    heard_in: str | None = None  # by which council's topics, if by another's
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ class HearingCount:
             for row in await connection.fetch(QUERIES["count_heard"], *places, since, late_before, *names):
                 count = Count(row["expected"], row["heard"], row["silent"], row["late"])
                 named = Named(row["cell"], row["postcode_district"], row["firmware"], row["network"])
-                seen = Seen(row["council_id"], row["model_id"], row["sim_operator"], named)
+                seen = Seen(row["council_id"], row["model_id"], row["sim_operator"], named, row["heard_in"])
                 tally.add(seen, count, row["missed"] or 0)
         if self._looks:
             await self._naming.go_on(connection, self._next, until, since)
@@ -92,7 +92,7 @@ class HearingCount:
             thresholds = promises.thresholds.get(seen.model_id)
             if thresholds is None:  # a model that came this moment
                 return None
-            return hearing.listening(seen.council_id, now, heard_anew_within(thresholds))
+            return hearing.listening(seen.heard_in or seen.council_id, now, heard_anew_within(thresholds))
 
         counted = tally.named_groups(shard_of, promises.names.__getitem__)
         rows = [

@@ -142,7 +142,7 @@ left join (select council_id, count(*) as silent from ingest.liveness where sile
 -- Of the pages from $1 to before $2, by what is counted: the watched devices that must have been heard since an instant by their model ($3),
 -- those that were, and those that are late by now ($4, likewise); and how many heartbeats all of them ever missed. Cells, districts,
 -- firmwares and networks are told apart if they are named ($5 to $8). (A subquery is hashed once, however the statement is planned.)
-select council_id, model_id, sim_operator, cell, postcode_district, firmware, network,
+select council_id, heard_in, model_id, sim_operator, cell, postcode_district, firmware, network,
     count(*) filter (where owed) as expected,
     count(*) filter (where owed and last_heard_at >= heard_since) as heard,
     count(*) filter (where owed and silent and not coalesce(last_heard_at >= heard_since, false)) as silent,
@@ -150,8 +150,8 @@ select council_id, model_id, sim_operator, cell, postcode_district, firmware, ne
         and greatest(last_heard_at, watched_since) < late_before) as late,
     sum(missed) filter (where missed > 0) as missed
 from (
-    select council_id, model_id, coalesce(sim_operator, sim_registered, '') as sim_operator, silent, last_heard_at, watched_since, missed,
-        ($3::timestamptz[])[model_id] as heard_since, ($4::timestamptz[])[model_id] as late_before,
+    select council_id, heard_in, model_id, coalesce(sim_operator, sim_registered, '') as sim_operator, silent, last_heard_at, watched_since,
+        missed, ($3::timestamptz[])[model_id] as heard_since, ($4::timestamptz[])[model_id] as late_before,
         watched_since < ($3::timestamptz[])[model_id] as owed,
         case when cell_id in (select unnest($5::text[])) then cell_id else '' end as cell,
         case when postcode_district in (select unnest($6::text[])) then postcode_district else '' end as postcode_district,
@@ -160,7 +160,7 @@ from (
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since is not null
 ) watched
-group by council_id, model_id, sim_operator, cell, postcode_district, firmware, network;
+group by council_id, heard_in, model_id, sim_operator, cell, postcode_district, firmware, network;
 
 -- name: look_roughly
 -- Of the pages from $1 to before $2, by each of four things alone: who should be heard, those aside that are called silent, and who of them

@@ -163,3 +163,24 @@ async def test_a_shard_that_never_heard_is_blind_since_it_was_set_up_and_whom_it
     # Once it is worked, the renewal writes down that it had not heard until then.
     await split.deaf(lasted_s=timedelta(days=2).total_seconds(), shard="moray")
     assert silent(await both_hear(split)) == []
+
+
+async def test_a_device_is_counted_with_the_shard_that_hears_it(split: Watch) -> None:
+    """While that one is blind nobody can say who of its devices is missing, wherever they are registered."""
+    await split.register("TC-1", "TC-2", council_id="fife")
+    split.clock.move(minutes=3)
+    await split.hear("TC-1", council_id="moray")
+    await split.hear("TC-2", council_id="fife")
+    await both_hear(split)
+    counts = "select shard, council_id, expected, heard from ingest.hearing order by shard"
+    assert [tuple(row) for row in await split.database.fetch(counts)] == [
+        ("fife", "fife", 1, 1),
+        ("moray", "fife", 1, 1),
+    ]
+    split.clock.move(minutes=2)
+    await split.hear("TC-2", council_id="fife")
+    await only(split, "fife")
+    assert [tuple(row) for row in await split.database.fetch(counts)] == [
+        ("fife", "fife", 1, 1),
+        ("moray", "fife", 1, 1),
+    ]

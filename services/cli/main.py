@@ -24,6 +24,7 @@ from services.cli.registry import (
     broker_app,
     council_app,
     device_app,
+    grafana_app,
     hub_app,
     model_app,
     responder_app,
@@ -55,6 +56,7 @@ app.add_typer(rollout_app, name="rollout")
 app.add_typer(audit_app, name="audit")
 app.add_typer(broker_app, name="broker")
 app.add_typer(canary_app, name="canary")
+app.add_typer(grafana_app, name="grafana")
 
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]
 For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]

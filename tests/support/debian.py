@@ -35,8 +35,6 @@ _MASKED: Final = [
     "systemd-udevd.service",
     "systemd-udev-trigger.service",
     "systemd-logind.service",
-    "prometheus.service",
-    "prometheus-alertmanager.service",
     "prometheus-node-exporter.service",
     "e2scrub_reap.service",
 ]
@@ -44,9 +42,6 @@ _MASKED: Final = [
 # Other tests' data, and what is big and of no use here.
 _NOT_COPIED: Final = (
     "tmp/*",
-    "usr/bin/prometheus*",
-    "usr/bin/promtool",
-    "usr/bin/amtool",
     "usr/share/doc",
     "usr/share/locale",
     "var/cache/*/*",
@@ -55,8 +50,8 @@ _NOT_COPIED: Final = (
 
 def packages() -> list[str]:
     """What deploy/debian/install installs."""
-    (line,) = re.findall(r"^packages=\((.+)\)$", (DEPLOY / "debian" / "install").read_text(), re.MULTILINE)
-    return shlex.split(line)
+    lines = re.findall(r"^(?:packages|watching)=\((.+)\)$", (DEPLOY / "debian" / "install").read_text(), re.MULTILINE)
+    return [name for line in lines for name in shlex.split(line)]
 
 
 class Debian:

@@ -155,13 +155,15 @@ def _configure(
         del config["alerting"]
     else:
         config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]}]
-    service, canary = config["scrape_configs"]
+    scrape = yaml.safe_load((SHIPPED / "scrape.yml").read_text())
+    service, canary = scrape["scrape_configs"]
     service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
     if canary_port is None:
-        config["scrape_configs"].remove(canary)
+        scrape["scrape_configs"].remove(canary)
     else:
         canary["static_configs"] = [{"targets": [f"{LOOPBACK}:{canary_port}"]}]
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
+    (directory / "scrape.yml").write_text(yaml.safe_dump(scrape))
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)
     if alertmanager_port is not None:
         for path in (directory / "rules").glob("*.rules.yml"):

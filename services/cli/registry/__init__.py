@@ -5,6 +5,7 @@ from services.cli.registry.bulk import export_devices, import_devices
 from services.cli.registry.councils import council_app
 from services.cli.registry.devices import device_app
 from services.cli.registry.erasing import erase_device, list_erasures
+from services.cli.registry.grafana import grafana_app
 from services.cli.registry.hubs import hub_app
 from services.cli.registry.models import model_app
 from services.cli.registry.responders import responder_app
@@ -20,6 +21,7 @@ __all__ = [
     "broker_app",
     "council_app",
     "device_app",
+    "grafana_app",
     "hub_app",
     "model_app",
     "responder_app",

@@ -10,8 +10,11 @@ from services.chassis.exposure import protected
 from services.chassis.settings import SettingsError, load_settings
 
 
-def in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
-    """What `work` returns, on a connection of the registry's role. SettingsError for a database that is not migrated."""
+def in_database(work: Callable[[Any], Awaitable[Any]], *, role: str | None = "telecare_registry") -> Any:
+    """What `work` returns, on a connection of the registry's role, or (None) of whoever migrates.
+
+    Raises SettingsError for a database that is not migrated.
+    """
     from services.chassis.postgres.migrate import missing
     from services.chassis.postgres.pool import connect
 
@@ -21,7 +24,7 @@ def in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
             raise SettingsError(
                 f"the database lacks {len(names)} migration(s), {names[0]} first: run `telecare migrate`"
             )
-        connection = await connect(url, name="telecare", role="telecare_registry")
+        connection = await connect(url, name="telecare", role=role)
         try:
             return await work(connection)
         finally:

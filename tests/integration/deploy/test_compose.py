@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -16,6 +17,7 @@ from services.cli.main import SERVICES, app
 from tests.support.stack import DEPLOY, REPOSITORY, STACK
 
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SOURCES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "datasources.yaml").read_text())
 OURS = ["migrate", *SERVICES]
 STATEFUL = {"database", "broker", "prometheus", "alertmanager", "grafana"}
 SECRETS = DEPLOY / "compose" / "secrets"
@@ -163,6 +165,24 @@ def test_ours_run_what_the_command_line_has_with_settings_that_there_are(name: s
     assert int(service["user"].split(":")[0]) >= 1000
 
 
+def test_grafana_waits_for_its_login_which_is_made_of_the_password_that_it_reads() -> None:
+    from services.cli.registry import grafana_app
+
+    maker, grafana = COMPOSE["services"]["grafana-login"], COMPOSE["services"]["grafana"]
+    (login,) = [each.callback for each in grafana_app.registered_commands if each.name == "login"]
+    assert login is not None
+    noun, verb, option, file = maker["command"]
+    assert (noun, verb) == ("grafana", "login")
+    assert option.removeprefix("--").replace("-", "_") in inspect.signature(login).parameters
+    (source,) = [each for each in SOURCES["datasources"] if each["uid"] == "telecare-database"]
+    assert source["secureJsonData"]["password"] == f"$__file{{{file}}}"
+    assert source["user"] == inspect.signature(login).parameters["name"].default
+    assert {file.rpartition("/")[2]} == set(maker["secrets"]) & set(grafana["secrets"]) - {"authority.crt"}
+    required = {f"telecare_{name}" for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required <= set(maker["secrets"])
+    assert grafana["depends_on"] == {"grafana-login": {"condition": "service_completed_successfully"}}
+
+
 def test_its_settings_and_secrets_are_taken_by_the_code_and_expose_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +218,7 @@ def test_the_canary_is_run_as_the_command_line_has_it_and_scraped_where_it_is() 
     assert command[:2] == ["canary", "run"]
     assert {each.removeprefix("--") for each in command if each.startswith("--")} <= set(options)
     assert command[command.index("--file") + 1].rpartition("/")[2] in COMPOSE["services"]["canary"]["secrets"]
-    scraped = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())["scrape_configs"]
+    scraped = yaml.safe_load((DEPLOY / "compose" / "scrape.yml").read_text())["scrape_configs"]
     (job,) = [each for each in scraped if each["job_name"] == "telecare-canary"]
     assert job["static_configs"][0]["targets"] == [f"canary:{options['port'].default}"]
 
@@ -214,8 +234,8 @@ def test_ports_are_the_same_in_every_file() -> None:
     port = COMPOSE["services"]["alerts"]["environment"]["TELECARE_HTTP_PORT"]
     for server in ("alerts", "registry"):
         assert f"server {server}:{port} " in (DEPLOY / "compose" / "upstreams.conf").read_text()
-    prometheus = yaml.safe_load((DEPLOY / "compose" / "prometheus.yml").read_text())
-    (scraped,) = prometheus["scrape_configs"][0]["dns_sd_configs"]
+    scrape = yaml.safe_load((DEPLOY / "compose" / "scrape.yml").read_text())
+    (scraped,) = scrape["scrape_configs"][0]["dns_sd_configs"]
     assert (sorted(scraped["names"]), scraped["port"]) == (sorted(SERVICES), int(port))
     for service in SERVICES:
         assert f"127.0.0.1:{port}/" in " ".join(COMPOSE["services"][service]["healthcheck"]["test"])
@@ -253,8 +273,6 @@ def test_the_image_is_built_from_what_there_is_and_nothing_else() -> None:
 
 def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path) -> None:
     """The script itself, on a copy: it gives files to other users, so it is root's."""
-    import shutil
-
     copy = tmp_path / "deploy"
     shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("secrets"))
     prepare = [str(copy / "compose" / "prepare"), "telecare.example"]
@@ -263,8 +281,10 @@ def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path
     files = [copy / each["file"] for each in COMPOSE["secrets"].values()]
     assert (made / "canary.json").read_bytes() == b""
     assert [each for each in files if not each.exists()] == []
-    open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077}
+    open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o007}
     assert open_ == {"trust.pem", "authority.crt", "database.crt", "broker.crt"}, "certificates are no secrets"
+    shared = {(each.name, each.stat().st_gid) for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077 == 0o040}
+    assert shared == {("grafana_database_password", 10001)}, "with whoever gives it to the database"
     before = {each: each.read_bytes() for each in files}
     subprocess.run(prepare, check=True, capture_output=True, timeout=60)
     assert before == {each: each.read_bytes() for each in files}
@@ -272,8 +292,20 @@ def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path
 
 
 @pytest.mark.real_stack
-def test_prometheus_takes_its_file_for_containers() -> None:
+@pytest.mark.parametrize("host", ["compose", "debian"])
+def test_prometheus_takes_each_hosts_list_of_whom_to_scrape(host: str, tmp_path: Path) -> None:
+    for file in (DEPLOY / "prometheus" / "prometheus.yml", DEPLOY / host / "scrape.yml"):
+        shutil.copy(file, tmp_path)
     checked = STACK.run(
-        "/usr/bin/promtool", "check", "config", "--syntax-only", "{files}/compose/prometheus.yml", files=DEPLOY
+        "/usr/bin/promtool", "check", "config", "--syntax-only", "{files}/prometheus.yml", files=tmp_path
     )
     assert checked.returncode == 0, checked.stderr
+
+
+def test_the_same_jobs_are_scraped_wherever_it_runs() -> None:
+    def jobs(folder: str) -> list[str]:
+        return [
+            each["job_name"] for each in yaml.safe_load((DEPLOY / folder / "scrape.yml").read_text())["scrape_configs"]
+        ]
+
+    assert jobs("compose") == jobs("debian") == jobs("prometheus")

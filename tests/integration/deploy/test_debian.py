@@ -20,10 +20,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+import yaml
 from standardwebhooks import Webhook
 
 from tests.blackbox.box import now
 from tests.blackbox.installation import registration
+from tests.integration.deploy.rules import shipped_rules
 from tests.support.debian import Debian
 from tests.support.stack import DEPLOY
 from tests.support.waiting import until
@@ -37,6 +39,11 @@ UNITS = {
     f"telecare-{service}@{port}.service"
     for service, port in re.findall(r"\b(ingest|alerts|registry)@(\d+)", (DEPLOY / "debian" / "install").read_text())
 }
+WATCHING = ("prometheus.service", "prometheus-alertmanager.service")
+WATCH = "/etc/prometheus/telecare"
+DEAD_MANS_SWITCH_PORT = "9001"
+# As the page has it.
+WHO_IS_TOLD = f"echo http://127.0.0.1:{DEAD_MANS_SWITCH_PORT}/ >/etc/prometheus/alertmanager/watchdog.url"
 INSTALL = ("/src/deploy/debian/install", "/src/wheels", NAME, "192.0.2.7")
 
 
@@ -117,8 +124,21 @@ class Machine:
         await self.power.aclose()
         await self.power.enter_async_context(self.debian.booted())
 
-    def start_hub(self) -> None:
-        self.debian.run("systemd-run", "--unit=hub", "/usr/bin/python3", "/src/hub.py", HUB_PORT, "/srv/hub.jsonl")
+    def start_hub(self, name: str = "hub", port: str = HUB_PORT) -> None:
+        self.debian.run("systemd-run", f"--unit={name}", "/usr/bin/python3", "/src/hub.py", port, f"/srv/{name}.jsonl")
+
+    def asked(self, url: str) -> Any:
+        """What a server on loopback answers to who is on the machine; None where there is no answer."""
+        told = self.debian.run("curl", "--silent", "--fail", url, check=False)
+        return json.loads(told.stdout) if told.returncode == 0 else None
+
+    def rules(self) -> dict[str, str]:
+        """Prometheus's own word on each alert that it has loaded: ok, unknown (not looked at yet), or err."""
+        told = self.asked("http://127.0.0.1:9090/api/v1/rules?type=alert")
+        return {rule["name"]: rule["health"] for group in told["data"]["groups"] for rule in group["rules"]}
+
+    def main_pids(self, *units: str) -> list[str]:
+        return self.debian.run("systemctl", "show", "--property=MainPID", "--value", *units).stdout.split()
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +166,10 @@ async def machine(debian: Debian) -> AsyncIterator[Machine]:
         await power.enter_async_context(debian.booted())
         installed = debian.run(*INSTALL, timeout_s=300)
         assert "next: docs/operations.md" in installed.stdout, installed.stdout
+        assert "alerts wake nobody yet" in installed.stdout
         machine = Machine(debian, power)
+        machine.start_hub("switch", DEAD_MANS_SWITCH_PORT)
+        debian.run_shell(WHO_IS_TOLD)
         machine.token = debian.run("telecare", "token", "create", "us", "--role", "ops").stdout.split()[-1]
         # What the template says in a comment: the hub of this test is on the machine itself.
         debian.run_shell("echo TELECARE_WEBHOOK_ALLOW_CIDRS=127.0.0.0/8 >>/etc/telecare/telecare.env")
@@ -226,6 +249,51 @@ async def test_the_command_line_and_the_canary_work_as_the_page_has_them(machine
     machine.debian.run("systemd-analyze", "verify", "telecare-canary.service")
 
 
+async def test_prometheus_scrapes_every_process_and_alertmanager_feeds_the_dead_mans_switch(machine: Machine) -> None:
+    """The canary runs by now. Debian's own configuration listens to everybody and knows none of us."""
+    targets: dict[str, str] = {}
+
+    def all_up() -> bool:
+        told = machine.asked("http://127.0.0.1:9090/api/v1/targets")
+        targets.update({each["labels"]["instance"]: each["health"] for each in told["data"]["activeTargets"]})
+        return set(targets.values()) == {"up"}
+
+    await until(all_up, 30, what=f"every target of {targets} to be up")
+    ports = {unit.partition("@")[2].removesuffix(".service") for unit in UNITS} | {"9466"}
+    assert targets.keys() == {f"127.0.0.1:{port}" for port in ports}
+    await until(
+        lambda: machine.rules() == {rule["alert"]: "ok" for rule in shipped_rules("alert")}, 30, what="our rules"
+    )
+
+    loaded = yaml.safe_load(machine.asked("http://127.0.0.1:9093/api/v2/status")["config"]["original"])
+    shipped = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
+    assert {each["name"] for each in loaded["receivers"]} == {each["name"] for each in shipped["receivers"]}
+    assert len(loaded["inhibit_rules"]) == len(shipped["inhibit_rules"])
+    heard = machine.debian.root / "srv" / "switch.jsonl"
+    await until(lambda: heard.exists() and "TelecareWatchdog" in heard.read_text(), 90, what="the watchdog")
+    assert machine.debian.run_shell("stat -c '%a %U %G' /etc/prometheus/alertmanager") == "750 root prometheus\n"
+
+
+async def test_a_prometheus_that_somebody_has_set_up_is_not_taken_over(machine: Machine) -> None:
+    pids, kept = machine.main_pids(*WATCHING), "/etc/systemd/system/prometheus.service.d/telecare.conf"
+    machine.debian.run_shell(
+        f"mv {kept} /srv/kept; cp -a /etc/prometheus/prometheus.yml /srv/; echo '# ours' >>/etc/prometheus/prometheus.yml"
+    )
+    refused = machine.debian.run(*INSTALL, check=False)
+    machine.debian.run_shell(f"mv /srv/kept {kept}; mv /srv/prometheus.yml /etc/prometheus/prometheus.yml")
+    assert refused.returncode == 1, refused.stdout
+    assert "--no-prometheus" in refused.stdout
+    assert machine.main_pids(*WATCHING) == pids
+
+
+async def test_grafana_logs_in_with_what_the_pages_command_prints(machine: Machine) -> None:
+    password = machine.debian.run("sh", "-c", "telecare grafana login 2>/dev/null").stdout.strip()
+    asked = ["env", f"PGPASSWORD={password}", "psql", "-h", "127.0.0.1", "-U", "grafana", "-At", "telecare", "-c"]
+    assert machine.debian.run(*asked, "select count(*) from registry.rollout_council").stdout == "33\n"
+    refused = machine.debian.run(*asked, "select count(*) from registry.device", check=False)
+    assert "permission denied" in refused.stdout
+
+
 async def test_a_process_whose_loop_hangs_is_killed_and_comes_back(machine: Machine) -> None:
     unit = "telecare-alerts@8090.service"
     drop_in = f"/run/systemd/system/{unit}.d"
@@ -251,6 +319,11 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
         "sha256sum /etc/telecare/credentials/* /etc/telecare/tls/* /etc/telecare/telecare.env"
     )
     machine.box("TC-000124")
+    # What is not restarted for nothing: the broker, which would be a gap, and who watches, which would forget since when.
+    quiet = machine.main_pids("mosquitto.service", *WATCHING)
+    rule = "groups: [{name: new, rules: [{alert: TelecareNew, expr: vector(0) > 1}]}]"
+    machine.debian.run_shell(f"echo '{rule}' >/src/deploy/prometheus/rules/new.rules.yml")
+    machine.debian.run_shell(f"echo '# ours' >>{WATCH}/alertmanager.yml")
     installing = asyncio.create_task(asyncio.to_thread(machine.debian.run, *INSTALL, timeout_s=300))
     pressed = 0
     while not installing.done():
@@ -268,6 +341,9 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
     assert secrets_before == machine.debian.run_shell(
         "sha256sum /etc/telecare/credentials/* /etc/telecare/tls/* /etc/telecare/telecare.env"
     )
+    assert machine.main_pids("mosquitto.service", *WATCHING) == quiet
+    await until(lambda: "TelecareNew" in machine.rules(), 30, what="a rule of the new release")
+    assert machine.debian.run_shell(f"tail -n 1 {WATCH}/alertmanager.yml") == "# ours\n"
 
 
 async def test_a_backup_is_restored_by_the_very_commands_that_the_page_has(machine: Machine) -> None:
@@ -305,6 +381,7 @@ async def test_after_a_power_cut_everything_is_back_by_itself(machine: Machine) 
     await machine.power_cut()
     await machine.ready()
     assert machine.active() == UNITS, machine.journal()
+    assert "0" not in machine.main_pids(*WATCHING)
     machine.start_hub()
     machine.box("TC-000125")
     machine.press("TC-000125")

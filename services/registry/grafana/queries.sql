@@ -1,0 +1,23 @@
+-- name: login
+-- A role of that name, and whether it is more than a login that reads figures.
+select rolsuper or rolcreaterole or rolcreatedb or rolreplication or rolbypassrls as powerful,
+    exists (
+        select from pg_auth_members m join pg_roles r on r.oid = m.roleid
+        where m.member = pg_roles.oid and r.rolname <> 'telecare_grafana'
+    ) as member_of_others
+from pg_roles where rolname = $1::text;
+
+-- name: create_login
+select format('create role %I login password %L', $1::text, $2::text);
+
+-- name: alter_login
+select format('alter role %I login password %L', $1::text, $2::text);
+
+-- name: grant_login
+-- The verifier is not used: one shape for all.
+select format('grant telecare_grafana to %I', $1::text) where $2::text is not null;
+
+-- name: bound_login
+-- A panel that asks for too much is to hold nobody up.
+select format('alter role %1$I set default_transaction_read_only = on; alter role %1$I set statement_timeout = ''30s''; alter role %1$I connection limit 20', $1::text)
+where $2::text is not null;

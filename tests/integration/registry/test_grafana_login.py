@@ -1,0 +1,143 @@
+"""`telecare grafana login`: what whoever has its password may read, and what not."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from services.chassis.postgres import Connection
+from tests.blackbox import program
+from tests.integration.deploy.dashboards import panels
+from tests.support.servers import Database
+
+FIGURES = {"registry.rollout_history", "registry.rollout_aim", "registry.rollout_council"}
+NO_BROKER = "mqtt://127.0.0.1:1"
+
+
+@pytest.fixture
+async def name(database: Database) -> AsyncIterator[str]:
+    """Of a login that no other test has: roles are the whole cluster's."""
+    name = f"grafana_{secrets.token_hex(4)}"
+    yield name
+    owner = await asyncpg.connect(database.url)
+    await owner.execute(f"drop owned by {name} cascade; drop role {name}")
+    await owner.close()
+
+
+async def login(database: Database, *more: str, stdin: str | None = None) -> program.Finished:
+    settings = {"DATABASE_URL": database.url, "MQTT_URL": NO_BROKER}
+    return await program.run("grafana", "login", *more, settings=settings, stdin=stdin)
+
+
+@asynccontextmanager
+async def logged_in(database: Database, name: str, password: str) -> AsyncIterator[Connection]:
+    url = urlsplit(database.url)
+    connection = await asyncpg.connect(
+        host=url.hostname, port=url.port, database=url.path.lstrip("/"), user=name, password=password
+    )
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def test_it_logs_in_with_the_password_that_is_printed_once_and_reads_what_the_panels_ask(
+    database: Database, name: str
+) -> None:
+    made = await login(database, "--name", name)
+    assert made.code == 0, made.output
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        statements = [each.sql for panel in panels() for each in panel.statements]
+        assert statements
+        for sql in statements:
+            await grafana.fetch(sql)
+
+
+async def test_it_reads_three_views_of_figures_and_no_device_no_alarm_and_no_person(
+    database: Database, name: str
+) -> None:
+    """Every relation of ours, by the database's own word and by trying; and it writes nothing at all."""
+    made = await login(database, "--name", name)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        relations = await grafana.fetch(
+            """select n.nspname || '.' || quote_ident(c.relname) as name
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname in ('chassis', 'ingest', 'alerts', 'registry', 'public')"""
+        )
+        assert len(relations) > len(FIGURES)
+        read = set()
+        for row in relations:
+            try:
+                await grafana.fetch(f"select * from {row['name']} limit 1")
+                read.add(row["name"])
+            except asyncpg.InsufficientPrivilegeError:
+                pass
+        assert read == FIGURES
+        columns = {
+            row["column_name"]
+            for row in await grafana.fetch(
+                "select column_name from information_schema.columns where table_schema = 'registry'"
+            )
+        }
+        assert columns
+        assert not columns & {
+            "device_id",
+            "installation_ref",
+            "serial",
+            "iccid",
+            "notes",
+            "postcode_district",
+            "operator",
+        }
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await grafana.execute("create temp table mine as select 1")
+        # A function of ours that acts as its owner would be a way around all of this.
+        assert (
+            await grafana.fetch(
+                """select p.oid::regprocedure from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+            where p.prosecdef and n.nspname in ('chassis', 'ingest', 'alerts', 'registry', 'public')
+                and has_function_privilege(p.oid, 'execute') and has_schema_privilege(n.oid, 'usage')"""
+            )
+            == []
+        )
+
+
+async def test_again_it_has_another_password_which_a_file_or_a_line_may_say(
+    database: Database, name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    first, second = "a password of our own", secrets.token_hex(16)
+    file.write_text(f"{first}\n")
+    for made in (
+        await login(database, "--name", name, "--password-file", str(file)),
+        await login(database, "--name", name, "--password-file", "-", stdin=f"{second}\n"),
+    ):
+        assert made.code == 0, made.output
+        assert first not in made.output
+        assert second not in made.output
+    async with logged_in(database, name, second):
+        pass
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        async with logged_in(database, name, first):
+            pass
+
+
+async def test_a_role_that_may_do_more_is_somebody_elses_and_stays_as_it_is(database: Database, name: str) -> None:
+    owner = await asyncpg.connect(database.url)
+    try:
+        await owner.execute(f"create role {name} login in role telecare_registry")
+        refused = await login(database, "--name", name)
+        assert (refused.code, "choose another name" in refused.output) == (1, True)
+        assert await owner.fetchval("select rolpassword is null from pg_authid where rolname = $1", name)
+    finally:
+        await owner.close()
+
+
+@pytest.mark.parametrize("line", ["short", "", "ein Paßwort, das niemand eintippt"])
+async def test_a_password_that_is_none_is_refused_with_a_reason(database: Database, line: str) -> None:
+    refused = await login(database, "--password-file", "-", stdin=f"{line}\n")
+    assert (refused.code, "--password-file" in refused.output) == (2, True), refused.output

@@ -47,7 +47,7 @@ async def read_story(connection: Connection, alarm_id: str, session: Session, no
         return None
     row = await connection.fetchrow(QUERIES["alarm_card"], detail.alarm_id, scope.hub)
     if row is None:
-        raise AssertionError("an alarm is never deleted")
+        return None  # the canary's are deleted in time (record 25), and this one just now
     card = Card.of(row)
     others = (await presence.lookers(connection, [card.alarm.alarm_id], session, now)).get(card.alarm.alarm_id, [])
     events = await connection.fetch(QUERIES["device_events"], card.alarm.alarm_id)

@@ -21,6 +21,9 @@ QUERIES = Queries.beside(__file__)
 
 _RETENTION_EVERY_S: Final = 3600.0
 _PLACES: Final = sorted(LOCATIONS)
+_CANARY_KEPT: Final = timedelta(
+    days=7
+)  # its tests are worth nothing then; the database keeps them so long, whatever it is told
 
 
 async def erase(connection: Connection, erasure_id: UUID) -> int:
@@ -46,6 +49,19 @@ class WordRetention:
         return alarms
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryRetention:
+    """The canary's tests, which are the only alarms that are ever deleted (record 25)."""
+
+    pool: Pool
+    clock: Clock
+
+    async def run_once(self) -> int:
+        """Some; returns how many rows, which calls for more at once."""
+        async with borrow(self.pool) as connection:
+            return int(await connection.fetchval(QUERIES["forget_canary"], self.clock.now() - _CANARY_KEPT))
+
+
 def forgetting_loops(runtime: Runtime, pool: Pool) -> tuple[Loop, ...]:
     """On a pool that no alarm waits for."""
     dropped = Counter(
@@ -55,4 +71,5 @@ def forgetting_loops(runtime: Runtime, pool: Pool) -> tuple[Loop, ...]:
     return (
         Loop("alerts-erasing", Erasing(pool, runtime.clock, QUERIES, erase).run_once, EVERY_S),
         Loop("alerts-retention", retention.run_once, _RETENTION_EVERY_S),
+        Loop("alerts-canary-retention", CanaryRetention(pool, runtime.clock).run_once, _RETENTION_EVERY_S),
     )

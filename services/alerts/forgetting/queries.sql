@@ -41,3 +41,7 @@ select count(*) from erased;
 
 -- name: forget_words
 select alerts.forget_words($1, $2);
+
+-- name: forget_canary
+-- How much of what the canary's tests left behind.
+select alerts.forget_canary($1);

@@ -21,6 +21,7 @@ QUERIES = Queries.beside(__file__)
 
 _RETENTION_EVERY_S: Final = 3600.0
 _HEARTBEATS_MAX: Final = 5_000
+_CANARY_KEPT: Final = timedelta(days=7)  # as alerts keeps its alarms
 _PLACES: Final = sorted(LOCATIONS)
 # Before this, `at` is where the heartbeats of an absurd clock are filed, and no time.
 _ABSURD_UNTIL: Final = datetime(2001, 1, 1, tzinfo=UTC)
@@ -34,7 +35,7 @@ async def erase(connection: Connection, erasure_id: UUID) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Heartbeats by whole chunks, texts and quarantined bytes some at a time."""
+    """Heartbeats by whole chunks; texts, quarantined bytes and the canary's presses some at a time."""
 
     pool: Pool
     clock: Clock
@@ -53,6 +54,9 @@ class Retention:
                 forgotten = len(await connection.fetch(QUERIES[query], *arguments))
                 self.dropped.labels(what).inc(forgotten)
                 rows += forgotten
+            presses = len(await connection.fetch(QUERIES["forget_canary"], now - _CANARY_KEPT))
+            self.dropped.labels("canary").inc(presses)
+            rows += presses
         return rows
 
     async def _heartbeats(self, connection: Connection, before: datetime) -> int:
@@ -67,7 +71,7 @@ class Retention:
 def dropped_counter(registry: CollectorRegistry) -> Counter:
     """What went by its age; a chunk is a day of heartbeats."""
     counter = Counter("telecare_ingest_forgotten", "What was kept long enough, by kind.", ("what",), registry=registry)
-    for what in ("heartbeat_chunk", "heartbeat", "text", "quarantine"):
+    for what in ("heartbeat_chunk", "heartbeat", "text", "quarantine", "canary"):
         counter.labels(what)
     return counter
 

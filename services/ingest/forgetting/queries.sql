@@ -68,3 +68,10 @@ delete from ingest.heartbeat h where (h.device_id, h.at, h.boot_id, h.seq, h.cou
     select o.device_id, o.at, o.boot_id, o.seq, o.council_id from ingest.heartbeat o
     where o.at < $1 and o.received_at < $2 limit $3)
 returning 1;
+
+-- name: forget_canary
+-- What the canary pressed: tests of its own devices, some at a time.
+delete from ingest.alarm_event where event_id = any (array(
+    select e.event_id from registry.device_directory d join ingest.alarm_event e on e.device_id = d.device_id
+    where d.council_id = 'canary' and e.test and e.received_at < $1 limit 500))
+returning event_id;

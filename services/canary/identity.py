@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from contracts.ids import CouncilId, DeviceId
 from services.chassis.mqtt import MqttUrl
+from services.chassis.private_file import write_private
 from services.chassis.settings import SettingsError
 
 
@@ -50,12 +50,7 @@ class CanaryIdentity(_Strict):
 
     def write(self, file: Path) -> None:
         """For its owner's eyes only; all of it, or nothing. Raises SettingsError."""
-        part = file.with_name(f"{file.name}.part")
         try:
-            part.unlink(missing_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as text:
-                text.write(self.model_dump_json(indent=2) + "\n")
-            part.replace(file)
+            write_private(file, self.model_dump_json(indent=2) + "\n")
         except OSError as error:
             raise SettingsError(f"{file} can't be written: {error.strerror}") from None

@@ -26,16 +26,19 @@ class Exposure:
     advice: str
 
 
-def protected(settings: Settings) -> Settings:
-    """These settings again, if nothing of theirs shows on a network. Raises SettingsError naming everything that would."""
-    if found := exposures(settings):
+def protected(settings: Settings, *, own_users: bool = False) -> Settings:
+    """These settings again, if nothing of theirs shows on a network. Raises SettingsError naming everything that would.
+
+    `own_users`: whoever connects to the broker has a user of its own, which TELECARE_MQTT_URL does not name.
+    """
+    if found := exposures(settings, own_users=own_users):
         raise SettingsError("; ".join(f"{each.what}: {each.advice}" for each in found))
     return settings
 
 
-def exposures(settings: Settings) -> list[Exposure]:
+def exposures(settings: Settings, *, own_users: bool = False) -> list[Exposure]:
     """Everything that would show. A URL that cannot be read is others' to tell."""
-    found = [_http(settings), _broker(settings), _database(settings)]
+    found = [_http(settings), _broker(settings, own_users=own_users), _database(settings)]
     if settings.mqtt_admin_url is not None:
         found.append(_mqtt("TELECARE_MQTT_ADMIN_URL", settings.mqtt_admin_url.get_secret_value(), settings))
     return [each for each in found if each is not None]
@@ -59,11 +62,11 @@ def _http(settings: Settings) -> Exposure | None:
     )
 
 
-def _broker(settings: Settings) -> Exposure | None:
-    return _mqtt("TELECARE_MQTT_URL", settings.mqtt_url.get_secret_value(), settings)
+def _broker(settings: Settings, *, own_users: bool) -> Exposure | None:
+    return _mqtt("TELECARE_MQTT_URL", settings.mqtt_url.get_secret_value(), settings, own_users=own_users)
 
 
-def _mqtt(variable: str, text: str, settings: Settings) -> Exposure | None:
+def _mqtt(variable: str, text: str, settings: Settings, *, own_users: bool = False) -> Exposure | None:
     try:
         url = MqttUrl.parse(text)
     except ValueError:
@@ -76,7 +79,7 @@ def _mqtt(variable: str, text: str, settings: Settings) -> Exposure | None:
             "write mqtts://user:password@host:8883 (deploy/certificates makes certificates for a trial); "
             f"or, where a VPN protects the way, {_ELSEWHERE}=broker",
         )
-    if url.username is None:
+    if url.username is None and not own_users:
         return Exposure(
             f"{variable} is beyond loopback, and names no user: a broker that lets us in so lets anybody in",
             "write mqtts://user:password@host:8883, and secure the broker (docs/security.md)",

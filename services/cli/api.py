@@ -36,13 +36,7 @@ class Api:
     @classmethod
     def from_environment(cls) -> Self:
         """Raises SettingsError when there is no token, or no URL of HTTP."""
-        token = os.environ.get("TELECARE_API_TOKEN") or os.environ.get("TELECARE_BOOTSTRAP_TOKEN")
-        if not token:
-            raise SettingsError("TELECARE_API_TOKEN is not set: `telecare token create NAME --role ops` makes one")
-        url = os.environ.get("TELECARE_API_URL", "http://127.0.0.1:8080")
-        if not url.startswith(("http://", "https://")):
-            raise SettingsError("TELECARE_API_URL is not usable: write it like http://127.0.0.1:8080")
-        return cls(url, token)
+        return cls(*api_address())
 
     async def call(self, method: str, path: str, body: Any = None, **query: str | int | None) -> Any:
         """Ask, and return the JSON answered. Raises ApiError with the problem's detail and the fields at fault."""
@@ -108,6 +102,17 @@ class Api:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.close()
+
+
+def api_address() -> tuple[str, str]:
+    """Where the API is, and the token that says who asks. Raises SettingsError when there is no token, or no URL of HTTP."""
+    token = os.environ.get("TELECARE_API_TOKEN") or os.environ.get("TELECARE_BOOTSTRAP_TOKEN")
+    if not token:
+        raise SettingsError("TELECARE_API_TOKEN is not set: `telecare token create NAME --role ops` makes one")
+    url = os.environ.get("TELECARE_API_URL", "http://127.0.0.1:8080")
+    if not url.startswith(("http://", "https://")):
+        raise SettingsError("TELECARE_API_URL is not usable: write it like http://127.0.0.1:8080")
+    return url, token
 
 
 def _explain(status: int, problem: Any) -> str:

@@ -8,6 +8,8 @@ import importlib
 import math
 import sys
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,6 +22,7 @@ from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.alarms import alarm_app
 from services.cli.audit import audit_app
 from services.cli.canary import canary_app
+from services.cli.own_users import own_users
 from services.cli.registry import (
     broker_app,
     council_app,
@@ -133,15 +136,31 @@ def simulate(
     clock_skew: Share = 0.0,
     no_entropy: Share = 0.0,
     qos_0: Share = 0.0,
+    provision: Annotated[
+        bool,
+        typer.Option(
+            "--provision",
+            help="Register the boxes (TELECARE_API_URL, TELECARE_API_TOKEN) and let each fetch a credential of its own, "
+            "for a broker that keeps a register of users.",
+        ),
+    ] = False,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --provision: keep them in this file, for its owner's eyes only, and use what is in it."
+        ),
+    ] = None,
 ) -> None:
     """Run a fleet of simulated devices against TELECARE_MQTT_URL. Exit code 0 only if every alarm was stored."""
     from services.chassis.mqtt import MqttUrl
     from services.simulator.simulate import SimulateOptions
     from services.simulator.simulate import simulate as run
 
-    mqtt_url = _settings().mqtt_url.get_secret_value()
+    if credentials is not None and not provision:
+        raise SettingsError("simulate --credentials FILE is for --provision")
+    mqtt_url = _configured(protected(load_settings(), own_users=provision)).mqtt_url.get_secret_value()
     try:
-        MqttUrl.parse(mqtt_url)
+        url = MqttUrl.parse(mqtt_url)
     except ValueError as error:
         raise SettingsError(f"TELECARE_MQTT_URL is not usable: {error}") from None
     try:
@@ -162,6 +181,8 @@ def simulate(
         )
     except ValueError as error:
         raise SettingsError(f"simulate: {error}") from None
+    if provision:
+        options = replace(options, own_urls=own_users(url, boxes, credentials))
     summary = _run(run(options, typer.echo))
     sys.exit(0 if summary.is_good else 1)
 

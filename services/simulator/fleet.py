@@ -30,6 +30,9 @@ class FleetConfig:
     """
 
     mqtt_url: str = field(repr=False)  # may hold a password
+    own_urls: Mapping[DeviceId, MqttUrl] = field(
+        default_factory=dict, repr=False
+    )  # of boxes that have a user of their own
     devices: Sequence[DeviceIdentity]
     timing: Timing = field(default_factory=Timing)
     flaws: FlawMix = field(default_factory=FlawMix)
@@ -63,7 +66,9 @@ class Fleet:
         gate = asyncio.Semaphore(config.connecting_max)
         devices = config.devices[:own]
         self.boxes: Mapping[DeviceId, Box] = {
-            device.device_id: self._make_box(device, url, gate, config.connect_over_s * index / len(devices))
+            device.device_id: self._make_box(
+                device, config.own_urls.get(device.device_id, url), gate, config.connect_over_s * index / len(devices)
+            )
             for index, device in enumerate(devices)
         }
         others = config.devices[own:]

@@ -31,6 +31,13 @@ class HubChannel:
     secret: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """The service has been asked for too much, and is to be asked again in so many seconds."""
+
+    s: float
+
+
 class Seeder:
     """`async with Seeder(base_url, ops_token) as seeder:`. Everything may be done again: the same again changes nothing."""
 
@@ -66,34 +73,50 @@ class Seeder:
         except ExceptionGroup as failures:  # the first failure ended the others
             raise failures.exceptions[0] from None
 
+    async def register_and_claim(self, device: DeviceIdentity) -> str:
+        """Its claim, which it may exchange once; whatever it had before is void then.
+
+        Where somebody else's device is registered under its id: SeedFailed, and nothing changes.
+        """
+        async with self._slots:
+            await self._register(device)
+            issued = await self._call("POST", f"/api/v1/devices/{device.device_id}/claim", {})
+        return str(issued["claim"]["code"])
+
     async def _bring_live(self, device: DeviceIdentity) -> None:
         async with self._slots:
-            body = {
-                "device_id": device.device_id,
-                "council_id": device.council_id,
-                "serial": device.serial,
-                "model": device.model,
-                "postcode_district": device.postcode_district,
-                "sim_operator": device.sim_operator,
-                "installation_ref": device.installation_ref,
-            }
-            await self._call("POST", "/api/v1/devices", body)
+            await self._register(device)
             await self._call("POST", f"/api/v1/devices/{device.device_id}/go-live", {"reason": "simulated device"})
 
-    async def _call(self, method: str, path: str, body: dict[str, Any]) -> None:
-        """Done; as soon as the service takes it, if it says that it has been asked for too much."""
-        while (wait_s := await self._ask(method, path, body)) is not None:  # noqa: ASYNC110 - it says how long
-            await asyncio.sleep(wait_s)
+    async def _register(self, device: DeviceIdentity) -> None:
+        body = {
+            "device_id": device.device_id,
+            "council_id": device.council_id,
+            "serial": device.serial,
+            "model": device.model,
+            "postcode_district": device.postcode_district,
+            "sim_operator": device.sim_operator,
+            "installation_ref": device.installation_ref,
+        }
+        await self._call("POST", "/api/v1/devices", body)
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any]) -> float | None:
+    async def _call(self, method: str, path: str, body: dict[str, Any]) -> Any:
+        """What is answered; as soon as the service takes it, if it says that it has been asked for too much."""
+        while True:
+            answer = await self._ask(method, path, body)
+            if not isinstance(answer, _Later):
+                return answer
+            await asyncio.sleep(answer.s)
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any]) -> Any:
         try:
             async with self._http.request(method, path, json=body) as response:
                 if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    return float(response.headers.get("Retry-After", "1"))
+                    return _Later(float(response.headers.get("Retry-After", "1")))
                 if response.status >= 300:
                     detail = (await response.text())[:_DETAIL_CHARS_MAX]
                     raise SeedFailed(f"{method} {path} was answered {response.status}: {detail}")
-                return None
+                return await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise SeedFailed(f"{method} {path} could not be asked: {type(error).__name__}: {error}") from error
 

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from contracts.ids import DeviceId
+from services.chassis.mqtt import MqttUrl
 from services.simulator.flaws import FlawMix
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.misbehaviour import Flapping, Misbehaviour, OperatorOutage, PowerCut
@@ -16,7 +18,7 @@ from services.simulator.timing import Timing
 from services.simulator.traces import Totals
 
 _PROGRESS_EVERY_S: Final = 5.0
-_OWN_CONNECTIONS_MAX: Final = 500
+OWN_CONNECTIONS_MAX: Final = 500
 _SHARED_CONNECTIONS: Final = 4
 _SPAN_S: Final = 240.0  # of a run without an end, when something must happen "in the middle of it"
 _HOURS_S: Final = 3600.0
@@ -32,6 +34,7 @@ class SimulateOptions:
     """
 
     mqtt_url: str = field(repr=False)
+    own_urls: Mapping[DeviceId, MqttUrl] = field(default_factory=dict, repr=False)
     boxes: int = 50
     for_s: float | None = 60.0
     heartbeat_interval_s: float = 60.0
@@ -153,6 +156,7 @@ def _config(options: SimulateOptions) -> FleetConfig:
     battery_s = options.battery_life_s or (span_s / 4 if options.power_cut else 24 * _HOURS_S)
     return FleetConfig(
         mqtt_url=options.mqtt_url,
+        own_urls=options.own_urls,
         devices=Population(options.boxes),
         timing=Timing(
             heartbeat_interval_s=options.heartbeat_interval_s,
@@ -169,8 +173,8 @@ def _config(options: SimulateOptions) -> FleetConfig:
             qos_0=options.qos_0,
         ),
         misbehaviours=tuple(_misbehaviours(options, span_s)),
-        multiplex=_SHARED_CONNECTIONS if options.boxes > _OWN_CONNECTIONS_MAX else None,
-        own_connections_max=_OWN_CONNECTIONS_MAX,
+        multiplex=_SHARED_CONNECTIONS if options.boxes > OWN_CONNECTIONS_MAX else None,
+        own_connections_max=OWN_CONNECTIONS_MAX,
         connect_over_s=min(10.0, 0.02 * options.boxes),
     )
 

@@ -75,7 +75,8 @@ async def pressed(
 
 
 async def counts(home: Home, device_id: str, hub_id: str) -> tuple[int, ...]:
-    return tuple(await home.world.database.fetchrow(_COUNTS, device_id, hub_id))
+    (row,) = await home.world.database.fetch(_COUNTS, device_id, hub_id)
+    return tuple(row)
 
 
 async def test_the_canarys_tests_go_after_a_week_and_nobody_elses_and_nothing_that_was_pressed_in_earnest(
@@ -88,7 +89,8 @@ async def test_the_canarys_tests_go_after_a_week_and_nobody_elses_and_nothing_th
     await watched.world.run(*LOOPS)
     assert await counts(watched, CANARY, "canary") == (3 + 2, 3 + 2, 3 + 2, 3)
     assert await counts(watched, watched.device_id, "clyde-arc") == (5, 5, 5, 5)
-    assert tuple(await watched.world.database.fetchrow(_ORPHANS)) == (10, 10, 10, 10), "nothing is left of what went"
+    (left,) = await watched.world.database.fetch(_ORPHANS)
+    assert tuple(left) == (10, 10, 10, 10), "nothing is left of what went"
 
 
 async def test_neither_the_figures_nor_the_audit_log_are_others_for_it(watched: Home) -> None:

@@ -48,6 +48,11 @@ class ServiceProcess:
         return self._running.pid
 
     @property
+    def url(self) -> str:
+        """Of its HTTP, for as long as it lives and every time that it does."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
     def ended(self) -> bool:
         """Whether it has, by whatever cause."""
         return self._running.poll() is not None

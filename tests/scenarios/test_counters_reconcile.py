@@ -1,0 +1,243 @@
+"""Ingest and the broker are killed under traffic, and Prometheus's counters still say what became of every message.
+
+`received = stored + duplicate + quarantined + in flight` (contract, "Prometheus"): in every scrape of every process, over the
+lives of processes, whose counters begin again at nought, and against what is in the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+import aiohttp
+import asyncpg
+import pytest
+
+from tests.blackbox.api import Metrics
+from tests.blackbox.box import Sent
+from tests.support.devices import Traffic, boxes, insist
+from tests.support.processes import ServiceProcess
+from tests.support.servers import Broker, Database, DatabaseServer, until
+
+pytestmark = pytest.mark.timeout(180)
+
+SCRAPE_EVERY_S: Final = 0.1
+Lane = Literal["alarm", "heartbeat"]
+LANES: Final[tuple[Lane, ...]] = ("alarm", "heartbeat")
+SETTLED: Final = ("stored", "duplicate", "quarantined")
+OUTCOMES: Final = ("received", *SETTLED)
+
+
+@dataclass(frozen=True)
+class Scrape:
+    """What a process said; `asked_at` is before it was asked."""
+
+    asked_at: datetime
+    counted: dict[tuple[Lane, str], float]
+
+    def in_flight(self, lane: Lane) -> float:
+        return self.counted[lane, "received"] - sum(self.counted[lane, each] for each in SETTLED)
+
+
+@dataclass
+class Instance:
+    """A process, killed and started again: one series to Prometheus, as long as its address is the same."""
+
+    process: ServiceProcess
+    scrapes: list[Scrape] = field(default_factory=list)
+    kills: list[tuple[Scrape, datetime]] = field(default_factory=list)  # the last scrape before, and when it was dead
+
+    async def scraped(self, http: aiohttp.ClientSession) -> None:
+        """Once, if it answers."""
+        asked_at = datetime.now(UTC)
+        try:
+            async with http.get(f"{self.process.url}/metrics") as answer:
+                metrics = Metrics(await answer.text())
+        except (aiohttp.ClientError, TimeoutError):
+            return
+        counted = {
+            (lane, outcome): metrics.value("telecare_messages_total", lane=lane, outcome=outcome)
+            for lane in LANES
+            for outcome in OUTCOMES
+        }
+        self.scrapes.append(Scrape(asked_at, counted))
+
+    async def killed(self) -> None:
+        await asyncio.to_thread(self.process.kill)
+        self.kills.append((self.scrapes[-1], datetime.now(UTC)))
+
+    def increase(self, lane: Lane, outcome: str) -> float:
+        """As Prometheus reckons it: what is less than before began again at nought."""
+        return sum(self._steps([scrape.counted[lane, outcome] for scrape in self.scrapes]))
+
+    @staticmethod
+    def _steps(values: Sequence[float]) -> Iterator[float]:
+        before = 0.0
+        for value in values:
+            yield value - before if value >= before else value
+            before = value
+
+
+@asynccontextmanager
+async def watched(*instances: Instance) -> AsyncIterator[None]:
+    """Scraped all the while."""
+
+    async def watch(instance: Instance, http: aiohttp.ClientSession) -> None:
+        while True:
+            await instance.scraped(http)
+            await asyncio.sleep(SCRAPE_EVERY_S)
+
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http:
+        watching = [asyncio.create_task(watch(each, http)) for each in instances]
+        try:
+            yield
+        finally:
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """When each row was received that the database has of a lane, and how often one came again."""
+
+    received_at: Sequence[datetime]
+    repeats: int
+
+    def between(self, first: datetime, last: datetime) -> int:
+        return sum(first <= at <= last for at in self.received_at)
+
+
+async def truth(database: Database) -> dict[Lane, Truth]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        alarms = await connection.fetch("select received_at, repeats from ingest.alarm_event")
+        beats = await connection.fetch(
+            "select received_at from ingest.heartbeat union all select received_at from ingest.quarantine where lane = 'heartbeat'"
+        )
+    finally:
+        await connection.close()
+    return {
+        "alarm": Truth([row["received_at"] for row in alarms], sum(row["repeats"] for row in alarms)),
+        "heartbeat": Truth([row["received_at"] for row in beats], 0),
+    }
+
+
+async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_kills_of_ingest_and_broker(
+    own_postgres: DatabaseServer, broker: Broker, tmp_path: Path
+) -> None:
+    database = await own_postgres.create_database()
+    one, two = (
+        Instance(ServiceProcess("ingest", database_url=database.url, mqtt_url=broker.url, log=tmp_path / f"{name}.log"))
+        for name in ("one", "two")
+    )
+    try:
+        one.process.start()
+        await one.process.ready()
+        two.process.start()
+        async with watched(one, two), boxes(broker, 5) as made:
+            traffic = Traffic(made)
+            async with traffic.flowing():
+                await traffic.more(100)
+                made[0].say("heartbeat", b"no heartbeat")
+                await stored_more(one, two, 20)
+
+                await one.killed()  # it works on the shards; the other takes over
+                await stored_more(two, one, 50)
+                one.process.start()
+
+                own_postgres.pause()  # until what is in hand is given back to the broker
+                await until(lambda: two.process.events("shard_given_up"), 60, what="a shard to be given up")
+                own_postgres.resume()
+                await stored_more(two, one, 50)
+
+                await asyncio.to_thread(broker.kill)
+                await traffic.more(20)
+                await asyncio.to_thread(broker.start)
+                await stored_more(two, one, 50)
+
+                await one.process.ready()
+                now = datetime.now(UTC)  # what was given back has come again, and is counted once
+                await until(lambda: drained(two, now), 30, what="nothing in flight between two presses")
+                await two.killed()
+                await stored_more(one, two, 50)
+                two.process.start()
+                made[1].say("heartbeat", b"none either")
+                await traffic.more(20)
+            await insist(traffic.pressed)
+            last = [
+                box.beat() for box in made
+            ]  # what the broker forgot, and had been given back to it, is followed by something
+            await until(lambda: stored(database, last), 30, what="the last heartbeats to be stored")
+            over = datetime.now(UTC)
+            await until(lambda: drained(one, over) and drained(two, over), 30, what="nothing in flight")
+    finally:
+        one.process.kill()
+        two.process.kill()
+
+    there = await truth(database)
+    assert len(there["alarm"].received_at) == len(traffic.pressed)
+    for lane in LANES:
+        reconcile(lane, (one, two), there[lane])
+    assert sum(each.increase("heartbeat", "quarantined") for each in (one, two)) > 0
+    assert one.kills[0][0].counted["alarm", "stored"] > 0, "it was killed at its work"
+
+
+async def stored_more(working: Instance, other: Instance, count: int) -> None:
+    """Wait until Prometheus has seen so many more alarms stored."""
+
+    def seen() -> float:
+        return working.increase("alarm", "stored") + other.increase("alarm", "stored")
+
+    before = seen()
+    await until(lambda: seen() >= before + count, 60, what=f"{count} more alarms to be stored")
+
+
+async def stored(database: Database, beats: Sequence[Sent]) -> bool:
+    connection = await asyncpg.connect(database.url)
+    try:
+        found = await connection.fetchval(
+            "select count(*) from ingest.heartbeat "
+            "join unnest($1::text[], $2::bigint[]) as said (boot_id, seq) using (boot_id, seq)",
+            *([beat.boot_id for beat in beats], [beat.seq for beat in beats]),
+        )
+        return bool(found == len(beats))
+    finally:
+        await connection.close()
+
+
+def drained(instance: Instance, since: datetime) -> bool:
+    """Whether a scrape that was asked for since then says so."""
+    last = instance.scrapes[-1]
+    return last.asked_at > since and all(last.in_flight(lane) == 0 for lane in LANES)
+
+
+def reconcile(lane: Lane, instances: Sequence[Instance], there: Truth) -> None:
+    """The equation in each scrape, over all lives, and against the database."""
+    for instance in instances:
+        assert all(scrape.in_flight(lane) >= 0 for scrape in instance.scrapes), (
+            "nothing is settled that was not received"
+        )
+    kills = [kill for instance in instances for kill in instance.kills]
+    assert len(kills) == 2
+
+    def seen(*outcomes: str) -> float:
+        return sum(instance.increase(lane, outcome) for instance in instances for outcome in outcomes)
+
+    # What died with a process was in flight; nothing else ever is unaccounted for.
+    died = sum(last.in_flight(lane) for last, _ in kills)
+    assert seen("received") == seen(*SETTLED) + died
+
+    # Which rows Prometheus did not see become rows: those in flight at the last scrape of one that was killed, those received
+    # between that and its death; and those committed while their session ended, which came again and counted as duplicates.
+    rows, unseen = len(there.received_at), died + sum(there.between(last.asked_at, dead_at) for last, dead_at in kills)
+    new = seen("stored", "quarantined")
+    assert new <= rows <= new + seen("duplicate") + unseen
+    assert new > rows / 2, "else this says little"
+    if lane == "alarm":
+        assert seen("stored", "duplicate") <= rows + there.repeats

@@ -12,6 +12,7 @@ from rich.console import Console
 from tests.bench.alarms import Delays, Pressing
 from tests.bench.flat_out import flat_out
 from tests.bench.house import SERVICES, House, open_house
+from tests.bench.lag import lag
 from tests.bench.machine import Processors, machine, what_else_runs
 from tests.bench.paced import paced
 from tests.bench.plan import FULL, QUICK, Plan
@@ -20,7 +21,7 @@ from tests.bench.sweep import sweep
 
 _T = TypeVar("_T")
 
-SECTIONS = ("sweep", "flat-out", "idle", "paced")
+SECTIONS = ("sweep", "lag", "flat-out", "idle", "paced")
 
 
 def main() -> None:
@@ -46,7 +47,10 @@ async def _bench(plan: Plan, sections: Sequence[str], layout: Sequence[str], rep
     if "sweep" in sections:
         report.say(await what_else_runs())
         report.swept(await sweep(plan))
-    if not {*sections} - {"sweep"}:
+    if "lag" in sections:
+        report.say(await what_else_runs())
+        report.lags(await lag(plan, report.say))
+    if not {*sections} - {"sweep", "lag"}:
         return
     async with open_house(plan, layout) as house:
         report.say(f"servers up, {plan.devices:,} devices on the register ({time.monotonic() - started_at:.0f} s)")

@@ -10,6 +10,9 @@ class Plan:
 
     devices: int
     swept_devices: int
+    lag_rates: tuple[int, ...]  # devices a second that fall due, of those that are swept; three fifths of them at most
+    lag_s: int
+    lag_beats_per_s: int
     flat_out_heartbeats: int  # of the reference, and of the service, in each round
     flat_out_rounds: int
     paced_per_s: int
@@ -24,6 +27,9 @@ class Plan:
 FULL: Final = Plan(
     devices=1_000_000,
     swept_devices=2_000_000,
+    lag_rates=(2_300, 5_000, 10_000, 20_000),  # an interval of 220 s (life: 60 to 300 and more), 100, 50 and 25 s: a quarter of them each time
+    lag_s=30,
+    lag_beats_per_s=2_000,
     flat_out_heartbeats=500_000,
     flat_out_rounds=3,
     paced_per_s=10_000,
@@ -36,6 +42,9 @@ FULL: Final = Plan(
 QUICK: Final = Plan(
     devices=20_000,
     swept_devices=20_000,
+    lag_rates=(500, 1_000),
+    lag_s=5,
+    lag_beats_per_s=1_000,
     flat_out_heartbeats=20_000,
     flat_out_rounds=1,
     paced_per_s=1_000,

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from tests.bench.alarms import Delays
 from tests.bench.flat_out import Round
+from tests.bench.lag import Lag
 from tests.bench.meter import Cost
 from tests.bench.paced import Paced
 from tests.bench.sweep import Swept
@@ -20,6 +21,7 @@ IDLE_P50_MS_MAX: Final = 15
 IDLE_P99_MS_MAX: Final = 50
 PASS_S_MAX: Final = 2.0
 HOT_MIN: Final = 0.99
+LAG_S_MAX: Final = 5.0
 _BARS: Final = "▁▂▃▄▅▆▇█"
 
 
@@ -105,6 +107,22 @@ class Report:
             f"{result.first_s:.2f} s",
         )
         self._judge("heartbeats' updates are HOT", result.hot >= HOT_MIN, f"{result.hot:.2%}")
+
+    def lags(self, result: Lag) -> None:
+        """How soon whoever falls silent is told of, by how many do so in a second."""
+        held = [each.per_s for each in result.stretches if each.per_s is not None and each.max_s <= LAG_S_MAX]
+        self.lost += sum(each.missed for each in (*result.stretches, result.at_once))
+        self.say(
+            f"[bold]Lag[/] of {result.devices:,} devices: at most {LAG_S_MAX:.0f} s up to {max(held, default=0):,} silences a second; "
+            f"a quarter at one instant told of in {result.at_once.max_s:.1f} s, {result.at_once_us:.0f} µs a verdict, "
+            f"{result.ratio:.1f} times a bare statement's ({result.bare_us:.0f} µs)"
+        )
+        first = result.stretches[0]
+        self._judge(
+            f"at {first.per_s:,} silences a second each told of within {LAG_S_MAX:.0f} s",
+            first.max_s <= LAG_S_MAX and first.missed == 0,
+            f"{first.max_s:.1f} s",
+        )
 
     def verdicts(self) -> None:
         """Which targets were reached."""

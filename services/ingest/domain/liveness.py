@@ -100,10 +100,12 @@ def judge(device: Watched, thresholds: Thresholds, lapses: Sequence[Lapse], now:
 
 def silent_at(device: Watched, thresholds: Thresholds, lapses: Sequence[Lapse]) -> datetime | None:
     """When it will be called silent if nothing more is heard of it, nor any new lapse begins. None while we are blind."""
-    if any(each.ended_at is None for each in lapses):
-        return None
     counts_from = device.counts_from
     due_at = counts_from + thresholds.silent_after
+    if not lapses:
+        return due_at
+    if any(each.ended_at is None for each in lapses):
+        return None
     # Time in which we could not hear is no silence. Each lapse that began before it was due moves that on: so in order.
     for start, end in _joined(lapses):
         if end > counts_from and start < due_at:

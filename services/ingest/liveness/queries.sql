@@ -54,8 +54,7 @@ group by model_id;
 -- name: due
 -- Those, some at a time: after $1, before $2.
 select ctid as place, device_id, council_id, coalesce(heard_in, council_id) as heard_in, watched_since, last_heard_at, judged_heard_at, returned_at,
-    silences, first_silence_at, silent, verdict_version, model_id, firmware, network, cell_id,
-    coalesce(sim_operator, sim_registered) as sim_operator, postcode_district
+    silences, first_silence_at, silent, verdict_version, model_id
 from ingest.liveness
 where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not silent
     and coalesce(heard_in, council_id) <> all ($4::text[])
@@ -91,13 +90,12 @@ where device_id = any (array(
 -- Silent devices whose verdict may be over, among the next few of them after $1: heard since, watched no more, or flapping and perhaps
 -- stable by now ($3, by model) or gone again ($4, as in `probe`). One row at least; `upto`: where the page ends, null past the last; `last_from`: the latest of what counts.
 with page as materialized (
-    select * from ingest.liveness where silent and device_id > $1 order by device_id limit $2
+    select ctid as place, * from ingest.liveness where silent and device_id > $1 order by device_id limit $2
 )
 select (select max(device_id) from page) as upto,
     (select max(greatest(last_heard_at, judged_heard_at, returned_at)) from page) as last_from,
-    p.device_id, p.council_id, coalesce(p.heard_in, p.council_id) as heard_in, p.watched_since, p.last_heard_at, p.judged_heard_at, p.returned_at,
-    p.silences, p.first_silence_at, p.silent, p.verdict_version, p.model_id, p.firmware, p.network, p.cell_id, coalesce(p.sim_operator, p.sim_registered) as sim_operator,
-    p.postcode_district
+    p.place, p.device_id, p.council_id, coalesce(p.heard_in, p.council_id) as heard_in, p.watched_since, p.last_heard_at, p.judged_heard_at,
+    p.returned_at, p.silences, p.first_silence_at, p.silent, p.verdict_version, p.model_id
 from (select) one
 left join page p on p.watched_since is null
     or case when p.returned_at is null
@@ -107,30 +105,38 @@ left join page p on p.watched_since is null
 
 -- name: store_verdicts
 -- Each only if nothing was judged, heard or registered of the device since it was looked at: one row changed, and the verdict is ours.
--- What alerts is told of it ($9, if anything) is in the same statement. A row that a heartbeat is just updating is passed over: that
--- device is heard; and nobody waits for whom, in whatever order rows are locked.
-with told as (
-    select * from unnest($1::text[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::boolean[], $6::timestamptz[],
-        $7::smallint[], $8::timestamptz[], $9::text[])
-    as t (device_id, version, heard_at, watched_since, silent, returned_at, silences, first_silence_at, body)
-), mine as materialized (
-    select l.device_id from ingest.liveness l join told t using (device_id)
+-- What alerts is told of it, if it turns, is in the same statement: a contracts.condition.ConditionChange, of the row that is changed.
+-- A row is looked for where it was seen, for whatever changes it moves it. One that a heartbeat is just updating is passed over: that
+-- device is heard; and nobody waits for whom, in whatever order rows are locked. $11: so many silences are flapping.
+with mine as materialized (
+    select l.ctid as at_place, l.silent as was_silent, m.name as model, t.*
+    from unnest($1::tid[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::boolean[], $7::timestamptz[],
+        $8::smallint[], $9::timestamptz[], $10::text[])
+    as t (place, device_id, version, heard_at, watched_since, silent, returned_at, silences, first_silence_at, change_id)
+    join ingest.liveness l on l.ctid = t.place and l.device_id = t.device_id
+    left join ingest.model m on m.model_id = l.model_id
     where l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
         and l.watched_since is not distinct from t.watched_since
     for update of l skip locked
 ), judged as (
     update ingest.liveness l
     set silent = t.silent, returned_at = t.returned_at, silences = t.silences, first_silence_at = t.first_silence_at,
-        verdict_version = l.verdict_version + 1, judged_at = $10, judged_heard_at = l.last_heard_at
-    from told t
-    where l.device_id = t.device_id and t.device_id in (select device_id from mine)
-        and l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
-    returning l.device_id, t.body
+        verdict_version = l.verdict_version + 1, judged_at = $12, judged_heard_at = l.last_heard_at
+    from mine t
+    where l.ctid = t.at_place and l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
+    returning l.device_id, l.council_id, l.silent, l.silent <> t.was_silent as turns, l.last_heard_at, l.verdict_version, l.watched_since,
+        l.silences, t.model, l.firmware, coalesce(l.sim_operator, l.sim_registered) as sim_operator, l.cell_id, l.network,
+        l.postcode_district, t.change_id
 ), entered as (
     insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
-    select 'conditions', device_id, 3, body::jsonb, $10, $10 from judged where body is not null order by device_id
+    select 'conditions', device_id, 3, jsonb_build_object(
+        'change_id', change_id, 'device_id', device_id, 'council_id', council_id, 'condition', 'silent',
+        'turn', case when silent then 'began' else 'ended' end, 'at', $12::timestamptz, 'since', last_heard_at, 'version', verdict_version,
+        'flapping', silences >= $11, 'expected_silent_at', null, 'watched', watched_since is not null, 'model', model, 'firmware', firmware,
+        'sim_operator', sim_operator, 'cell_id', cell_id, 'network', network, 'postcode_district', postcode_district), $12, $12
+    from judged where turns
 )
-select device_id from judged;
+select case when silent then 'began' else 'ended' end as turn, count(*) as stored from judged where turns group by silent;
 
 -- name: silent_by_council
 -- A council without any is told as nought.

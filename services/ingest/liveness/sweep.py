@@ -32,7 +32,7 @@ from services.ingest.metrics import LivenessMetrics
 EVERY_S: Final = 2.0
 LEASE_S: Final = 5.0
 _RENEW_AFTER_S: Final = 1.5
-_ROWS_MAX: Final = 2_000
+_ROWS_MAX: Final = 1_000
 _PAGE_MAX: Final = 5_000
 _AT_ONCE: Final = 250
 _IN_FUTURE: Final = timedelta(minutes=1)
@@ -196,7 +196,7 @@ async def _judged(rows: list[Row], view: _View) -> tuple[list[Found], datetime |
     for number, row in enumerate(rows):
         verdict, due_at = _verdict(row, view)
         if verdict is not None:
-            found.append(Found(row, verdict, view.promises.names.get(row["model_id"])))
+            found.append(Found(row, verdict))
         elif due_at is not None:
             next_at = due_at if next_at is None else min(next_at, due_at)
         if number % _AT_ONCE == _AT_ONCE - 1:
@@ -211,8 +211,5 @@ def _verdict(row: Row, view: _View) -> tuple[Verdict | None, datetime | None]:
     if thresholds is None:  # a model that came this moment
         return None, view.now
     lapses = view.hearing.lapses(row["heard_in"], device.counts_from)
-    if not device.silent:
-        due_at = silent_at(device, thresholds, lapses)
-        if due_at is None or due_at > view.now:
-            return None, due_at
-    return judge(device, thresholds, lapses, view.now), None
+    verdict = judge(device, thresholds, lapses, view.now)
+    return verdict, None if verdict is not None or device.silent else silent_at(device, thresholds, lapses)

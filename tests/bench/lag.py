@@ -1,6 +1,6 @@
-"""How long a silence goes untold when a quarter of two million devices die: each at its own deadline, as in life, and all at one instant.
+"""How long a silence goes untold when a quarter of two million devices die: each at its own deadline, or all at one instant.
 
-Deadlines lie evenly within a stretch, and over all pages, for each device reports at its own phase. Heartbeats of others are stored
+In life each reports at its own phase, so deadlines lie evenly within a stretch, and over all pages. Heartbeats of others are stored
 meanwhile, and what is told is taken off the log at once, as alerts takes it. A lag is counted from the deadline to the taking.
 """
 
@@ -17,10 +17,10 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from services.chassis.loop import Loop
 from services.chassis.postgres import Queries
 from services.ingest.heartbeat_store import HeartbeatStore
-from services.ingest.liveness.sweep import EVERY_S, Sweep
+from services.ingest.liveness.loops import sweeping
+from services.ingest.liveness.sweep import Sweep
 from services.ingest.metrics import LivenessMetrics
 from tests.bench.plan import Plan
 from tests.integration.ingest.liveness.beats import Beats
@@ -34,7 +34,7 @@ _TIMEOUT_S: Final = 600
 _GIVE_UP_S: Final = 300.0  # after the last deadline
 _SILENT_AFTER_S: Final = 7200  # so long that nobody else is due while all this is measured
 _BEFORE_S: Final = 5.0  # the sweep has looked at all of it before the first is due
-_AFTER_THE_LAST: Final = timedelta(minutes=10)  # so long, by the clock, the next stretch begins: the server settles first
+_LATER: Final = timedelta(minutes=10)  # the next stretch, by the clock, which is moved when the server has settled
 _TAKEN_MAX: Final = 2_000
 _TAKE_EVERY_S: Final = 0.1
 _BEATS_AT_ONCE: Final = 500
@@ -65,7 +65,7 @@ class _House:
 
 @dataclass(frozen=True)
 class Stretch:
-    """Seconds from a deadline to when it was told of. `per_s`: deadlines; None: all at one instant. `beats_per_s`: stored meanwhile."""
+    """`lags_s`: from a deadline to when it was told of. `per_s`: deadlines; None: all at one instant. `beats_per_s`: stored."""
 
     per_s: int | None
     devices: int
@@ -148,7 +148,7 @@ async def _bare(watch: Watch) -> float:
     transaction = watch.database.transaction()
     await transaction.start()
     started_s = time.perf_counter()
-    devices = await watch.database.fetchval(_SQL["bare_verdicts"], *_BARE, timeout=_TIMEOUT_S)
+    devices: int = await watch.database.fetchval(_SQL["bare_verdicts"], *_BARE, timeout=_TIMEOUT_S)
     took_s = time.perf_counter() - started_s
     await transaction.rollback()
     await _settle(watch)
@@ -163,7 +163,7 @@ async def _settle(watch: Watch) -> None:
 async def _stretch(house: _House, part: tuple[float, float], per_s: int | None) -> Stretch:
     """The devices of `part` fall due within it, or all at its beginning."""
     lasts = timedelta(seconds=0 if per_s is None else house.plan.lag_s)
-    begins_at = house.clock.now() + _AFTER_THE_LAST
+    begins_at = house.clock.now() + _LATER
     heard_at = begins_at - timedelta(seconds=_SILENT_AFTER_S)
     devices = await house.watch.database.fetchval(_SQL["die"], *part, heard_at, lasts, timeout=_TIMEOUT_S)
     await _settle(house.watch)
@@ -209,7 +209,7 @@ async def _living(house: _House) -> AsyncIterator[_Others]:
             others.stored += len(some)
             await asyncio.sleep(max(0.0, started_s + others.stored / house.plan.lag_beats_per_s - time.monotonic()))
 
-    tasks = [asyncio.create_task(each) for each in (hearing(), beating(), Loop("lag", sweep.run_once, EVERY_S).run())]
+    tasks = [asyncio.create_task(each) for each in (hearing(), beating(), sweeping(sweep).run())]
     try:
         yield others
     finally:

@@ -27,7 +27,7 @@ class Plan:
 FULL: Final = Plan(
     devices=1_000_000,
     swept_devices=2_000_000,
-    lag_rates=(2_300, 5_000, 10_000, 20_000),  # an interval of 220 s (life: 60 to 300 and more), 100, 50 and 25 s: a quarter of them each time
+    lag_rates=(2_300, 5_000, 10_000, 20_000),  # a quarter of them within 217, 100, 50, 25 s
     lag_s=30,
     lag_beats_per_s=2_000,
     flat_out_heartbeats=500_000,

@@ -113,8 +113,8 @@ class Report:
         held = [each.per_s for each in result.stretches if each.per_s is not None and each.max_s <= LAG_S_MAX]
         self.lost += sum(each.missed for each in (*result.stretches, result.at_once))
         self.say(
-            f"[bold]Lag[/] of {result.devices:,} devices: at most {LAG_S_MAX:.0f} s up to {max(held, default=0):,} silences a second; "
-            f"a quarter at one instant told of in {result.at_once.max_s:.1f} s, {result.at_once_us:.0f} µs a verdict, "
+            f"[bold]Lag[/] of {result.devices:,} devices: at most {LAG_S_MAX:.0f} s up to {max(held, default=0):,} silences a "
+            f"second; a quarter at one instant told of in {result.at_once.max_s:.1f} s, {result.at_once_us:.0f} µs a verdict, "
             f"{result.ratio:.1f} times a bare statement's ({result.bare_us:.0f} µs)"
         )
         first = result.stretches[0]

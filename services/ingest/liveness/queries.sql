@@ -37,14 +37,16 @@ select shard, started_at, case when ended_at > clock_timestamp() + interval '1 m
 from chassis.hearing_lapse where ended_at > $1 and started_at <= clock_timestamp();
 
 -- name: probe
--- Of the pages from $1 to before $2, by model: how many may be due (were there no lapses), since when the longest of the others was not
--- heard, and since when any of them was not. $3: by model, the instant that whoever is due was not heard since; $4: councils by whose topics
--- nobody is.
+-- Of the pages from $1 to before $2, by model: how many may be due (were there no lapses) and where, if they are no more than $5; since
+-- when the longest of the others was not heard, and since when any of them was not. $3: by model, the instant that whoever is due was not
+-- heard since; $4: councils by whose topics nobody is.
 -- (Times are compared and never subtracted: intervals cost four times as much, by the million.)
 select model_id, count(*) filter (where counts_from < due_before) as due,
+    case when count(*) filter (where counts_from < due_before) <= $5
+        then array_agg(ctid) filter (where counts_from < due_before) end as places,
     min(counts_from) filter (where counts_from >= due_before) as next_from, max(counts_from) as last_from
 from (
-    select model_id, greatest(last_heard_at, watched_since) as counts_from, ($3::timestamptz[])[model_id] as due_before
+    select ctid, model_id, greatest(last_heard_at, watched_since) as counts_from, ($3::timestamptz[])[model_id] as due_before
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since is not null and not silent
         and coalesce(heard_in, council_id) <> all ($4::text[])
@@ -60,6 +62,14 @@ where ctid > $1::tid and ctid < $2::tid and watched_since is not null and not si
     and coalesce(heard_in, council_id) <> all ($4::text[])
     and greatest(last_heard_at, watched_since) < ($3::timestamptz[])[model_id]
 limit $5;
+
+-- name: due_at
+-- The same of the rows at the places $1, which need not be read all over again to find a few.
+select ctid as place, device_id, council_id, watched_since, last_heard_at, judged_heard_at, returned_at, silences, first_silence_at, silent,
+    verdict_version, model_id
+from ingest.liveness
+where ctid = any ($1::tid[]) and watched_since is not null and not silent and council_id <> all ($3::text[])
+    and greatest(last_heard_at, watched_since) < ($2::timestamptz[])[model_id];
 
 -- name: heard_in_future
 -- Heard, or watched, in what is the future by now: the clock was put back. As if it were now; else it could fall silent unnoticed until then.

@@ -138,16 +138,16 @@ class Sweep:
     async def _slice(self, connection: Connection, number: int, view: _View) -> bool:
         """Look at some pages; whether the lease is still ours."""
         first, last = first_place(number), first_place(number + 1)
-        seen = await connection.fetch(QUERIES["probe"], first, last, view.due_before, view.deaf_list)
+        seen = await connection.fetch(QUERIES["probe"], first, last, view.due_before, view.deaf_list, _ROWS_MAX)
         if any(_in_future(row, view) for row in seen):
             while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
                 pass
         turns = [row["next_from"] + view.promises.silent_after(row["model_id"]) for row in seen if row["next_from"]]
         # A row may come here from other pages: it was heard just now, then.
         next_at = min([view.now + view.promises.shortest_silence, *turns])
-        after = first if any(row["due"] for row in seen) else None
-        while after is not None:
-            rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)
+        left = sum(row["due"] for row in seen)
+        async for rows in self._due(connection, number, seen, view):
+            left -= len(rows)
             found, next_of_them = await _judged(rows, view)
             next_at = min(next_at, next_of_them or next_at)
             settled = await self._settle(connection, found, view.now)
@@ -155,9 +155,23 @@ class Sweep:
                 return False
             if not settled.whole:  # somebody held a row, and need not have heard of the device
                 next_at = view.now
-            after = rows[-1]["place"] if len(rows) == _ROWS_MAX else None
+        if left > 0:  # they were changed in between, and need not have been heard
+            next_at = view.now
         self._slices.looked(number, next_at)
         return await self._still_ours(connection)
+
+    async def _due(self, connection: Connection, number: int, seen: list[Row], view: _View) -> AsyncIterator[list[Row]]:
+        """Of a slice, whoever may be due: a few by their places, for it is the reading of pages that costs."""
+        due = sum(row["due"] for row in seen)
+        if 0 < due <= _ROWS_MAX:
+            places = [place for row in seen for place in row["places"] or ()]
+            yield await connection.fetch(QUERIES["due_at"], places, view.due_before, view.deaf_list)
+        after = first_place(number) if due > _ROWS_MAX else None
+        last = first_place(number + 1)
+        while after is not None:
+            rows = await connection.fetch(QUERIES["due"], after, last, view.due_before, view.deaf_list, _ROWS_MAX)
+            yield rows
+            after = rows[-1]["place"] if len(rows) == _ROWS_MAX else None
 
     async def _returned(self, connection: Connection, view: _View) -> AsyncIterator[list[Found]]:
         """Of whom is silent, what is over."""

@@ -131,10 +131,11 @@ async def test_a_look_reads_some_pages_at_a_time_and_the_silent_by_their_index(w
         statement = await watch.database.prepare(f"explain {QUERIES[name]}")
         return "\n".join(row[0] for row in await statement.fetch(*arguments))
 
-    assert "Tid Range Scan" in await plan("probe", (0, 0), (PAGES, 0), due_before, [])
+    assert "Tid Range Scan" in await plan("probe", (0, 0), (PAGES, 0), due_before, [], 1000)
     assert "Tid Range Scan" in await plan("count_heard", (0, 0), (PAGES, 0), due_before, due_before, [], [], [], [])
     assert "Tid Range Scan" in await plan("look_roughly", (0, 0), (PAGES, 0), due_before, False)
     assert "Tid Range Scan" in await plan("due", (0, 0), (PAGES, 0), due_before, [], 2000)
+    assert "Tid Scan" in await plan("due_at", [(0, 1), (0, 2)], due_before, [])
     assert "liveness_silent" in await plan("silent_page", "", 5000, stable, due_before)
     looked = await watch.database.prepare(f"explain {HEALTH['ailing']}")
     bounds = look._bounds(watch.clock.now())

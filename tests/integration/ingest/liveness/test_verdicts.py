@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +17,7 @@ from hypothesis import strategies as st
 from contracts.condition import ConditionChange, Turn
 from contracts.ids import CouncilId, DeviceId, EventId
 from services.ingest.domain.liveness import FLAPPING_SILENCES, Verdict
-from services.ingest.liveness import verdicts
+from services.ingest.liveness import loops, sweep, verdicts
 from services.ingest.liveness.sql import QUERIES
 from services.ingest.liveness.verdicts import Found
 from tests.integration.ingest.liveness.test_sweepers import a_crowd
@@ -168,3 +171,54 @@ async def store(watch: Watch, row: Any, verdict: Verdict) -> dict[Turn, int]:
 async def _pass(watch: Watch) -> None:
     await watch.database.execute("update chassis.shard set heard_until = $1", watch.clock.now())
     await watch.sweep.run_once()
+
+
+@pytest.mark.parametrize("rows_max", [10, 999, 1000])
+async def test_of_few_and_of_many_that_are_due_each_is_told_of_once(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    """A few are read by their places; more, some at a time, by reading their pages again."""
+    monkeypatch.setattr(sweep, "_ROWS_MAX", rows_max)
+    await a_crowd(watch)
+    assert await watch.look() == []
+    watch.clock.move(seconds=601)
+    told_of = Counter(each.device_id for each in await watch.look())
+    assert told_of == {f"TC-{n}": 1 for n in range(1, 1001)}
+    assert await watch.look() == []
+
+
+@pytest.mark.parametrize("rows_max", [1, 1000])
+async def test_whose_row_is_moved_while_it_is_looked_at_is_told_of_by_the_next_pass(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    """Something else was written down of the device, and it was not heard: no pass may take it for one that was."""
+    monkeypatch.setattr(sweep, "_ROWS_MAX", rows_max)
+    await watch.register("TC-1", "TC-2")
+    due_ = sweep.Sweep._due
+
+    async def moved(*arguments: Any) -> AsyncIterator[list[Any]]:
+        await watch.database.execute("update ingest.liveness set mains = true where device_id = 'TC-1'")
+        await watch.database.execute("delete from ingest.liveness where device_id = 'TC-2'")
+        async for rows in due_(*arguments):
+            yield rows
+
+    watch.clock.move(seconds=601)
+    with monkeypatch.context() as patched:
+        patched.setattr(sweep.Sweep, "_due", moved)
+        first = await watch.look()
+    assert [each.device_id for each in first + await watch.look()] == ["TC-1"]
+
+
+async def test_a_pass_begins_two_seconds_after_the_last_began_and_after_a_rest(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it took, and whether or not it failed."""
+    loop = loops.sweeping(watch.sweep)
+    monkeypatch.setattr(loops, "EVERY_S", 1000.0)
+    await loop.run_once()
+    assert 900 < loop.every_s < 1000
+    monkeypatch.setattr(loops, "EVERY_S", 0.0)  # it takes longer than that
+    await watch.pool.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await loop.run_once()
+    assert loop.every_s == loops._REST_S

@@ -7,6 +7,7 @@ meanwhile, and what is told is taken off the log at once, as alerts takes it. A 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import psutil
 from prometheus_client import CollectorRegistry
 
 from services.chassis.postgres import Queries
@@ -22,6 +24,7 @@ from services.ingest.heartbeat_store import HeartbeatStore
 from services.ingest.liveness.loops import sweeping
 from services.ingest.liveness.sweep import Sweep
 from services.ingest.metrics import LivenessMetrics
+from tests.bench.meter import Meter
 from tests.bench.plan import Plan
 from tests.integration.ingest.liveness.beats import Beats
 from tests.integration.ingest.liveness.watch import Watch, run_watch
@@ -71,6 +74,7 @@ class Stretch:
     devices: int
     lags_s: Sequence[float]
     beats_per_s: float
+    cpu_us: float  # a device, passes and heartbeats in it: of the process, and of the server
 
     def percentile(self, share: float) -> float:
         """In order of the lag."""
@@ -139,7 +143,8 @@ def _told(stretch: Stretch) -> str:
     when = "all at one instant" if stretch.per_s is None else f"{stretch.per_s:,} a second"
     return (
         f"  {when}: {stretch.devices:,} devices, lag p50 {stretch.percentile(0.5):.2f} s, p99 {stretch.percentile(0.99):.2f} s, "
-        f"most {stretch.max_s:.2f} s; {stretch.beats_per_s:,.0f} heartbeats/s stored meanwhile"
+        f"most {stretch.max_s:.2f} s; {stretch.beats_per_s:,.0f} heartbeats/s stored meanwhile; "
+        f"{stretch.cpu_us:.0f} µs of processor a device"
     )
 
 
@@ -170,6 +175,7 @@ async def _stretch(house: _House, part: tuple[float, float], per_s: int | None) 
     house.clock.move_to(begins_at - timedelta(seconds=_BEFORE_S))
     await _hear(house)
     lags_s: list[float] = []
+    meter = Meter({"ingest": lambda: [os.getpid()], "database": _children})
     async with _living(house) as beats:
         give_up_at = begins_at + lasts + timedelta(seconds=_GIVE_UP_S)
         while len(lags_s) < devices and house.clock.now() < give_up_at:
@@ -178,8 +184,13 @@ async def _stretch(house: _House, part: tuple[float, float], per_s: int | None) 
             lags_s += [(now - row["since"] - after).total_seconds() for row in taken]
             if not taken:
                 await asyncio.sleep(_TAKE_EVERY_S)
+        cost_us = sum(each.cpu_us for each in meter.costs(max(1, devices)).values())
         lasted_s = (house.clock.now() - begins_at).total_seconds() + _BEFORE_S
-        return Stretch(per_s, devices, sorted(lags_s), beats.stored / lasted_s)
+        return Stretch(per_s, devices, sorted(lags_s), beats.stored / lasted_s, cost_us)
+
+
+def _children() -> list[int]:
+    return [each.pid for each in psutil.Process().children(recursive=True)]
 
 
 @dataclass(slots=True)

@@ -27,7 +27,11 @@ class Plan:
 FULL: Final = Plan(
     devices=1_000_000,
     swept_devices=2_000_000,
-    lag_rates=(2_300, 5_000, 10_000, 20_000),  # a quarter of them within 217, 100, 50, 25 s
+    lag_rates=(
+        2_500,
+        5_000,
+        10_000,
+    ),  # a quarter of them within 200, 100, 50 s: of 10,000 heartbeats a second, and more
     lag_s=30,
     lag_beats_per_s=2_000,
     flat_out_heartbeats=500_000,

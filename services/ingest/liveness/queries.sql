@@ -65,10 +65,10 @@ limit $5;
 
 -- name: due_at
 -- The same of the rows at the places $1, which need not be read all over again to find a few.
-select ctid as place, device_id, council_id, watched_since, last_heard_at, judged_heard_at, returned_at, silences, first_silence_at, silent,
-    verdict_version, model_id
+select ctid as place, device_id, council_id, coalesce(heard_in, council_id) as heard_in, watched_since, last_heard_at, judged_heard_at, returned_at,
+    silences, first_silence_at, silent, verdict_version, model_id
 from ingest.liveness
-where ctid = any ($1::tid[]) and watched_since is not null and not silent and council_id <> all ($3::text[])
+where ctid = any ($1::tid[]) and watched_since is not null and not silent and coalesce(heard_in, council_id) <> all ($3::text[])
     and greatest(last_heard_at, watched_since) < ($2::timestamptz[])[model_id];
 
 -- name: heard_in_future

@@ -1,15 +1,23 @@
-"""The database is away for ten minutes: nobody is silent for that, all are told that we were blind, and each box gets its time."""
+"""The database is away for a while: nobody is silent for that, all are told that we were blind, and each box gets its time."""
 
 from datetime import timedelta
 from pathlib import Path
 
-from tests.scenarios.homes import INTERVAL
-from tests.scenarios.hours import LongStory
-from tests.support.servers import Broker, Database, DatabaseServer, until
+from tests.scenarios.blind import blind_for, by_the_minute, it_is_over
+from tests.scenarios.homes import INTERVAL, MODEL
+from tests.scenarios.hours import LongStory, paged
+from tests.support.servers import Broker, Database, DatabaseServer
 
-AWAY = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
 HOMES, DEAD_EACH = 60, 12
-_LAPSES = "select count(distinct shard) from chassis.hearing_lapse where ended_at > $1 and shard in ('alarms', 'heartbeats-0')"
+DYING = 120
+OPERATOR = "23410"
+OFTEN = timedelta(minutes=5)
+"""A model's interval: of one with a long one so few fall silent in two minutes that some would be told of by themselves."""
+SILENT_AFTER = timedelta(minutes=5, seconds=20)
+_MISSES_NONE = """
+update registry.device_model set heartbeat_interval_s = $2, late_after_missed = 1, silent_after_s = $3 where model = $1
+"""
 
 
 async def test_the_database_is_away_for_ten_minutes_and_each_box_has_its_own_time_after_it(
@@ -25,39 +33,15 @@ async def test_the_database_is_away_for_ten_minutes_and_each_box_has_its_own_tim
         await hours.hours_pass(0.5)
         await hours.minutes_pass(10)  # in five minutes they would be silent
 
-        await hours.watches_the_hearing()  # and so knows by which ways to tell
-        own_postgres.pause()
-        paused_at = hours.clock.now()
-        try:
-            await until(lambda: arc.heard("alarm.raised"), 40, what="the hub to be told from memory")
-        finally:
-            own_postgres.resume()
-        await until(
-            lambda: blindness_is_known(hours, paused_at), 30, what="both shards to know how long they were blind"
-        )
-        passed = hours.clock.now() - paused_at
-        await hours.longer_ago(AWAY - passed, before=paused_at)
-        await hours.settles()
+        await blind_for(10 * MINUTE, hours, own_postgres, arc)
         assert await hours.silent() == set()
         assert await hours.singles() == []
-
-        (told,) = arc.heard("alarm.raised")
-        assert (told.data["device_id"], told.data["kind"], told.data["priority"]) == (
-            "monitoring",
-            "monitoring_impaired",
-            1,
-        )
-        morag = await hours.operator("Morag", arc)
-        assert (await morag.takes(told.data)).status == 200
-        await hours.counted("select count(*) from alerts.blindness where heard_since is not null", 1)
-        await hours.minutes_pass(1)
-        await hours.watches_the_hearing()
-        await until(lambda: arc.heard("alarm.restored"), what="the hub to know that it is over")
+        await it_is_over(hours, arc)
 
         homes.are_back(late)
-        fell_silent = await by_the_minute(hours, dead)
-        assert min(fell_silent) > INTERVAL / timedelta(minutes=1)
-        assert max(fell_silent) <= 2 * INTERVAL / timedelta(minutes=1) + STEP
+        fell_silent = await by_the_minute(hours, dead, 3, 13)
+        assert min(fell_silent) > INTERVAL / MINUTE
+        assert max(fell_silent) <= 2 * INTERVAL / MINUTE + 4
         assert max(fell_silent.values()) < len(dead) / 2  # not all at once
         assert await hours.silent() == set(dead)
         await hours.singles_are_told()
@@ -67,24 +51,40 @@ async def test_the_database_is_away_for_ten_minutes_and_each_box_has_its_own_tim
         assert sorted(of_us) == ["alarm.acknowledged", "alarm.raised", "alarm.restored"]
 
 
-STEP = 3
+async def test_an_operators_devices_die_while_we_are_blind_and_after_their_time_they_are_told_as_one_outage(
+    own_postgres: DatabaseServer, own_database: Database, broker: Broker, tmp_path: Path
+) -> None:
+    """Of a model that may miss no report: one that may miss two has had its interval before it has been silent for long enough."""
+    async with LongStory.begin(own_database.url, broker, tmp_path) as hours:
+        await hours.database.execute(_MISSES_NONE, MODEL, OFTEN.total_seconds(), SILENT_AFTER.total_seconds())
+        arc, homes = await hours.hub("clyde-arc", "glasgow-city"), hours.homes
+        dying: list[str] = []
+        for cell in range(DYING // 4):  # too few of each to be an outage of their own
+            for operator in (OPERATOR, "23415", "23430"):
+                where = {"district": f"G{cell}", "cell_id": f"{operator}-{cell}", "sim_operator": operator}
+                settled = await homes.settle_in(4, **where)
+                dying += settled if operator == OPERATOR else []
+        await hours.hours_pass(0.5, every=OFTEN)
+        assert await hours.silent() == set()
 
+        await blind_for(4 * OFTEN, hours, own_postgres, arc, lambda: homes.fall_silent(dying))
+        await homes.report()
+        await it_is_over(hours, arc)
+        assert (await hours.silent(), await hours.open()) == (set(), [])
 
-async def blindness_is_known(hours: LongStory, since: object) -> bool:
-    return bool(await hours.database.fetchval(_LAPSES, since) == 2)
-
-
-async def by_the_minute(hours: LongStory, dead: list[str]) -> dict[int, int]:
-    """After how many minutes since we hear again how many fell silent. All others report all the time."""
-    fell: dict[int, int] = {}
-    known = 0
-    for minute in range(STEP, 40, STEP):
-        await hours.minutes_pass(STEP)
-        await hours.homes.report()
-        await hours.settles()
-        silent = await hours.silent()
-        assert silent <= set(dead)
-        if len(silent) > known:
-            fell[minute] = len(silent) - known
-        known = len(silent)
-    return fell
+        await hours.minutes_pass(3)
+        fell_silent = await by_the_minute(hours, dying, 0.2, 35)  # so that the first wait for the next as they would
+        assert await hours.silent() == set(dying)
+        assert min(fell_silent) > OFTEN / MINUTE
+        assert max(fell_silent) <= 2 * OFTEN / MINUTE + 1
+        assert max(fell_silent.values()) < len(dying) / 2  # not all at once
+        await hours.singles_are_told()
+        assert await hours.open() == [("silent", "sim_operator", OPERATOR, len(dying))]
+        assert len(await hours.outages()) == 1
+        assert await hours.singles() == []
+        assert paged(arc, "outage.updated") == [
+            ("alarm.raised", "monitoring"),
+            ("alarm.acknowledged", "monitoring"),
+            ("alarm.restored", "monitoring"),
+            ("outage.opened", OPERATOR),
+        ]

@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from tests.scenarios.hours import LongStory
-from tests.scenarios.people import Hub
+from tests.scenarios.people import AT_LEISURE_S, Hub
 from tests.support.servers import DatabaseServer, until
 
-_LAPSES: Final = "select count(distinct shard) from chassis.hearing_lapse where ended_at > $1 and shard in ('alarms', 'heartbeats-0')"
+_LAPSES: Final = """
+select count(distinct shard) from chassis.hearing_lapse where ended_at > $1 and shard in ('alarms', 'heartbeats-0')
+"""
 
 
 async def blind_for(
@@ -19,11 +21,11 @@ async def blind_for(
     postgres.pause()
     paused_at = hours.clock.now()
     try:
-        await until(lambda: hub.heard("alarm.raised"), 60, what="the hub to be told from memory")
+        await until(lambda: hub.heard("alarm.raised"), AT_LEISURE_S, what="the hub to be told from memory")
         meanwhile()
     finally:
         postgres.resume()
-    await until(lambda: _is_known(hours, paused_at), 60, what="both shards to know how long they were blind")
+    await until(lambda: _is_known(hours, paused_at), AT_LEISURE_S, what="both shards to know how long they were blind")
     passed = hours.clock.now() - paused_at
     await hours.longer_ago(away - passed, before=paused_at)
     await hours.settles()
@@ -42,7 +44,7 @@ async def it_is_over(hours: LongStory, hub: Hub) -> None:
     await hours.counted("select count(*) from alerts.blindness where heard_since is not null", 1)
     await hours.minutes_pass(1)
     await hours.watches_the_hearing()
-    await until(lambda: hub.heard("alarm.restored"), 30, what="the hub to know that it is over")
+    await until(lambda: hub.heard("alarm.restored"), AT_LEISURE_S, what="the hub to know that it is over")
 
 
 async def by_the_minute(hours: LongStory, dead: list[str], step: float, steps: int) -> dict[float, int]:

@@ -25,6 +25,7 @@ from services.simulator.population import DeviceIdentity
 from tests.blackbox.api import Answer, Api
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.running import OPS, settings_for
+from tests.scenarios.people import AT_LEISURE_S
 from tests.support.servers import Broker, Database, until
 
 MODEL: Final = "quick-4g"
@@ -71,7 +72,7 @@ class Field:
 
     async def _begin(self) -> None:
         await self.process.runtime.publisher.wait_connected()
-        await until(self._listens, 30, what="every shard to have its session")
+        await until(self._listens, AT_LEISURE_S, what="every shard to have its session")
         await self.hub.start()
         self._stack.push_async_callback(self.hub.stop)
         body = {"name": "Clyde ARC", "channels": [self.hub.channel("clyde-arc") | {"verified": True}]}
@@ -125,7 +126,7 @@ class Field:
             await task
 
         self._stack.push_async_callback(stop)
-        await until(lambda: fleet.totals().connected == 1, 30, what="the box to be connected")
+        await until(lambda: fleet.totals().connected == 1, AT_LEISURE_S, what="the box to be connected")
         return box
 
     async def registered(self, device_id: str, *, model: str = MODEL, council: str = "glasgow-city") -> None:
@@ -150,7 +151,7 @@ class Field:
         found: dict[str, Any] = answer.body
         return found
 
-    async def item(self, device_id: str, key: str, state: str, timeout_s: float = 40) -> dict[str, Any]:
+    async def item(self, device_id: str, key: str, state: str, timeout_s: float = AT_LEISURE_S) -> dict[str, Any]:
         """Wait until a line of the checklist is so."""
 
         async def line() -> dict[str, Any] | None:

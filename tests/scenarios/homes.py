@@ -15,6 +15,7 @@ from services.chassis.mqtt import MqttUrl
 from services.chassis.postgres import Connection
 from services.simulator.messages import encode
 from services.simulator.trunk import Trunk
+from tests.scenarios.people import AT_LEISURE_S
 from tests.support.servers import until
 
 MODEL: Final = "hearth-quarter"
@@ -123,7 +124,9 @@ class Homes:
             }
             await self._publish(home, encode(**told | readings))
         self._line.flush()
-        await until(lambda: self._are_stored(homes), 20, what=f"the reports of {len(homes)} homes to be stored")
+        await until(
+            lambda: self._are_stored(homes), AT_LEISURE_S, what=f"the reports of {len(homes)} homes to be stored"
+        )
 
     async def _are_stored(self, homes: Sequence[str]) -> bool:
         numbers = [self._seq[home] for home in homes]

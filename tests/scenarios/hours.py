@@ -14,13 +14,14 @@ from services.chassis.loop import Loop
 from services.ingest.liveness.sweep import Sweep
 from tests.scenarios.homes import Homes
 from tests.scenarios.past import put_back
-from tests.scenarios.people import Hub
+from tests.scenarios.people import AT_LEISURE_S, Hub
 from tests.scenarios.story import Story
 from tests.support.servers import Broker, until
 
 REPORTS_EVERY: Final = timedelta(minutes=15)
 _TOGETHER: Final = timedelta(seconds=2)
 """Alarms that are due within it are looked at together."""
+_QUARTERS_MAX: Final = 16
 _SETTLED: Final = timedelta(seconds=121)
 """So long an affected device may wait for others to turn up before it is told of by itself."""
 
@@ -53,7 +54,7 @@ class Rounds:
             return
         begun = self._begun[name]
         self._loops[name].poke()
-        await until(lambda: self._done[name] > begun, 20, what=f"{name} to go round")
+        await until(lambda: self._done[name] > begun, AT_LEISURE_S, what=f"{name} to go round")
 
 
 class LongStory(Story):
@@ -81,7 +82,7 @@ class LongStory(Story):
         self._rounds = Rounds(loops)
         self.homes = await self._cast.enter_async_context(Homes(self.database, self.broker.url))  # type: ignore[arg-type]
         # A shard says that it hears a second after it is connected. Before, it has no hearing that it could lose.
-        await until(self._all_hear, 20, what="every shard to hear for the first time")
+        await until(self._all_hear, AT_LEISURE_S, what="every shard to hear for the first time")
 
     # -- time --------------------------------------------------------------------------------------------------------
 
@@ -108,6 +109,18 @@ class LongStory(Story):
     async def singles_are_told(self) -> None:
         """So much time passes that whoever is affected by itself is told of."""
         await self.minutes_pass(_SETTLED / timedelta(minutes=1))
+
+    async def silence_is_found(self, homes: Iterable[str]) -> None:
+        """So much time passes, and all who get through report, until all these are silent; then singles are told.
+
+        Did this machine do something else for some seconds, the service did not hear, and each device has its interval again:
+        then it is later than promised, and rightly so.
+        """
+        for _ in range(_QUARTERS_MAX):
+            if set(homes) <= await self.silent():
+                return await self.singles_are_told()
+            await self.hours_pass(0.25)
+        raise AssertionError(f"not silent in {_QUARTERS_MAX} quarters of an hour: {set(homes) - await self.silent()}")
 
     async def watches_the_hearing(self) -> None:
         """Whether the devices are heard, looked at anew."""
@@ -142,7 +155,7 @@ class LongStory(Story):
             now = await self._renewed()
             return all(now[shard] != at for shard, at in since.items())
 
-        await until(all_have, 20, what="every shard to say that it hears")
+        await until(all_have, AT_LEISURE_S, what="every shard to say that it hears")
 
     async def _renewed(self) -> dict[str, datetime]:
         rows = await self.database.fetch("select shard, renewed_at from chassis.shard")
@@ -158,7 +171,7 @@ class LongStory(Story):
             await put_back(connection, step)
         await self.settles()
 
-    async def settles(self, timeout_s: float = 30.0) -> None:
+    async def settles(self, timeout_s: float = AT_LEISURE_S) -> None:
         """Whoever fell silent or returned by now is judged, and all that follows is done."""
         await until(lambda: self._is_taken("devices"), timeout_s, what="ingest to know the register")
         await self._rounds.whole("liveness")

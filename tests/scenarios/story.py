@@ -28,7 +28,7 @@ from tests.blackbox.box import Box, Sent
 from tests.blackbox.installation import registration
 from tests.integration.alerts.running import OPS, settings_for
 from tests.integration.alerts.world import MovedClock
-from tests.scenarios.people import Hub, Operator
+from tests.scenarios.people import AT_LEISURE_S, Hub, Operator
 from tests.support.servers import Broker, until
 
 _BY_THE_CLOCK: Final = ("waker", "dispatcher")
@@ -47,7 +47,7 @@ class Home(Box):
     async def presses(self, kind: str = "personal_trigger", **fields: object) -> Sent:
         """Something happens here; return once the box knows it stored, and all that follows at once is done."""
         sent = self.press(kind, **fields)
-        await self.receipt(sent)
+        await self.receipt(sent, timeout_s=AT_LEISURE_S)
         await self._story.settles()
         return sent
 
@@ -84,7 +84,7 @@ class Story:
             story = cls(broker, process, clock, pool, Api(http, process.url, OPS))
             async with story._cast:
                 await process.runtime.publisher.wait_connected()
-                await until(story._listens, what="every shard to have its session")
+                await until(story._listens, AT_LEISURE_S, what="every shard to have its session")
                 yield story
                 assert not process.failed.done()
 
@@ -155,7 +155,9 @@ class Story:
             await running_fleet
 
         self._cast.push_async_callback(go_home)
-        await until(lambda: fleet.totals().connected == len(config.devices), 30, what="every box to be connected")
+        await until(
+            lambda: fleet.totals().connected == len(config.devices), AT_LEISURE_S, what="every box to be connected"
+        )
         return fleet
 
     # -- time --------------------------------------------------------------------------------------------------------
@@ -172,7 +174,7 @@ class Story:
         assert isinstance(self.clock, MovedClock)
         self.clock.move(seconds)
 
-    async def settles(self, timeout_s: float = 30.0) -> None:
+    async def settles(self, timeout_s: float = AT_LEISURE_S) -> None:
         """Return once everything is done that is due by now."""
         self._poke(*_BY_THE_CLOCK)
         async with self.database.acquire() as connection:
@@ -231,7 +233,7 @@ class Story:
         async def says_so() -> bool:
             return await self.count(query) == expected
 
-        await until(says_so, 30, what=f"{expected} of: {query}")
+        await until(says_so, AT_LEISURE_S, what=f"{expected} of: {query}")
 
     async def readiness(self) -> Answer:
         """What `/readyz` says."""
@@ -244,7 +246,7 @@ class Story:
             self._poke("alarm-gauges")
             return Metrics((await self.api.by(None).get("/metrics")).body).value(gauge, **labels) == value
 
-        await until(says_so, what=f"{gauge} to be {value}")
+        await until(says_so, AT_LEISURE_S, what=f"{gauge} to be {value}")
 
 
 def happened(alarm: dict[str, Any]) -> list[str]:

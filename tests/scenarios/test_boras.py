@@ -43,8 +43,7 @@ async def test_a_box_that_looks_dead_is_told_once_answers_a_press_and_has_it_tak
     await hours.hours_pass(0.5)
     quiet = town[::60]  # five of them, each in a cell of its own
     homes.fall_silent(quiet)
-    await hours.hours_pass(1)
-    await hours.singles_are_told()
+    await hours.silence_is_found(quiet)
     assert await hours.silent() == set(quiet)
     assert await hours.open() == []
     assert await hours.singles() == sorted(quiet)

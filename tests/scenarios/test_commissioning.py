@@ -21,6 +21,7 @@ from services.simulator.messages import alarm_payload
 from tests.blackbox.api import Api
 from tests.blackbox.hub import Misbehaviour
 from tests.scenarios.field import MODEL, PENDANT, SMOKE, Field
+from tests.scenarios.people import AT_LEISURE_S
 from tests.support.servers import Broker, Database, until
 
 BOX: Final = "TC-000901"
@@ -46,7 +47,7 @@ async def test_a_box_that_shows_all_that_its_model_promises_goes_live(field: Fie
     async def complete() -> bool:
         return bool((await field.checklist(BOX))["complete"])
 
-    await until(complete, 60, what="the checklist to be complete")
+    await until(complete, AT_LEISURE_S, what="the checklist to be complete")
     found = await field.checklist(BOX)
     assert [each["key"] for each in found["items"]] == [
         "first_heartbeat",
@@ -69,8 +70,8 @@ async def test_a_box_that_is_live_on_a_word_needs_it_no_more_once_it_was_proved(
     live = await field.post(f"/api/v1/devices/{BOX}/go-live", word)
     assert (live.status, live.body["overridden_by"]) == (200, "bootstrap")
     await VISIT.try_out(box)
-    await field.item(BOX, PENDANT_ITEM, "passed", 60)
-    await field.item(BOX, "trigger:smoke", "passed", 60)
+    await field.item(BOX, PENDANT_ITEM, "passed", AT_LEISURE_S)
+    await field.item(BOX, "trigger:smoke", "passed", AT_LEISURE_S)
     proved = await field.post(f"/api/v1/devices/{BOX}/go-live")
     assert (proved.status, proved.body["overridden_by"]) == (200, None)
 
@@ -94,7 +95,7 @@ async def test_a_box_that_does_not_get_our_receipts_goes_on_repeating_and_is_not
     box.raise_alarm(TEST)
     await field.item(BOX, PENDANT_ITEM, "waiting")
     repeated = "select repeats from ingest.alarm_event"
-    await until(lambda: field.database.fetchval(repeated), 20, what="the repeat to be counted")
+    await until(lambda: field.database.fetchval(repeated), AT_LEISURE_S, what="the repeat to be counted")
     assert (await field.item(BOX, PENDANT_ITEM, "waiting"))["say"].startswith("The hub has it.")
 
 
@@ -113,24 +114,24 @@ async def test_a_box_that_never_subscribed_is_told_so_by_the_broker(field: Field
 async def test_a_box_is_told_to_report_often_and_afterwards_as_usual(field: Field) -> None:
     box = await field.box(BOX, interval_s=60)
     await field.commissioning(BOX, model="hearth-4g")
-    await until(lambda: box.device.heartbeat_interval_s == 15, 20, what="the box to report often")
+    await until(lambda: box.device.heartbeat_interval_s == 15, AT_LEISURE_S, what="the box to report often")
     commands = "select name, args, state from registry.command order by created_at, name desc"
     sent = await field.database.fetch(commands)
     assert [row["name"] for row in sent] == ["set_heartbeat_interval", "report_now"]
     assert sent[0]["args"]["for_s"] > 1700
     word = {"override": True, "reason": "tried by hand"}
     assert (await field.post(f"/api/v1/devices/{BOX}/go-live", word)).status == 200
-    await until(lambda: box.device.heartbeat_interval_s == 60, 20, what="the box to report as usual again")
+    await until(lambda: box.device.heartbeat_interval_s == 60, AT_LEISURE_S, what="the box to report as usual again")
     assert await field.database.fetchval("select ended_at is not null from registry.commissioning")
 
 
 async def test_a_box_that_restarted_is_told_again(field: Field) -> None:
     box = await field.box(BOX, interval_s=60)
     await field.commissioning(BOX, model="hearth-4g")
-    await until(lambda: box.device.heartbeat_interval_s == 15, 20)
+    await until(lambda: box.device.heartbeat_interval_s == 15, AT_LEISURE_S)
     box.reboot()
-    await until(lambda: box.device.heartbeat_interval_s == 60, 20)
-    await until(lambda: box.device.heartbeat_interval_s == 15, 60, what="the box to be told again")
+    await until(lambda: box.device.heartbeat_interval_s == 60, AT_LEISURE_S)
+    await until(lambda: box.device.heartbeat_interval_s == 15, AT_LEISURE_S, what="the box to be told again")
 
 
 async def test_a_box_that_nobody_registered_is_heard_and_registered_with_what_is_known(field: Field) -> None:
@@ -146,7 +147,7 @@ async def test_a_box_that_nobody_registered_is_heard_and_registered_with_what_is
     async def both() -> bool:
         return sorted(await heard(field.ops)) == [BOX, "TC-000902"]
 
-    await until(both, 20, what="both to be heard")
+    await until(both, AT_LEISURE_S, what="both to be heard")
     assert await heard(glasgow) == [BOX]
     await field.registered(BOX)
     assert await heard(glasgow) == []
@@ -164,7 +165,7 @@ async def test_a_box_that_only_ever_sent_an_alarm_is_heard_too(field: Field) -> 
     async def told() -> bool:
         return "personal_trigger" in await kinds()
 
-    await until(told, 20, what="the alarm to be listed")
+    await until(told, AT_LEISURE_S, what="the alarm to be listed")
 
 
 async def test_a_checklist_is_followed_as_it_fills(field: Field) -> None:
@@ -204,7 +205,7 @@ async def test_a_box_is_not_proved_by_what_it_showed_under_another_models_name(f
     async def complete() -> bool:
         return bool((await field.checklist(BOX))["complete"])
 
-    await until(complete, 60, what="the checklist to be complete")
+    await until(complete, AT_LEISURE_S, what="the checklist to be complete")
     for model in ("easy-1", MODEL):
         changed = await field.ops.patch(f"/api/v1/devices/{BOX}", {"model": model})
         assert changed.status == 200, changed

@@ -157,11 +157,17 @@ async def test_every_alarm_reaches_the_hub_once_and_every_box_has_its_receipt_th
         struck = asyncio.Event()
         lives = [asyncio.create_task(home.live(struck)) for home in homes]
 
-        await until(lambda: sum(len(town.raised(home)) for home in homes) >= BOXES, what="the first alarms at the hub")
+        await until(
+            lambda: sum(len(town.raised(home)) for home in homes) >= BOXES,
+            RECOVERY_S,
+            what="the first alarms at the hub",
+        )
         await asyncio.to_thread(kill)
         struck.set()
-        await until(town.installation.unready, what="/readyz to say so")
-        await until(lambda: all(len(home.sent) == PRESSES_EACH for home in homes), what="people to press meanwhile")
+        await until(town.installation.unready, RECOVERY_S, what="/readyz to say so")
+        await until(
+            lambda: all(len(home.sent) == PRESSES_EACH for home in homes), RECOVERY_S, what="people to press meanwhile"
+        )
         await asyncio.to_thread(start)
 
         try:

@@ -3,10 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.blind import blind_for, by_the_minute, it_is_over
 from tests.scenarios.homes import INTERVAL, MODEL
 from tests.scenarios.hours import LongStory, paged
 from tests.support.servers import Broker, Database, DatabaseServer
+
+pytestmark = pytest.mark.timeout(300)
 
 MINUTE = timedelta(minutes=1)
 HOMES, DEAD_EACH = 60, 12

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from tests.scenarios.people import AT_LEISURE_S
 from tests.scenarios.story import Home, Story
 from tests.support.servers import until
 
@@ -19,7 +20,9 @@ async def beats(story: Story, box: Home, **readings: Any) -> None:
     box.beat(sent_at=story.clock.now().isoformat(), **readings)
     heard = "select last_heard_at = $2 from ingest.liveness where device_id = $1"
     await until(
-        lambda: story.database.fetchval(heard, box.device_id, story.clock.now()), what=f"{box.device_id} to be heard"
+        lambda: story.database.fetchval(heard, box.device_id, story.clock.now()),
+        AT_LEISURE_S,
+        what=f"{box.device_id} to be heard",
     )
     story._poke(*_LOOKS)
     await story.settles()
@@ -44,7 +47,7 @@ async def test_a_box_on_its_battery_is_told_of_with_when_it_will_be_silent_and_i
     box = await story.box("TC-000001")
     await story.database.execute(LIVE, box.device_id, story.clock.now())
     watched = "select watched_since is not null from ingest.liveness where device_id = $1"
-    await until(lambda: story.database.fetchval(watched, box.device_id), what="ingest to watch it")
+    await until(lambda: story.database.fetchval(watched, box.device_id), AT_LEISURE_S, what="ingest to watch it")
 
     await beats(story, box, mains=True, battery_pct=100)
     await beats(story, box, mains=False, battery_pct=99)

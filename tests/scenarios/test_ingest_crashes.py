@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from tests.scenarios.people import AT_LEISURE_S
 from tests.support.devices import Traffic, boxes, insist
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Broker, Database, DatabaseServer, until
@@ -36,7 +37,7 @@ async def test_ingest_loses_its_power_while_it_handles_alarms(
         async with boxes(broker, 5) as made:
             traffic = Traffic(made)
             async with traffic.flowing():
-                await until(lambda: first.ended, what=f"the power to go {point}")
+                await until(lambda: first.ended, AT_LEISURE_S, what=f"the power to go {point}")
                 assert (await stored(database.url))[0] == 0 or point != "before_commit"
                 second.start()
                 await second.ready()
@@ -63,13 +64,13 @@ async def test_what_was_taken_but_not_stored_comes_again_without_the_device(
         async with boxes(broker, 1) as [box]:
             own_postgres.pause()
             sent = [box.press() for _ in range(5)]
-            await until(lambda: first.events("store_waits_for_database") or not_stored_for_long(first), 20)
+            await until(lambda: first.events("store_waits_for_database") or not_stored_for_long(first), AT_LEISURE_S)
             first.kill()
             assert box.receipts() == []
             own_postgres.resume()
             second.start()
             for each in sent:
-                await box.receipt(each, timeout_s=30)
+                await box.receipt(each, timeout_s=AT_LEISURE_S)
         assert await stored(database.url) == (5, 5)
     finally:
         first.kill()
@@ -118,7 +119,7 @@ async def test_the_broker_loses_its_power_under_traffic_and_the_gap_is_recorded(
             async with traffic.flowing():
                 await traffic.more(20)
                 await asyncio.to_thread(broker.kill)
-                await until(lambda: process.events("shard_disconnected"), what="the loss to be noticed")
+                await until(lambda: process.events("shard_disconnected"), AT_LEISURE_S, what="the loss to be noticed")
                 await asyncio.to_thread(broker.start)
                 await process.ready()
                 await traffic.more(20)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contracts.ids import CouncilId
 from services.simulator import FleetConfig, Occurrence, OperatorOutage, Population, Timing
-from tests.scenarios.people import SIDE_BY_SIDE
+from tests.scenarios.people import AT_LEISURE_S, SIDE_BY_SIDE
 from tests.scenarios.story import Story
 from tests.support.servers import Broker, Database, DatabaseServer, until
 
@@ -35,7 +35,7 @@ async def test_sweden_an_operators_link_is_lost_for_eight_hours_and_on_its_retur
     )
     boxes = [*fleet.boxes.values()]
     await OperatorOutage(sim_operator="23410").run(boxes, random.Random(1))
-    await until(lambda: fleet.totals().connected == 0, what="the link to be lost")
+    await until(lambda: fleet.totals().connected == 0, AT_LEISURE_S, what="the link to be lost")
     await clyde.go_down()
     for box in boxes[:LOW_BATTERIES]:
         box.raise_alarm(LOW)
@@ -81,15 +81,17 @@ async def test_the_database_is_away_for_hours_and_what_was_pressed_meanwhile_is_
         for box in fleet.boxes.values():
             box.raise_alarm(PRESS)
             box.raise_alarm(FALL)
-        await until(lambda: all(trace.sent_count > 1 for trace in fleet.traces), 20, what="every box to repeat itself")
+        await until(
+            lambda: all(trace.sent_count > 1 for trace in fleet.traces), AT_LEISURE_S, what="every box to repeat itself"
+        )
         story.moves(5 * 3600)
         answer = await story.readiness()
         assert (answer.status, "database" in str(answer.body["failing"])) == (503, True)
         assert (once.receipts(), [each for each in fleet.traces if each.stored_at], clyde.heard()) == ([], [], [])
 
         await asyncio.to_thread(own_postgres.start)
-        await once.receipt(sent, "notified", timeout_s=30)
-        async with asyncio.timeout(30):
+        await once.receipt(sent, "notified", timeout_s=AT_LEISURE_S)
+        async with asyncio.timeout(AT_LEISURE_S):
             await fleet.stored()
         await story.settles()
         heard = [(each.data["device_id"], each.data["kind"]) for each in clyde.heard("alarm.raised")]

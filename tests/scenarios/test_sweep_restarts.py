@@ -7,6 +7,7 @@ from pathlib import Path
 from services.alerts.service import build as build_alerts
 from services.registry.service import build as build_registry
 from tests.scenarios.hours import LongStory, paged
+from tests.scenarios.people import AT_LEISURE_S
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Broker, Database, until
 
@@ -34,11 +35,11 @@ async def carries_on(hours: LongStory, process: ServiceProcess) -> None:
     """Start it, and return once it has heard: so it is written down how long nobody did."""
     since = await hours.database.fetchval("select clock_timestamp()")
     process.start()
-    await until(lambda: hours.database.fetchval(_HEARS, since), 30, what="ingest to hear")
+    await until(lambda: hours.database.fetchval(_HEARS, since), AT_LEISURE_S, what="ingest to hear")
 
 
 async def loses_its_power(process: ServiceProcess) -> None:
-    await until(lambda: process.ended, 20, what="the power to go")
+    await until(lambda: process.ended, AT_LEISURE_S, what="the power to go")
 
 
 async def test_ingest_is_killed_between_batches_of_verdicts_and_each_is_told_once(
@@ -73,7 +74,7 @@ async def test_ingest_is_killed_between_batches_of_verdicts_and_each_is_told_onc
             async def all_are() -> bool:
                 return await hours.silent() == everybody
 
-            await until(all_are, 20, what="everybody to be judged")
+            await until(all_are, AT_LEISURE_S, what="everybody to be judged")
             await hours.settles()
             told = await hours.database.fetch(
                 "select key, body->>'turn' as turn, body->>'change_id' as change_id from told"

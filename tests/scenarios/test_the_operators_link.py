@@ -9,7 +9,7 @@ from services.simulator import Fleet, FleetConfig, Occurrence, OperatorOutage, T
 from services.simulator.population import DeviceIdentity
 from tests.scenarios.homes import MODEL
 from tests.scenarios.hours import LongStory, paged
-from tests.scenarios.people import SIDE_BY_SIDE
+from tests.scenarios.people import AT_LEISURE_S, SIDE_BY_SIDE
 from tests.support.servers import until
 
 PRESS = Occurrence(kind="personal_trigger", peripheral_id="pendant-1")
@@ -62,7 +62,7 @@ async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kep
     boxes = [*fleet.boxes.values()]
 
     await OperatorOutage(sim_operator=OPERATOR).run(boxes, random.Random(1))
-    await until(lambda: fleet.totals().connected == 0, what="the link to be lost")
+    await until(lambda: fleet.totals().connected == 0, AT_LEISURE_S, what="the link to be lost")
     homes.fall_silent(away)
     await hours.hours_pass(4, every=HALF_AN_HOUR)
     assert await hours.open() == [("silent", "sim_operator", OPERATOR, len(away))]

@@ -131,6 +131,47 @@ def test_a_device_that_comes_and_goes_raises_one_alarm_that_stays_until_it_is_st
     assert not device.silent
 
 
+@given(st.lists(st.tuples(st.integers(1, 30 * 3600), st.integers(1, 10 * 3600)), min_size=3, max_size=12))
+def test_three_silences_of_any_day_are_flapping_wherever_the_day_begins(times: Sequence[tuple[int, int]]) -> None:
+    """And of three, the first was over at most a day ago: longer ago it is no longer held against the device."""
+    expected, day = Thresholds(timedelta(seconds=60), 3, timedelta(seconds=600)), timedelta(days=1)
+    device, now = watched(_at(0)), _at(0)
+    begun, over = list[datetime](), list[datetime]()
+    for heard_for, more in times:
+        now += timedelta(seconds=heard_for)
+        device = replace(device, heard_at=now)
+        begun.append(now + expected.silent_after)
+        verdict = judge(device, expected, (), begun[-1])
+        assert verdict is not None
+        if verdict.flapping:
+            assert begun[-1] - over[-2] <= day
+            return
+        assert len(begun) < 3 or begun[-1] - begun[-3] > day
+        device = after(device, verdict, begun[-1])
+        now = begun[-1] + timedelta(seconds=more)
+        over.append(now)
+        device = replace(device, heard_at=now)
+        verdict = judge(device, expected, (), now)
+        assert verdict is not None
+        device = after(device, verdict, now)
+
+
+def test_three_silences_of_which_a_day_ends_between_the_first_two_are_flapping() -> None:
+    """The first of four was 25 hours ago; the last three are of one day."""
+    expected = Thresholds(timedelta(seconds=60), 3, timedelta(seconds=600))
+    device, flapping = watched(_at(0)), list[bool]()
+    for hour in (0, 23, 25, 27):
+        gone_at = _at(hour * 3600)
+        verdict = judge(replace(device, heard_at=gone_at), expected, (), gone_at + expected.silent_after)
+        assert verdict is not None
+        flapping.append(verdict.flapping)
+        back_at = gone_at + expected.silent_after + timedelta(minutes=1)
+        device = replace(after(device, verdict, back_at - timedelta(seconds=1)), heard_at=back_at)
+        verdict = judge(device, expected, (), back_at)
+        device = device if verdict is None else after(device, verdict, back_at)
+    assert flapping == [False, False, False, True]
+
+
 def test_it_is_late_before_it_is_silent_and_says_when_it_flaps() -> None:
     expected = Thresholds(timedelta(seconds=60), 3, timedelta(seconds=600))
     device = watched(_at(0))

@@ -54,9 +54,9 @@ class Watched:
     """What is known of a device that should be heard.
 
     `heard_at`: by any message of its own making; None: never yet, and it counts from `watched_since`, when it was installed.
-    `silent_since` and `silences` are the last verdicts': since when it is silent (None: it is not), and how many silences began
-    within `FLAPPING_WITHIN` of `first_silence_at`. `returned_at`: when a device that flaps, and is still counted as silent, was
-    first heard again without a silence since.
+    `judged_at`: when it had last been heard as the last verdict was given. `silences` is the last verdicts': how many began within
+    `FLAPPING_WITHIN` of `first_silence_at`, which is when the first of them did or, if that was longer ago, when it was over.
+    `returned_at`: when a device that flaps, and is still counted as silent, was first heard again without a silence since.
     """
 
     device_id: str
@@ -129,14 +129,18 @@ def stagger(device_id: str) -> float:
 
 
 def _begun(device: Watched, now: datetime) -> Verdict:
-    first = device.first_silence_at
-    anew = first is None or now - first > FLAPPING_WITHIN
+    silences, first = device.silences, device.first_silence_at
+    if first is not None and now - first > FLAPPING_WITHIN:
+        # The first is too long ago to count, but not yet the last before this one, until a day after it was heard again: else
+        # three of which a day ends between the first and the second would be none.
+        silences, first = (1, device.judged_at) if silences > 1 and _within(device.judged_at, now) else (0, None)
     return Verdict(
-        silent=True,
-        returned_at=None,
-        silences=1 if anew else device.silences + 1,
-        first_silence_at=now if anew else first,
+        silent=True, returned_at=None, silences=silences + 1, first_silence_at=now if first is None else first
     )
+
+
+def _within(at: datetime | None, now: datetime) -> bool:
+    return at is not None and now - at <= FLAPPING_WITHIN
 
 
 def _while_silent(device: Watched, thresholds: Thresholds, lapses: Sequence[Lapse], now: datetime) -> Verdict | None:

@@ -64,7 +64,8 @@ async def by_the_minute(hours: LongStory, dead: list[str], step: float, steps: i
 
 
 async def _hear_for(hours: LongStory) -> timedelta:
-    return hours.clock.now() - await hours.database.fetchval("select max(ended_at) from chassis.hearing_lapse")
+    since: datetime = await hours.database.fetchval("select max(ended_at) from chassis.hearing_lapse")
+    return hours.clock.now() - since
 
 
 async def _is_known(hours: LongStory, since: datetime) -> bool:

@@ -104,10 +104,10 @@ class Installation:
         assert migrated.code == 0, migrated.output
         for each in self.programs.values():
             each.start()
-        await until(self._all_answer, 30, what="the service to answer")
+        await until(self._all_answer, 60, what="the service to answer")
         self.unready_without_recipients = await self.alarms_api.by(None).get("/readyz")
         await self.make_hub(HUB, COUNCIL)
-        await until(self.ready, 30, what="the service to be ready")
+        await until(self.ready, 60, what="the service to be ready")
 
     async def stop(self) -> None:
         """SIGTERM; every process must end in time, with exit code 0 and its port closed."""

@@ -57,7 +57,7 @@ class ServiceProcess:
         """Whether it has, by whatever cause."""
         return self._running.poll() is not None
 
-    async def ready(self, timeout_s: float = 20.0) -> None:
+    async def ready(self, timeout_s: float = 60.0) -> None:
         """Wait until `/readyz` says so."""
 
         async def answers() -> bool:

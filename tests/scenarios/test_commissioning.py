@@ -70,8 +70,11 @@ async def test_a_box_that_is_live_on_a_word_needs_it_no_more_once_it_was_proved(
     live = await field.post(f"/api/v1/devices/{BOX}/go-live", word)
     assert (live.status, live.body["overridden_by"]) == (200, "bootstrap")
     await VISIT.try_out(box)
-    await field.item(BOX, PENDANT_ITEM, "passed", AT_LEISURE_S)
-    await field.item(BOX, "trigger:smoke", "passed", AT_LEISURE_S)
+
+    async def complete() -> bool:
+        return bool((await field.checklist(BOX))["complete"])
+
+    await until(complete, AT_LEISURE_S, what="the checklist to be complete")
     proved = await field.post(f"/api/v1/devices/{BOX}/go-live")
     assert (proved.status, proved.body["overridden_by"]) == (200, None)
 

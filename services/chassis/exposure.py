@@ -107,9 +107,13 @@ def _database(settings: Settings) -> Exposure | None:
 
 
 def _of_database(text: str) -> tuple[list[str], str | None]:
-    """Hosts and sslmode as asyncpg finds them: the URL's own, then its query, then libpq's environment; none is a socket."""
+    """Hosts and sslmode as asyncpg finds them: the URL's own, its query, libpq's environment; none is a socket, if no file says."""
     parts = urlsplit(text)
     query = parse_qs(parts.query)
+    if (
+        "service" in query
+    ):  # a file of the user's names the host, or another than here; only what stands here overrules it
+        return ["a service file's"], query.get("sslmode", [None])[-1]
     addresses = parts.netloc.rpartition("@")[2] or query.get("host", [""])[-1] or os.environ.get("PGHOST", "")
     hosts = [unquote(_host(address)) for address in addresses.split(",") if address]
     return hosts, query.get("sslmode", [None])[-1] or os.environ.get("PGSSLMODE")

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
+from services.alerts.domain.outages.moves import SUSPECTED_FOR
 from services.alerts.outages.fleet import FleetCount
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.loop import Loop
@@ -22,7 +23,7 @@ REPORTS_EVERY: Final = timedelta(minutes=15)
 _TOGETHER: Final = timedelta(seconds=2)
 """Alarms that are due within it are looked at together."""
 _QUARTERS_MAX: Final = 16
-_SETTLED: Final = timedelta(seconds=121)
+_SETTLED: Final = SUSPECTED_FOR + timedelta(seconds=1)
 """So long an affected device may wait for others to turn up before it is told of by itself."""
 
 

@@ -18,7 +18,7 @@ from services.alerts.domain.outages.find import Usual
 from services.alerts.domain.outages.moves import Begin, Join, Merge, Move, Open, Rename, Situation, next_move
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
-MOVES_MAX = 60
+MOVES_MAX = 500
 
 
 @dataclass(slots=True)

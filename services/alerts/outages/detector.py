@@ -7,11 +7,11 @@ that: a move takes only who is free, and an outage of one name is opened once. A
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, assert_never
+from typing import Final, NamedTuple, assert_never
 from uuid import UUID
 
 import structlog
@@ -45,6 +45,13 @@ _TELL_AFTER_S: Final = 10.0
 _DECIDING: Final = 2  # of `one_at_a_time`
 
 
+class _Beginning(NamedTuple):
+    """What may be only beginning: traits whose devices wait, and outages that may be part of it."""
+
+    suspects: frozenset[Trait] = frozenset()
+    held_back: frozenset[UUID] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class _Tally:
     members: Census
@@ -73,17 +80,17 @@ class Detector:
         now = self.clock.now()
         raised = 0
         if not self.fleet.counted:
-            # Without a fleet to compare with, five homes of one operator would be its outage: singles wait as for a suspicion.
+            # Without a fleet to compare with, five homes of one operator would be its outage: singles wait for that.
             for condition in CONDITIONS:
-                raised += await self._raise(condition, frozenset(), now - (moves.SUSPECTED_FOR - moves.SETTLING), now)
+                raised += await self._raise(condition, frozenset(), now - (moves.UNCOUNTED_FOR - moves.SETTLING), now)
             return raised
         for condition in CONDITIONS:
-            suspects = await self._move(condition, now)
-            if suspects is None:
+            beginning = await self._move(condition, now)
+            if beginning is None:
                 continue  # another process is at it
-            if await self._tell(condition, now):
+            if await self._tell(condition, now, beginning.held_back):
                 await self._sort_out(condition, now)
-            raised += await self._raise(condition, suspects, now, now)
+            raised += await self._raise(condition, beginning.suspects, now, now)
         return raised
 
     @asynccontextmanager
@@ -95,8 +102,8 @@ class Detector:
                 await connection.execute(QUERIES["by_index"])
             yield connection if alone else None
 
-    async def _move(self, condition: Condition, now: datetime) -> frozenset[Trait] | None:
-        """Make every move there is. Returns the traits of an outage that may be only beginning."""
+    async def _move(self, condition: Condition, now: datetime) -> _Beginning | None:
+        """Make every move there is. Returns what may be only beginning; None when another process decides."""
         for _ in range(_MOVES_MAX):
             await self._sort_out(condition, now)
             async with self._alone() as connection:
@@ -105,11 +112,11 @@ class Detector:
                 situation = await self._situation(connection, condition, now)
                 move = moves.next_move(situation, now)
                 if move is None:
-                    return moves.suspects(situation)
+                    return _Beginning(moves.suspects(situation), moves.held_back(situation, now))
                 fills = await self._make(connection, condition, move, now)
             if fills is not None:
                 await self._fill(fills, condition, now)
-        return frozenset()
+        return _Beginning()
 
     async def _sort_out(self, condition: Condition, now: datetime) -> None:
         """Whoever an outage explains no longer leaves it, in many transactions; what a process left undone is done by the next."""
@@ -208,7 +215,7 @@ class Detector:
             self.look()
         _say("outage_merged", merged.outage_id, merged.trait, into=str(merged.merged_into))
 
-    async def _tell(self, condition: Condition, now: datetime) -> bool:
+    async def _tell(self, condition: Condition, now: datetime, held_back: Collection[UUID] = ()) -> bool:
         """Write how each stands, and tell what is new. Whether one was closed."""
         closed = False
         async with self._alone() as connection:
@@ -216,7 +223,7 @@ class Detector:
                 return False
             for outage, members in await store.open_outages(connection, condition):
                 before = replace(outage.course, members_now=members.now, flapping_now=members.flapping)
-                stands, news = course.run(before, now)
+                stands, news = course.run(before, now, held_back=outage.outage_id in held_back)
                 if stands.closed_at is not None:
                     stands, closed = replace(stands, members_now=0, flapping_now=0), True
                     self._tallies.pop(outage.outage_id, None)

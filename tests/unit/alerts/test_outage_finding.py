@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from math import exp, factorial, inf, isclose, log
+from uuid import UUID
 
 import pytest
 
@@ -12,7 +13,7 @@ from services.alerts.domain.outages.census import Attribute, Census, Trait
 from services.alerts.domain.outages.chance import log_likelihood_ratio, log_upper_tail
 from services.alerts.domain.outages.decay import decaying
 from services.alerts.domain.outages.find import RATE_FLOOR_PER_HOUR, Usual, find, usual
-from services.alerts.domain.outages.moves import suspects
+from services.alerts.domain.outages.moves import SETTLING, SUSPECTED_FOR, held_back, suspects
 from tests.support.model_fleet import NOON, Box, Fleet, has, minutes, scotland
 
 
@@ -105,6 +106,51 @@ def test_a_wave_that_has_only_begun_is_suspected_before_its_share_is_large() -> 
     for box in random.Random(1).sample(of_operator, 40):
         box.affected = True
     assert Trait("sim_operator", "23410") in suspects(fleet.situation())
+
+
+def _told(fleet: Fleet, noticed_at: dict[int, timedelta]) -> tuple[int, set[Trait]]:
+    """How many devices are told of by themselves, each noticed at its own time, and of which outages; a look each 5 s."""
+    singles, outages = set[int](), set[UUID]()
+    named = set[Trait]()
+    for seconds in range(0, 1_200, 5):
+        now = timedelta(seconds=seconds)
+        for number, at in noticed_at.items():
+            fleet.boxes[number].affected |= at <= now
+        fleet.settle(NOON + now)
+        situation = fleet.situation()
+        suspected, held = suspects(situation), held_back(situation, NOON + now)
+        named |= {name for outage, name in fleet.names.items() if outage not in held and outage not in outages}
+        outages |= fleet.names.keys() - held
+        for number, at in noticed_at.items():
+            box = fleet.boxes[number]
+            waits = SUSPECTED_FOR if any(box.has(each) for each in suspected) else SETTLING
+            if at <= now and now - at >= waits and box.outage is None:
+                singles.add(number)
+    return len(singles), named
+
+
+@pytest.mark.parametrize("devices", [300, 2_400])
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("sim_operator", "23415"), ("council_id", "council-3"), ("network", "lte")]
+)
+def test_what_dies_at_one_instant_is_one_outage_though_it_is_missed_over_a_quarter_of_an_hour(
+    devices: int, attribute: Attribute, value: str
+) -> None:
+    """Each device reports at its own time. Told one by one are those at most who are missed before there are three."""
+    fleet, rng = scotland(3, devices), random.Random(3)
+    dying = [number for number, box in enumerate(fleet.boxes) if has(attribute, value)(box)]
+    noticed_at = {number: timedelta(seconds=rng.uniform(0, 900)) for number in dying}
+    singles, outages = _told(fleet, noticed_at)
+    assert singles <= 2
+    assert outages == {(attribute, value)}
+    assert fleet.settle(NOON + minutes(20)) == [(attribute, value)]
+    assert not fleet.loose()
+
+
+def test_who_falls_silent_by_themselves_wait_for_no_company() -> None:
+    fleet, rng = scotland(), random.Random(5)
+    noticed_at = {rng.randrange(2_400): timedelta(seconds=rng.uniform(0, 60)) for _ in range(6)}
+    assert _told(fleet, noticed_at) == (len(noticed_at), set())
 
 
 def test_what_fails_often_is_no_outage_when_it_fails_as_often_as_ever() -> None:

@@ -77,6 +77,13 @@ def test_one_host_of_several_is_enough_to_be_exposed_wherever_it_is_named(monkey
     assert variables(database_url="postgresql:///telecare") == []
 
 
+def test_what_a_service_file_names_is_taken_for_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGSSLMODE", "verify-full")  # which a service file overrules
+    assert variables(database_url="postgresql://u:p@/telecare?service=prod")
+    assert variables(database_url="postgresql://u:p@127.0.0.1/telecare?service=prod&sslmode=disable")
+    assert variables(database_url="postgresql://u:p@/telecare?service=prod&sslmode=verify-full") == []
+
+
 def test_everything_is_told_at_once_with_what_to_do_and_without_a_password() -> None:
     exposed = settings(http_host="0.0.0.0", mqtt_url=f"mqtt://telecare:{SECRET}@broker.example", database_url=DATABASE)
     with pytest.raises(SettingsError) as told:

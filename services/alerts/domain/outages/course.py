@@ -35,8 +35,11 @@ class Course:
     told_trait: Trait | None = None
 
 
-def run(course: Course, now: datetime) -> tuple[Course, News | None]:
-    """How it stands now, and what there is to tell of it. A closed one has no more to tell."""
+def run(course: Course, now: datetime, *, held_back: bool = False) -> tuple[Course, News | None]:
+    """How it stands now, and what there is to tell of it. A closed one has no more to tell.
+
+    `held_back`: it may be part of a wider one that is only beginning, so nobody is told that it is one by itself.
+    """
     if course.closed_at is not None:
         return course, None
     steady = course.members_now - course.flapping_now
@@ -48,7 +51,7 @@ def run(course: Course, now: datetime) -> tuple[Course, News | None]:
         closed = replace(stands, closed_at=now)
         return (closed, None) if course.told_at is None else (_told(closed, now), "outage.closed")
     if course.told_at is None:
-        return _told(stands, now), "outage.opened"
+        return (stands, None) if held_back else (_told(stands, now), "outage.opened")
     lately = timedelta(0) <= now - course.told_at < UPDATE_EVERY_MIN  # not so when the clock was put back
     if not lately and _differs(stands):
         return _told(stands, now), "outage.updated"

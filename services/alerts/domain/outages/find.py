@@ -16,6 +16,9 @@ DEVICES_MIN: Final = 5
 SHARE_MIN: Final[Mapping[Condition, float]] = {"silent": 0.30, "mains_lost": 0.20}
 """Of all watched devices with the trait. Some have no mains to lose, or a radio that a power cut leaves alone."""
 LOG_P_MAX: Final = log(1e-6)
+SUSPECTED_DEVICES_MIN: Final = 3
+SUSPECTED_LOG_P_MAX: Final = log(1e-3)
+"""An outage may be beginning. It costs but some minutes if it is not; who is told one by one cannot be untold."""
 CONTRAST_MIN: Final = 3.0
 """ln 20: by how much, over the number of candidates, the best must explain better than that all are affected alike."""
 RATE_FLOOR_PER_HOUR: Final = 1 / (60 * 24)
@@ -90,7 +93,10 @@ def find(condition: Condition, cases: Census, population: Census, rates: Usual) 
 
 
 def suspected(condition: Condition, cases: Census, population: Census, rates: Usual) -> frozenset[Trait]:
-    """Traits of which improbably many are affected, and not yet a share that makes an outage: it may be only beginning."""
+    """Traits of which more are affected than is likely, and not yet what makes an outage: it may be only beginning.
+
+    A network that is lost at one instant is noticed device by device, over as long as they take to report.
+    """
     judged = _judged(cases, population, rates)
     return frozenset(each.trait for each in judged if _verdict(condition, each) == "suspected")
 
@@ -118,7 +124,7 @@ def _judged(cases: Census, population: Census, rates: Usual) -> Iterator[Finding
     candidates = log(max(len(population.by_trait), 1))
     hours = WINDOW / timedelta(hours=1)
     for trait, count in cases.by_trait.items():
-        if count < DEVICES_MIN:
+        if count < SUSPECTED_DEVICES_MIN:
             continue
         devices = max(population.of(trait), count)
         log_p = log_upper_tail(count, devices * rates.per_hour(trait) * hours) + candidates
@@ -132,6 +138,7 @@ def _judged(cases: Census, population: Census, rates: Usual) -> Iterator[Finding
 
 
 def _verdict(condition: Condition, each: Finding) -> Verdict:
-    if each.log_p >= LOG_P_MAX:
+    if each.log_p >= SUSPECTED_LOG_P_MAX:
         return "chance"
-    return "outage" if has_share(condition, each.cases, each.devices) else "suspected"
+    enough = each.cases >= DEVICES_MIN and each.log_p < LOG_P_MAX
+    return "outage" if enough and has_share(condition, each.cases, each.devices) else "suspected"

@@ -19,12 +19,19 @@ FORMING: Final = timedelta(minutes=30)
 
 An older one is something by itself: a cell that has been dead for hours stays its own outage when its operator fails as well.
 """
+PARTS_MIN: Final = 2  # of one outage that were opened as several
 COVERED_MIN: Final = 0.8
 """Of an outage's members so many must have a trait for it to be that outage's new name, or the one that swallows it."""
 SETTLING: Final = timedelta(seconds=20)
 """So long a device waits for others to turn up before it is told of by itself."""
-SUSPECTED_FOR: Final = timedelta(seconds=120)
-"""And so long when improbably many with a trait of its own are affected already."""
+SUSPECTED_FOR: Final = timedelta(minutes=6)
+"""And so long when more with a trait of its own are affected already than is likely.
+
+Devices that report each quarter of an hour fall silent over a quarter of an hour, though all were lost at one instant: the share
+that makes an outage (three in ten) is there after four and a half minutes.
+"""
+UNCOUNTED_FOR: Final = timedelta(seconds=120)
+"""And so long when nobody knows how many devices there are to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +99,9 @@ def next_move(situation: Situation, now: datetime) -> Move | None:
     """The next move, or None when everything is as it should be."""
     return (
         next(_joined(situation), None)
-        or next(_renamed(situation, now), None)
         or next(_merged(situation, now), None)
+        or next(_renamed(situation, now), None)
+        or _widened(situation, now)
         or _begun(situation)
     )
 
@@ -101,6 +109,21 @@ def next_move(situation: Situation, now: datetime) -> Move | None:
 def suspects(situation: Situation) -> frozenset[Trait]:
     """Traits of an outage that may be only beginning: whoever has one waits `SUSPECTED_FOR`."""
     return suspected(situation.condition, situation.loose, situation.free(), situation.usual)
+
+
+def held_back(situation: Situation, now: datetime) -> frozenset[UUID]:
+    """Outages that people need not be told of yet: what may be only beginning has nearly all of their members too.
+
+    A network that is lost is missed first where its devices are few: of a cell with eight, three are soon a share. It becomes part
+    of the network's outage a minute later; nobody is called for each of a hundred cells before.
+    """
+    wider = suspects(situation)
+    return frozenset(
+        each.outage_id
+        for each in situation.outages
+        if timedelta(0) <= now - each.opened_at < SUSPECTED_FOR
+        and any(each.members.of(trait) >= COVERED_MIN * max(each.members.devices, 1) for trait in wider)
+    )
 
 
 def explains(outage: Open, situation: Situation) -> bool:
@@ -135,9 +158,49 @@ def _merged(situation: Situation, now: datetime) -> Iterator[Merge]:
         for wide in situation.outages:
             if small is wide or not small.forming(now) or small.members.devices > wide.members.devices:
                 continue
-            covered = small.members.of(wide.trait) >= COVERED_MIN * max(small.members.devices, 1)
-            if covered and explains(wide, situation):
+            if _is_part(small, wide.trait, now) and _explains_with_its_parts(wide, situation, now):
                 yield Merge(small.outage_id, wide.outage_id)
+
+
+def _is_part(small: Open, trait: Trait, now: datetime) -> bool:
+    return small.forming(now) and small.members.of(trait) >= COVERED_MIN * max(small.members.devices, 1)
+
+
+def _explains_with_its_parts(wide: Open, situation: Situation, now: datetime) -> bool:
+    """Whether it has the share, with all that are only forming and nearly all of whose members have its trait."""
+    own = [
+        each for each in situation.outages if each is wide or (wide.forming(now) and _is_part(each, wide.trait, now))
+    ]
+    others = [each.members for each in situation.outages if each not in own]
+    devices = situation.population.without(others).of(wide.trait)
+    return has_share(situation.condition, sum(each.members.of(wide.trait) for each in own), devices)
+
+
+def _widened(situation: Situation, now: datetime) -> Rename | None:
+    """Several that are forming are one: the largest has its name, and the others become part of it.
+
+    What is missed device by device has its share in a district before it has it in the council; by then few are loose.
+    """
+    forming = [each for each in situation.outages if each.forming(now)]
+    finding = _of_all(forming, situation)
+    parts = [] if finding is None else [each for each in forming if _is_part(each, finding.trait, now)]
+    if len(parts) < PARTS_MIN:
+        return None
+    finding = _of_all(parts, situation)
+    if finding is None or any(each.trait == finding.trait for each in situation.outages):
+        return None
+    if not all(_is_part(each, finding.trait, now) for each in parts):
+        return None
+    return Rename(max(parts, key=lambda each: each.members.devices).outage_id, finding)
+
+
+def _of_all(parts: Sequence[Open], situation: Situation) -> Finding | None:
+    """What explains them and the loose ones best."""
+    cases = situation.loose
+    for each in parts:
+        cases = cases.plus(each.members)
+    free = situation.population.without(each.members for each in situation.outages if each not in parts)
+    return find(situation.condition, cases, free, situation.usual)
 
 
 def _begun(situation: Situation) -> Begin | Join | None:

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 
 from services.chassis.postgres import Queries
 from services.ingest.heartbeat_store import HeartbeatStore
-from services.ingest.liveness.loops import sweeping
+from services.ingest.liveness.loops import Passes
 from services.ingest.liveness.sweep import Sweep
 from services.ingest.metrics import LivenessMetrics
 from tests.bench.meter import Meter
@@ -220,7 +220,7 @@ async def _living(house: _House) -> AsyncIterator[_Others]:
             others.stored += len(some)
             await asyncio.sleep(max(0.0, started_s + others.stored / house.plan.lag_beats_per_s - time.monotonic()))
 
-    tasks = [asyncio.create_task(each) for each in (hearing(), beating(), sweeping(sweep).run())]
+    tasks = [asyncio.create_task(each) for each in (hearing(), beating(), Passes(sweep).loop.run())]
     try:
         yield others
     finally:

@@ -78,8 +78,8 @@ class LongStory(Story):
         loops = [loop for service in self.process.services for loop in service.loops]
         (count,) = (loop.run_once for loop in loops if loop.name == "fleet-count")
         self._fleet_count: FleetCount = count.__self__  # type: ignore[attr-defined]  # it is a bound method
-        (sweep,) = (loop.run_once for loop in loops if loop.name == "liveness")
-        self._sweep: Sweep = sweep.__self__  # type: ignore[attr-defined]  # likewise
+        passes = (loop.run_once for loop in loops if loop.name == "liveness")
+        self._sweeps: list[Sweep] = [each.__self__.sweep for each in passes]  # type: ignore[attr-defined]  # likewise
         self._rounds = Rounds(loops)
         self.homes = await self._cast.enter_async_context(Homes(self.database, self.broker.url))  # type: ignore[arg-type]
         # A shard says that it hears a second after it is connected. Before, it has no hearing that it could lose.
@@ -129,7 +129,8 @@ class LongStory(Story):
 
     async def counts_who_is_heard(self) -> None:
         """As ingest does each half minute, and then alerts looks at it. It remembers when it counted last, and is not to wait."""
-        self._sweep._count._begun_at = None
+        for sweep in self._sweeps:  # none where ingest is another process
+            sweep._count._begun_at = None
         await self._rounds.whole("liveness")
         await self._rounds.whole("degraded-hearing")
         await self.settles()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -46,24 +46,28 @@ def liveness(runtime: Runtime, pool: Pool, metrics: LivenessMetrics) -> Liveness
     return Liveness(
         sweep,
         (
-            sweeping(sweep),
+            Passes(sweep).loop,
             Loop("silent-devices", gauges, _GAUGES_EVERY_S),
         ),
     )
 
 
-def sweeping(sweep: Sweep) -> Loop:
-    """Passes begin `EVERY_S` apart however long each takes, for a silence may wait for two; but the database has its rest."""
+@dataclass(slots=True)
+class Passes:
+    """They begin `EVERY_S` apart however long each takes, for a silence may wait for two; but the database has its rest."""
 
-    async def run_once() -> int:
+    sweep: Sweep
+    loop: Loop = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.loop = Loop("liveness", self.run_once, EVERY_S)
+
+    async def run_once(self) -> int:
         started_s = time.monotonic()
         try:
-            return await sweep.run_once()
+            return await self.sweep.run_once()
         finally:
-            loop.every_s = max(_REST_S, EVERY_S - (time.monotonic() - started_s))
-
-    loop = Loop("liveness", run_once, EVERY_S)
-    return loop
+            self.loop.every_s = max(_REST_S, EVERY_S - (time.monotonic() - started_s))
 
 
 async def read_gauges(pool: Pool, metrics: LivenessMetrics, now: datetime) -> None:

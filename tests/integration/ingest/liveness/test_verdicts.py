@@ -213,7 +213,7 @@ async def test_a_pass_begins_two_seconds_after_the_last_began_and_after_a_rest(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long it took, and whether or not it failed."""
-    loop = loops.sweeping(watch.sweep)
+    loop = loops.Passes(watch.sweep).loop
     monkeypatch.setattr(loops, "EVERY_S", 1000.0)
     await loop.run_once()
     assert 900 < loop.every_s < 1000

@@ -149,8 +149,8 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
 
                 await one.killed()  # it works on the shards; the other takes over
                 await stored_more(two, one, 50)
-                one.process.start()
 
+                # Nobody else is there until both faults are over: what one process gives back and another takes is counted by both.
                 own_postgres.pause()  # until what is in hand is given back to the broker
                 await until(lambda: two.process.events("shard_given_up"), 60, what="a shard to be given up")
                 own_postgres.resume()
@@ -161,6 +161,7 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 await asyncio.to_thread(broker.start)
                 await stored_more(two, one, 50)
 
+                one.process.start()
                 await one.process.ready()
                 now = datetime.now(UTC)  # what was given back has come again, and is counted once
                 await until(lambda: drained(two, now), 30, what="nothing in flight between two presses")

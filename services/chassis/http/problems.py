@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 import asyncpg
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -18,6 +19,8 @@ from starlette.exceptions import HTTPException
 
 from services.chassis.audit.requests import Unaudited
 from services.chassis.postgres import is_transient
+
+_log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -57,8 +60,10 @@ def invalid(*errors: tuple[str, str]) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=named)
 
 
-def database_away() -> Problem:
-    """503 with Retry-After: nothing is wrong with the request."""
+def database_away(error: BaseException, path: str) -> Problem:
+    """503 with Retry-After: nothing is wrong with the request. The log says why."""
+    # Its class and no more: a message may quote what was asked for.
+    _log.warning("request_unanswered", path=path, reason=type(error).__name__)
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database cannot be reached or is busy; try again.",
@@ -103,10 +108,10 @@ def _field(loc: Sequence[int | str], kind: str) -> str:
     return ".".join(str(part) for part in inner) or "body"
 
 
-async def _database(_request: Request, error: Exception) -> JSONResponse:
+async def _database(request: Request, error: Exception) -> JSONResponse:
     if not is_transient(error):
         raise error
-    return database_away().response()
+    return database_away(error, request.url.path).response()
 
 
 async def _unaudited(_request: Request, _error: Exception) -> JSONResponse:

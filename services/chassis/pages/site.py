@@ -118,7 +118,7 @@ class PageRoute(APIRoute):
             except Exception as error:
                 if not wants_page(request):
                     raise
-                problem = database_away() if is_transient(error) else error
+                problem = database_away(error, request.url.path) if is_transient(error) else error
                 if not isinstance(problem, HTTPException):
                     raise
                 return _told(request, problem)

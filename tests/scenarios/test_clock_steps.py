@@ -36,6 +36,7 @@ async def town(clock: SteppedClock, database: Database, broker: Broker, tmp_path
         hours.homes.fall_silent([DEAD])
         await hours.hours_pass(0.5)
         assert await hours.silent() == set()
+        await hours.watches_the_hearing()  # whoever never saw a watermark before the step goes by the database's clock
         yield hours
 
 

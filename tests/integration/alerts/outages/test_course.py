@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 
+from services.alerts.domain.outages.moves import SUSPECTED_FOR
 from tests.integration.alerts.outages.conftest import Scotland
 
 DAY_S = 86_400
@@ -43,7 +44,7 @@ async def test_a_tenth_that_does_not_return_closes_it_and_is_told_of_home_by_hom
     await homes.return_([scotland.glasgow[216]])
     await homes.after(60)
     assert await homes.open() == []
-    await homes.after(120)
+    await homes.after(SUSPECTED_FOR.total_seconds())
     assert await homes.singles() == scotland.glasgow[217:]
 
 

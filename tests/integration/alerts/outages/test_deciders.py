@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 
+from services.alerts.domain.outages.moves import SUSPECTED_FOR
 from tests.integration.alerts.outages.conftest import Scotland
 from tests.support.deciding import MOVED_AT_ONCE, NAME
 from tests.support.servers import Database, until
@@ -141,6 +142,6 @@ async def test_killed_after_an_outage_was_closed_whoever_is_still_silent_is_told
     assert (await decider(scotland, database))[0] == 0
     assert await scotland.world.database.fetchval("select count(*) from alerts.outage where unsorted") == 0
     assert await members(scotland) == Counter()
-    await homes.after(120)
+    await homes.after(SUSPECTED_FOR.total_seconds())
     assert await homes.singles() == stay
     assert Counter(await homes.told())[("clyde-arc", "outage.closed")] == 1

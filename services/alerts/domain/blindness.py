@@ -83,9 +83,9 @@ def to_be_told(ears: Sequence[Ear], now: datetime) -> Blindness | None:
     return Blindness.seen([ear.shard for ear in deaf], min(ear.heard_until for ear in deaf))
 
 
-def wider(known: Blindness, told_at: datetime, ears: Sequence[Ear], now: datetime) -> Blindness | None:
-    """What hubs must know though they know of one: others that still heard when they were told are deaf, too."""
-    later = [ear for ear in ears if ear.shard not in known.shards and ear.heard_until > told_at]
+def wider(known: Blindness, ears: Sequence[Ear], now: datetime) -> Blindness | None:
+    """What hubs must know though they know of one: others that still heard when it began are deaf, too."""
+    later = [ear for ear in ears if ear.shard not in known.shards and ear.heard_until > known.began_at + HEARS]
     more = to_be_told(later, now)
     return None if more is None else Blindness.seen([*known.shards, *more.shards], known.began_at)
 

@@ -112,7 +112,7 @@ class Watch:
         if row is None:
             return await self._begin(connection, about, ears, now)
         known = _of(row)
-        more = wider(known, row["told_at"], ears, now)
+        more = wider(known, ears, now)
         if more is not None:
             await connection.execute(QUERIES["widen"], known.blindness_id, now)
             return await _begin(connection, about, more, blindness_event(more, "activated", now, about), now)

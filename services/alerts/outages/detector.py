@@ -6,6 +6,7 @@ that: a move takes only who is free, and an outage of one name is opened once. A
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
@@ -39,6 +40,7 @@ _log = structlog.get_logger(__name__)
 EVERY_S: Final = 1.0
 RAISED_AT_ONCE_MAX: Final = 2_000
 _MOVES_MAX: Final = 60  # in one run; the next goes on
+_RUNS_MAX: Final = 20  # that find no end, until people are told all the same
 _TALLY_AGAIN_AFTER: Final = timedelta(seconds=10)
 _TALLY_WRONG_BY: Final = 0.05
 _TELL_AFTER_S: Final = 10.0
@@ -74,6 +76,9 @@ class Detector:
     fallback: HubId | None
     look: Callable[[], None]  # news is due to be sent
     _tallies: dict[UUID, _Tally] = field(default_factory=dict, init=False)
+    _unfinished: dict[Condition, int] = field(
+        default_factory=dict, init=False
+    )  # runs in a row that made not all moves there were
 
     async def run_once(self) -> int:
         """Make all moves, tell what is new, raise who is a single. Returns how many were raised, for then there may be more."""
@@ -110,13 +115,17 @@ class Detector:
                 if connection is None:
                     return None
                 situation = await self._situation(connection, condition, now)
-                move = moves.next_move(situation, now)
+                # Of tens of thousands of cells it takes longer than an alarm should wait for the loop.
+                move = await asyncio.to_thread(moves.next_move, situation, now)
                 if move is None:
+                    self._unfinished[condition] = 0
                     return _Beginning(moves.suspects(situation), moves.held_back(situation, now))
                 fills = await self._make(connection, condition, move, now)
             if fills is not None:
                 await self._fill(fills, condition, now)
-        return _Beginning()
+        # The next run goes on, and nobody is told of what is half done; only where there is no end to it, as it stands.
+        self._unfinished[condition] = self._unfinished.get(condition, 0) + 1
+        return None if self._unfinished[condition] < _RUNS_MAX else _Beginning()
 
     async def _sort_out(self, condition: Condition, now: datetime) -> None:
         """Whoever an outage explains no longer leaves it, in many transactions; what a process left undone is done by the next."""
@@ -136,7 +145,7 @@ class Detector:
         while await self._fill_some(outage_id, now):
             if tell_at_s is not None and time.monotonic() >= tell_at_s:
                 tell_at_s = None
-                await self._tell(condition, now)
+                await self._tell(condition, now, only=outage_id)
 
     async def _fill_some(self, outage_id: UUID, now: datetime) -> bool:
         """Whether there may be more still."""
@@ -215,7 +224,9 @@ class Detector:
             self.look()
         _say("outage_merged", merged.outage_id, merged.trait, into=str(merged.merged_into))
 
-    async def _tell(self, condition: Condition, now: datetime, held_back: Collection[UUID] = ()) -> bool:
+    async def _tell(
+        self, condition: Condition, now: datetime, held_back: Collection[UUID] = (), *, only: UUID | None = None
+    ) -> bool:
         """Write how each stands, and tell what is new. Whether one was closed."""
         closed = False
         async with self._alone() as connection:
@@ -223,7 +234,8 @@ class Detector:
                 return False
             for outage, members in await store.open_outages(connection, condition):
                 before = replace(outage.course, members_now=members.now, flapping_now=members.flapping)
-                stands, news = course.run(before, now, held_back=outage.outage_id in held_back)
+                held = outage.outage_id in held_back or only not in {None, outage.outage_id}
+                stands, news = course.run(before, now, held_back=held)
                 if stands.closed_at is not None:
                     stands, closed = replace(stands, members_now=0, flapping_now=0), True
                     self._tallies.pop(outage.outage_id, None)

@@ -44,13 +44,16 @@ def test_it_is_said_to_be_told_after_it_began_and_never_in_the_future() -> None:
         assert blindness.began_at < blindness.remembered_told_at <= at(seconds + 15.0)
 
 
-def test_a_blindness_is_wider_when_others_are_deaf_that_still_heard_when_it_was_told() -> None:
-    known, told_at = Blindness.seen(["a"], NOON), at(15)
+def test_a_blindness_is_wider_when_others_are_deaf_that_still_heard_when_it_began() -> None:
+    known = Blindness.seen(["a"], NOON)
     together, later, again = Ear("b", at(0.5)), Ear("c", at(60)), Ear("a", at(60))
-    assert wider(known, told_at, [Ear("a", NOON), together], at(30)) is None
-    assert wider(known, told_at, [Ear("a", NOON), later], at(74)) is None
-    assert wider(known, told_at, [again], at(80)) is None
-    more = wider(known, told_at, [Ear("a", NOON), later], at(75))
+    assert wider(known, [Ear("a", NOON), together], at(30)) is None
+    assert wider(known, [Ear("a", NOON), later], at(74)) is None
+    assert wider(known, [again], at(80)) is None
+    before_it_was_told = wider(known, [Ear("a", NOON), Ear("b", at(9))], at(24))
+    assert before_it_was_told is not None
+    assert before_it_was_told.shards == ("a", "b")
+    more = wider(known, [Ear("a", NOON), later], at(75))
     assert more is not None
     assert (more.shards, more.began_at) == (("a", "c"), NOON)
     assert more.blindness_id != known.blindness_id

@@ -4,7 +4,7 @@ A device that is affected is a member of one outage or of none: every move takes
 makes them counts anew; so nothing here grows with the number of devices.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -57,9 +57,14 @@ class Situation:
     loose: Census
     outages: Sequence[Open]
 
-    def free(self, but: Open | None = None) -> Census:
-        """The watched devices that are in no outage; those of `but` are taken to be in none."""
-        return self.population.without(each.members for each in self.outages if each is not but)
+    def free(self) -> Census:
+        """The watched devices that are in no outage."""
+        return self.population.without(each.members for each in self.outages)
+
+    def share_of(self, trait: Trait, cases: int, but: Collection[UUID]) -> bool:
+        """Whether so many are a share of the watched devices with the trait; those in outages are left out, save `but` those."""
+        others = sum(each.members.of(trait) for each in self.outages if each.outage_id not in but)
+        return has_share(self.condition, cases, max(self.population.of(trait) - others, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,7 @@ def held_back(situation: Situation, now: datetime) -> frozenset[UUID]:
 
 def explains(outage: Open, situation: Situation) -> bool:
     """Whether so many with its trait are affected that one more is no surprise. Once most have returned, it is."""
-    share_of = situation.free(but=outage).of(outage.trait)
-    return has_share(situation.condition, outage.members.of(outage.trait), share_of)
+    return situation.share_of(outage.trait, outage.members.of(outage.trait), {outage.outage_id})
 
 
 def _joined(situation: Situation) -> Iterator[Join]:
@@ -140,40 +144,40 @@ def _joined(situation: Situation) -> Iterator[Join]:
 
 def _renamed(situation: Situation, now: datetime) -> Iterator[Rename]:
     """Wider while it is forming, or narrower: when most have returned, and those that have not have something else in common."""
-    taken = {each.trait for each in situation.outages}
+    taken, free = {each.trait for each in situation.outages}, situation.free()
     for each in situation.outages:
         pool = each.members.plus(situation.loose) if each.forming(now) else each.members
-        free = situation.free(but=each)
-        finding = find(situation.condition, pool, free, situation.usual)
+        # A look must not take seconds when hundreds of cells are open: what its members have in common are a handful of traits.
+        enough = COVERED_MIN * max(each.members.devices, 1)
+        common = {trait: pool.of(trait) for trait, members in each.members.by_trait.items() if members >= enough}
+        around = free.plus(each.members)
+        finding = find(situation.condition, Census(pool.devices, common), around, situation.usual)
         if finding is None or finding.trait in taken:
             continue
-        covered = each.members.of(finding.trait) >= COVERED_MIN * each.members.devices
-        gain = finding.log_ratio - explained_by(each.trait, pool, free)
-        if covered and gain >= contrast_min(free):
+        if finding.log_ratio - explained_by(each.trait, pool, around) >= contrast_min(around):
             yield Rename(each.outage_id, finding)
 
 
 def _merged(situation: Situation, now: datetime) -> Iterator[Merge]:
-    for small in situation.outages:
-        for wide in situation.outages:
-            if small is wide or not small.forming(now) or small.members.devices > wide.members.devices:
-                continue
-            if _is_part(small, wide.trait, now) and _explains_with_its_parts(wide, situation, now):
-                yield Merge(small.outage_id, wide.outage_id)
+    for wide in situation.outages:
+        parts = [each for each in situation.outages if each is not wide and _is_part(each, wide.trait, now)]
+        if parts and _explains_with(parts, wide, situation):
+            yield from (Merge(each.outage_id, wide.outage_id) for each in parts if not _is_larger(each, wide))
+
+
+def _is_larger(small: Open, wide: Open) -> bool:
+    return small.members.devices > wide.members.devices
 
 
 def _is_part(small: Open, trait: Trait, now: datetime) -> bool:
     return small.forming(now) and small.members.of(trait) >= COVERED_MIN * max(small.members.devices, 1)
 
 
-def _explains_with_its_parts(wide: Open, situation: Situation, now: datetime) -> bool:
+def _explains_with(parts: Sequence[Open], wide: Open, situation: Situation) -> bool:
     """Whether it has the share, with all that are only forming and nearly all of whose members have its trait."""
-    own = [
-        each for each in situation.outages if each is wide or (wide.forming(now) and _is_part(each, wide.trait, now))
-    ]
-    others = [each.members for each in situation.outages if each not in own]
-    devices = situation.population.without(others).of(wide.trait)
-    return has_share(situation.condition, sum(each.members.of(wide.trait) for each in own), devices)
+    own = (wide, *parts)
+    cases = sum(each.members.of(wide.trait) for each in own)
+    return situation.share_of(wide.trait, cases, {each.outage_id for each in own})
 
 
 def _widened(situation: Situation, now: datetime) -> Rename | None:

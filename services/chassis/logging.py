@@ -6,14 +6,20 @@ Payload text, raw bytes, URLs and secrets are never logged.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
-from typing import Literal
+from collections.abc import Iterable
+from typing import Any, Final, Literal, TextIO
 
+import asyncpg
 import structlog
 
 # Without local variables, which structlog and rich show by default: among them are secrets that were just decrypted.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# What the database says of an error may quote the row: its class and the frames say where to look.
+_QUOTING: Final = frozenset(asyncpg.exceptions.__all__)
+_DETAIL: Final = "DETAIL:"
 
 
 def configure_logging(log_format: Literal["console", "json"], level: str) -> None:
@@ -25,11 +31,9 @@ def configure_logging(log_format: Literal["console", "json"], level: str) -> Non
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderers: list[structlog.typing.Processor] = (
-        [_TRACEBACKS, structlog.processors.JSONRenderer()]
+        [_TRACEBACKS, _quoting_no_row, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=_plain_traceback)]
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -50,3 +54,25 @@ def configure_logging(log_format: Literal["console", "json"], level: str) -> Non
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+def _quoting_no_row(_logger: Any, _method: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    told = line.get("exception")
+    if isinstance(told, list):
+        _hush(told)
+    return line
+
+
+def _hush(told: Iterable[dict[str, Any]]) -> None:
+    for each in told:
+        if each.get("exc_type") in _QUOTING:
+            each["exc_value"] = ""
+        for group in each.get("exceptions") or ():
+            _hush(group)
+
+
+def _plain_traceback(to: TextIO, exc_info: structlog.typing.ExcInfo) -> None:
+    written = io.StringIO()
+    structlog.dev.plain_traceback(written, exc_info)
+    text, cut, _ = written.getvalue().partition(_DETAIL)
+    to.write(text + ("\n(and what may quote a row)" if cut else ""))

@@ -60,7 +60,7 @@ async def test_the_databases_clock_steps_and_nobody_is_silent_for_it_but_who_is(
 
     await town.homes.report()
     await town.hours_pass(1, halting=False)
-    await town.singles_are_told()
+    await town.silence_is_found([DEAD])
     assert (await town.silent(), await town.open(), await town.singles()) == ({DEAD}, [], [DEAD])
     assert await town.singles("monitoring_impaired") == []
 

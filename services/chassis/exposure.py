@@ -110,9 +110,8 @@ def _of_database(text: str) -> tuple[list[str], str | None]:
     """Hosts and sslmode as asyncpg finds them: the URL's own, its query, libpq's environment; none is a socket, if no file says."""
     parts = urlsplit(text)
     query = parse_qs(parts.query)
-    if (
-        "service" in query
-    ):  # a file of the user's names the host, or another than here; only what stands here overrules it
+    # A service file names the host, or another than here, and a mode of its own; only a mode that stands here overrules that.
+    if "service" in query:
         return ["a service file's"], query.get("sslmode", [None])[-1]
     addresses = parts.netloc.rpartition("@")[2] or query.get("host", [""])[-1] or os.environ.get("PGHOST", "")
     hosts = [unquote(_host(address)) for address in addresses.split(",") if address]

@@ -15,12 +15,12 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from contracts.notification import WEBHOOK_ID_HEADER
 from contracts.vocabulary import Outcome
+from services.chassis.embedded.ports import LOOPBACK, PortClaim, claim_port
 from services.simulator.desk import Answer, Desk, HubActions, HubConfig
 from services.simulator.logbook import Logbook
 
 __all__ = ["HttpActions", "HubConfig", "Manners", "SimulatedHub"]
 
-_LOOPBACK: Final = "127.0.0.1"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
 _AGAIN: Final = {408, 425, 429}  # with 5xx, what the contract calls transient
 
@@ -55,13 +55,19 @@ class SimulatedHub:
         self.refused = 0  # requests that were unsigned, wrongly signed or no notification
         self._rng = random.Random(self.config.seed)  # noqa: S311 - which request fails
         self._released = asyncio.Event()  # of those that hang, when we close
-        self._port = 0
+        self._claim: PortClaim | None = None  # kept while it is down, when its callers go on trying to reach it there
         self._runner: web.AppRunner | None = None
 
     @property
     def url(self) -> str:
         """Where its webhook is."""
-        return f"http://{_LOOPBACK}:{self._port}/telecare"
+        return f"http://{LOOPBACK}:{self._port}/telecare"
+
+    @property
+    def _port(self) -> int:
+        if self._claim is None:
+            raise RuntimeError("a hub has its port from `async with` on")
+        return self._claim.port
 
     def staff(self, actions: HubActions) -> Desk:
         """Operators from now on, for what was told already too."""
@@ -77,8 +83,7 @@ class SimulatedHub:
         app.router.add_post("/telecare", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, _LOOPBACK, self._port).start()
-        self._port = self._runner.addresses[0][1]
+        await web.TCPSite(self._runner, LOOPBACK, self._port).start()
 
     async def go_down(self) -> None:
         """Refuse connections, as a hub does whose server is off."""
@@ -88,6 +93,7 @@ class SimulatedHub:
             self._runner = None
 
     async def __aenter__(self) -> Self:
+        self._claim = claim_port(None)
         await self.go_up()
         return self
 
@@ -95,6 +101,8 @@ class SimulatedHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.go_down()
+        if self._claim is not None:
+            self._claim.release()
         if self.desk is not None:
             await self.desk.close()
 

@@ -97,6 +97,7 @@ async def test_an_alarm_is_closed_with_an_outcome_and_a_note(alerts: Installatio
     morag = await operator("Morag")
     device = await alerts.press()
     await morag.card(device).get_by_role("button").click()
+    await alerts.alarm(device, state="acknowledged")
     close = morag.alarm.get_by_role("button", name="Close the alarm")
     await close.click()  # without an outcome: the browser asks for it
     assert (await alerts.alarm(device))["state"] == "acknowledged"

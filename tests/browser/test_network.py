@@ -69,6 +69,25 @@ async def test_a_database_that_is_away_is_no_quiet_night(
         await morag.close()
 
 
+async def test_a_page_that_could_not_be_made_comes_by_itself_when_it_can(
+    own_postgres: DatabaseServer, broker: Broker, browser: Browser, tmp_path: Path
+) -> None:
+    """The console was opened while the database hung: nobody is to find out an hour later that it never came."""
+    async with clyde(await own_postgres.create_database(), broker, tmp_path) as alerts:
+        morag = await Screen.open(browser, alerts.process.url, "Morag", OPS)
+        await morag.sign_in()
+        own_postgres.pause()
+        await morag.page.goto(f"{morag.url}/console/")
+        await expect(morag.page.get_by_role("alert")).to_contain_text("The database cannot be reached or is busy")
+        await expect(morag.page.get_by_text("It is tried again by itself")).to_be_visible()
+        assert await morag.accessibility_faults() == []
+        assert await morag.small_targets() == []
+        own_postgres.resume()
+        await morag.is_live()
+        assert morag.errors == []
+        await morag.close()
+
+
 async def test_a_page_that_nobody_sees_or_hears_gives_up_its_connection_and_comes_back(
     alerts: Installation, operator: Operator
 ) -> None:

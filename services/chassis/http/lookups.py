@@ -18,7 +18,9 @@ from services.chassis.postgres.borrow import borrow
 _QUERIES = Queries.beside(__file__)
 
 BATCH_MAX = 500
-_TIMEOUT_S = 3
+_TIMEOUT_S = (
+    8  # within the ten that a hub's own request waits: a server that stands still for five and goes on has answered
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Problem
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -63,12 +64,19 @@ def invalid(*errors: tuple[str, str]) -> Problem:
 def database_away(error: BaseException, path: str) -> Problem:
     """503 with Retry-After: nothing is wrong with the request. The log says why."""
     # Its class and no more: a message may quote what was asked for.
-    _log.warning("request_unanswered", path=path, reason=type(error).__name__)
+    _log.warning("request_unanswered", path=path, reason=type(error).__name__, at=_place_of(error))
     return Problem(
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The database cannot be reached or is busy; try again.",
         headers={"Retry-After": str(RETRY_AFTER_S)},
     )
+
+
+def _place_of(error: BaseException) -> str | None:
+    """The innermost function of ours that it came through: several wait for the database, each as long as it may."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [frame for frame in frames if frame.f_globals.get("__name__", "").startswith("services.")]
+    return f"{ours[-1].f_globals['__name__']}.{ours[-1].f_code.co_name}" if ours else None
 
 
 def install(app: FastAPI) -> None:

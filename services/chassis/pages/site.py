@@ -130,7 +130,9 @@ def _told(request: Request, problem: HTTPException) -> Response:
     if problem.status_code == HTTPStatus.UNAUTHORIZED:
         return RedirectResponse(_door_of(request), HTTPStatus.SEE_OTHER)
     status = HTTPStatus(problem.status_code)
-    answer = COMMON.page(request, "trouble.html", status, title=status.phrase, detail=problem.detail)
+    after_s = (problem.headers or {}).get("Retry-After")
+    again = after_s if status == HTTPStatus.SERVICE_UNAVAILABLE and request.method == "GET" else None
+    answer = COMMON.page(request, "trouble.html", status, title=status.phrase, detail=problem.detail, again=again)
     answer.headers.update(problem.headers or {})
     return answer
 

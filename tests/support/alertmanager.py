@@ -22,7 +22,7 @@ from tests.support.stack import DEPLOY, STACK
 SHIPPED: Final = DEPLOY / "alertmanager" / "alertmanager.yml"
 RECEIVERS: Final = ("page", "warn", "ticket", "watchdog")
 _ADDRESSES: Final = "/etc/prometheus/alertmanager/"
-_READY_TIMEOUT_S: Final = 20.0
+_READY_TIMEOUT_S: Final = 60.0
 
 
 @dataclass

@@ -114,7 +114,7 @@ class Debian:
             env=_ENVIRONMENT,
         )
         try:
-            self._init = await until(lambda: _process_one(unshare), 20, what="systemd to be process 1")
+            self._init = await until(lambda: _process_one(unshare), 60, what="systemd to be process 1")
             # A degraded one has a unit that failed: each test looks at those that it is about.
             await until(self._answers, 180, what="systemd to have started everything")
             yield
@@ -123,7 +123,7 @@ class Debian:
             for child in psutil.Process(unshare.pid).children():
                 child.kill()  # its process 1: the kernel ends all others of the namespace
             unshare.kill()
-            unshare.wait(10)
+            unshare.wait(60)
             assert unshare.stdout is not None
             unshare.stdout.close()
 

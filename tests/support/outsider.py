@@ -11,7 +11,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-_TIMEOUT_S = 5.0
+_TIMEOUT_S = 30.0  # for what must come; what must not is waited for by whoever says so
 
 
 class Outsider:

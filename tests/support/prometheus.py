@@ -24,7 +24,7 @@ from tests.support.stack import DEPLOY, STACK
 SHIPPED: Final = DEPLOY / "prometheus"
 SCRAPE_EVERY_S: Final = 1
 HELD_S: Final = 2  # instead of a `for`, where a test waits for the call
-_READY_TIMEOUT_S: Final = 20.0
+_READY_TIMEOUT_S: Final = 60.0
 
 
 @dataclass(frozen=True)

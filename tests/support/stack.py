@@ -22,7 +22,7 @@ from tests.support.ports import free_port
 REPOSITORY: Final = Path(__file__).parents[2]
 DEPLOY: Final = REPOSITORY / "deploy"
 
-_READY_TIMEOUT_S: Final = 15.0
+_READY_TIMEOUT_S: Final = 60.0
 
 # Only what a test machine can't bear, or a test must not wait for; everything else is `deploy/postgresql/telecare.conf`.
 _TEST_SETTINGS: Final = MappingProxyType(

@@ -8,14 +8,15 @@ from typing import TypeVar, overload
 
 _T = TypeVar("_T")
 _POLL_S = 0.01
+_PATIENCE_S = 30.0  # a busy machine pauses a process for five seconds; who need not wait pays nothing
 
 
 @overload
-async def until(predicate: Callable[[], Awaitable[_T | None]], timeout_s: float = 10.0, *, what: str = "") -> _T: ...
+async def until(predicate: Callable[[], Awaitable[_T | None]], timeout_s: float = _PATIENCE_S, *, what: str = "") -> _T: ...
 @overload
-async def until(predicate: Callable[[], _T | None], timeout_s: float = 10.0, *, what: str = "") -> _T: ...
+async def until(predicate: Callable[[], _T | None], timeout_s: float = _PATIENCE_S, *, what: str = "") -> _T: ...
 async def until(
-    predicate: Callable[[], _T | Awaitable[_T | None] | None], timeout_s: float = 10.0, *, what: str = ""
+    predicate: Callable[[], _T | Awaitable[_T | None] | None], timeout_s: float = _PATIENCE_S, *, what: str = ""
 ) -> _T:
     """Poll until `predicate()` is true, and return what it returned.
 

@@ -9,12 +9,19 @@ from typing import Final
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import servers
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy
 
 _IN_MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
+
+
+# No time limits, since other processes share the machine and the first example builds tables. Here, and not beside the properties:
+# what is collected before their folder, or run without it, would have Hypothesis's own fifth of a second for an example.
+settings.register_profile("telecare", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("telecare")
 
 
 def pytest_configure() -> None:

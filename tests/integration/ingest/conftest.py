@@ -12,11 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from services.chassis.run import Process, running
 from services.chassis.settings import Settings
+from services.chassis.shard import lease, runner
 from services.ingest.service import build
 from tests.blackbox.box import Box
 from tests.support.servers import Broker, Database, until
 
 COUNCIL = "glasgow-city"
+LONG_S = 60.0
 
 MakeBox = Callable[..., Awaitable[Box]]
 
@@ -95,7 +97,18 @@ async def _all_ready(ingest: Ingest) -> bool:
 
 
 @pytest.fixture
-async def ingest(database: Database, broker: Broker) -> AsyncIterator[Ingest]:
+def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No pause of this machine lets a lease lapse: worker and standby share its process, and four seconds are soon gone.
+
+    What a lapse does is shown where one is made.
+    """
+    for module, name in ((lease, "LEASE_S"), (runner, "LEASE_S"), (lease, "LAPSE_S"), (lease, "_ASK_TIMEOUT_S")):
+        monkeypatch.setattr(module, name, LONG_S)
+    monkeypatch.setattr(runner, "_CONNECT_TIMEOUT_S", LONG_S)
+
+
+@pytest.fixture
+async def ingest(long_leases: None, database: Database, broker: Broker) -> AsyncIterator[Ingest]:
     async with run_ingest(database.url, broker.url) as running_ingest:
         yield running_ingest
 

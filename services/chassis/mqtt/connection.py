@@ -36,6 +36,7 @@ class Connection(asyncio.Protocol):
         self._paused = False
         self._heard_at = self._loop.time()
         self._ping: asyncio.TimerHandle | None = None
+        self._ping_due_at = self._heard_at
 
     async def open(self, url: MqttUrl) -> None:
         """TCP and, for `mqtts`, TLS. Raises OSError."""
@@ -155,10 +156,14 @@ class Connection(asyncio.Protocol):
 
     def _ping_later(self, interval_s: int) -> None:
         if interval_s > 0 and self.reason is None:
+            self._ping_due_at = self._loop.time() + interval_s / 2
             self._ping = self._loop.call_later(interval_s / 2, self._keep_alive, interval_s)
 
     def _keep_alive(self, interval_s: int) -> None:
-        silent_s = self._loop.time() - self._heard_at
+        now = self._loop.time()
+        # By how much we are late, we stood still (a paused machine, a busy loop): what came meanwhile is not read yet.
+        self._heard_at = min(now, self._heard_at + max(0.0, now - self._ping_due_at))
+        silent_s = now - self._heard_at
         if silent_s > interval_s * _SILENCE_INTERVALS_MAX and not self._paused:
             self.end(Disconnected(DisconnectReason.PEER_SILENT, f"nothing heard for {silent_s:.1f} s"))
             return

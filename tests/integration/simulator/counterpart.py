@@ -91,7 +91,7 @@ class Counterpart:
 
     def __enter__(self) -> Self:
         self._client.loop_start()
-        self._subscribed.get(timeout=10)
+        self._subscribed.get(timeout=60)
         return self
 
     def __exit__(self, *_: object) -> None:

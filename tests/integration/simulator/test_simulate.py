@@ -31,7 +31,7 @@ async def test_a_short_run_with_everything_going_wrong_ends_by_itself_with_a_sum
     totals = summary.totals
     assert summary.is_good, lines
     assert totals.alarms == totals.stored > 15
-    assert totals.heartbeats > 50
+    assert totals.heartbeats > 20  # a box that stood still does not send old ones
     assert any(f"{totals.stored:,} stored" in line for line in lines)
 
 
@@ -50,7 +50,7 @@ async def test_without_a_broker_it_says_so(broker: Broker) -> None:
     broker.kill()
     lines: list[str] = []
     summary = await simulate(
-        SimulateOptions(mqtt_url=broker.url, boxes=2, for_s=0.5, alarms_every_s=None), lines.append
+        SimulateOptions(mqtt_url=broker.url, boxes=2, for_s=3.0, alarms_every_s=None), lines.append
     )
     assert not summary.is_good
     assert "refused" in lines[-1]

@@ -46,7 +46,7 @@ class Service:
 def service(broker: Broker) -> Iterator[Service]:
     service = Service(broker.port)
     service.client.loop_start()
-    service.ready.get(timeout=10)
+    service.ready.get(timeout=60)
     yield service
     service.client.disconnect()
     service.client.loop_stop()

@@ -12,7 +12,9 @@ _PATIENCE_S = 30.0  # a busy machine pauses a process for five seconds; who need
 
 
 @overload
-async def until(predicate: Callable[[], Awaitable[_T | None]], timeout_s: float = _PATIENCE_S, *, what: str = "") -> _T: ...
+async def until(
+    predicate: Callable[[], Awaitable[_T | None]], timeout_s: float = _PATIENCE_S, *, what: str = ""
+) -> _T: ...
 @overload
 async def until(predicate: Callable[[], _T | None], timeout_s: float = _PATIENCE_S, *, what: str = "") -> _T: ...
 async def until(

@@ -43,6 +43,14 @@ async def statuses(http: aiohttp.ClientSession, url: str, count: int, **headers:
     return list(await asyncio.gather(*(one() for _ in range(count))))
 
 
+async def is_refused(http: aiohttp.ClientSession, url: str, **headers: str) -> bool:
+    """Whether a flood is, in the end: while the machine stands still, the measure fills up."""
+    for _ in range(10):
+        if 429 in await statuses(http, url, 3 * BURST, **headers):
+            return True
+    return False
+
+
 async def first_refused(http: aiohttp.ClientSession, url: str, **headers: str) -> aiohttp.ClientResponse:
     """The first answer of 429: on a slow machine the measure has filled up a little since the flood."""
     for _ in range(3 * BURST):
@@ -90,7 +98,7 @@ async def test_while_strangers_flood_an_operator_of_the_same_address_signs_in_an
             ("/api/v1/alarms", {"Authorization": "Bearer tc_made-up"}),
             ("/console/", {"Cookie": "telecare-session=made-up"}),
         ):
-            assert 429 in await statuses(http, f"{url}{path}", 2 * STRANGERS_BURST, **headers), path
+            assert await is_refused(http, f"{url}{path}", **headers), path
         for watching in ("/metrics", "/healthz", "/readyz"):
             assert 429 not in await statuses(http, f"{url}{watching}", 2 * STRANGERS_BURST), watching
         morag = Caller(her, url)
@@ -114,7 +122,7 @@ async def test_a_page_that_has_gone_wild_is_slowed_down_and_a_colleagues_with_th
         morag, isla = Caller(wild, service.process.url), Caller(calm, service.process.url)
         await morag.sign_in(token)
         await isla.sign_in(token, "Isla")
-        assert 429 in await statuses(wild, f"{service.process.url}/session", 2 * BURST, **SCRIPT)
+        assert await is_refused(wild, f"{service.process.url}/session", **SCRIPT)
         assert (await isla.get("/session", SCRIPT)).status == 200
 
 
@@ -122,7 +130,7 @@ async def test_whose_address_it_is_is_asked_of_a_trusted_proxy_and_of_nobody_els
     service = await start()
     url = f"{service.process.url}/docs"
     async with aiohttp.ClientSession() as http:
-        flood = [await statuses(http, url, 1, **{"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(15)]
+        flood = [await statuses(http, url, 1, **{"X-Forwarded-For": f"192.0.2.{number}"}) for number in range(60)]
         assert [429] in flood  # whatever a stranger writes there, it is one and the same stranger
 
 
@@ -135,7 +143,7 @@ async def test_behind_a_trusted_proxy_each_has_their_own_address(start: Start) -
         # What the caller wrote itself stands before what the proxy adds, and is not believed.
         mine = [
             await statuses(http, url, 1, **{"X-Forwarded-For": f"10.0.0.{number}, 198.51.100.1"})
-            for number in range(15)
+            for number in range(60)
         ]
         assert [429] in mine
 

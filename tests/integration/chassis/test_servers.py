@@ -28,14 +28,14 @@ Proxied = Callable[[str], Awaitable[TcpProxy]]
 
 
 async def fetch(url: str, query: str) -> object:
-    connection = await asyncpg.connect(url, timeout=5)
+    connection = await asyncpg.connect(url, timeout=60)
     try:
         return await connection.fetchval(query)
     finally:
         await connection.close()
 
 
-def client(host: str, port: int, timeout: float = 5.0) -> aiomqtt.Client:
+def client(host: str, port: int, timeout: float = 60.0) -> aiomqtt.Client:
     return aiomqtt.Client(host, port, protocol=aiomqtt.ProtocolVersion.V5, timeout=timeout)
 
 
@@ -43,7 +43,7 @@ async def hears_itself(host: str, port: int) -> bool:
     async with client(host, port) as itself:
         await itself.subscribe("echo", qos=1)
         await itself.publish("echo", b"?" * 16_384, qos=1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             message = await anext(aiter(itself.messages))
     return message.payload == b"?" * 16_384
 
@@ -166,7 +166,7 @@ async def test_a_proxy_delivers_late_what_a_partition_held_back(broker: Broker, 
             async with asyncio.timeout(0.2):
                 await anext(aiter(hub.messages))
         proxy.restore()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert (await anext(aiter(hub.messages))).payload == b"fall"
 
 
@@ -293,7 +293,7 @@ async def test_servers_stop_by_themselves_when_their_parent_is_killed(pristine_c
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()
 
-    await until(lambda: not any(alive(int(process)) for process in processes), 20)
+    await until(lambda: not any(alive(int(process)) for process in processes), 60)
     assert not answers(int(port))
     await until(lambda: not Path(directory).exists())
 

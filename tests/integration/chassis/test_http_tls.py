@@ -38,7 +38,7 @@ async def serving(tls: ServerTls) -> AsyncIterator[HttpServer]:
 async def shown(server: HttpServer, authority: Path) -> str:
     """The certificate that a new connection is shown, which must be of that authority."""
     return await asyncio.to_thread(
-        ssl.get_server_certificate, (server.host, server.port), ca_certs=str(authority), timeout=5
+        ssl.get_server_certificate, (server.host, server.port), ca_certs=str(authority), timeout=60
     )
 
 

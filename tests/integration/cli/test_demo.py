@@ -104,7 +104,7 @@ async def test_ctrl_c_ends_the_demo_cleanly_and_a_second_run_works(tmp_path: Pat
             url = await _is_up(output)
             left = _family(process)
             process.send_signal(signal.SIGINT)
-            code = await _ended(process, 30)
+            code = await _ended(process, 60)
         text = output.read_text()
         assert code == 0, text
         assert "Traceback" not in text, text
@@ -121,7 +121,7 @@ async def test_a_taken_port_is_replaced_and_the_new_one_printed(tmp_path: Path) 
             assert int(url[1]) != port
             assert _listening(int(url[1]))
             process.send_signal(signal.SIGTERM)
-            assert await _ended(process, 30) == 0, output.read_text()
+            assert await _ended(process, 60) == 0, output.read_text()
 
 
 async def test_a_killed_demo_leaves_no_server_behind(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_a_killed_demo_leaves_no_server_behind(tmp_path: Path) -> None:
         process.kill()
         await until(
             lambda: not _running(left),
-            20,
+            60,
             what="its servers to notice and end",
         )
 
@@ -154,14 +154,14 @@ async def test_at_a_terminal_every_alarm_is_a_line_that_fills_up(tmp_path: Path)
         await until(
             lambda: b"acknowledged" in read() and b"waiting for a person" in screen, _READY_S, what="the live view"
         )
-        await until(lambda: re.search(rb"\d+ ms", read()), 20, what="an alarm's milestones")
+        await until(lambda: re.search(rb"\d+ ms", read()), what="an alarm's milestones")
         process.send_signal(signal.SIGINT)
 
         def over() -> bool:
             read()  # a full terminal would hold the process up
             return process.poll() is not None
 
-        await until(over, 30, what="the demo to end")
+        await until(over, 60, what="the demo to end")
         assert process.returncode == 0, screen.decode(errors="replace")
         assert b"worst delay" in read()
         assert b"Traceback" not in screen

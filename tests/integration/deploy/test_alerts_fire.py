@@ -14,7 +14,7 @@ from tests.integration.deploy.town import homes
 from tests.support.prometheus import Prometheus
 from tests.support.servers import until
 
-pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 LATE = "TelecarePriority1Unacknowledged60s"
 VERY_LATE = "TelecarePriority1Unacknowledged180s"
@@ -23,7 +23,7 @@ BLIND = "TelecareMonitoringBlind"
 AUDIT = "TelecareAuditViolation"
 CHANNEL = "TelecareChannelFailing"
 WATCHDOG = "TelecareWatchdog"
-SEEN_WITHIN_S = 30.0  # a second or two, but for a machine that is busy starting the service
+SEEN_WITHIN_S = 90.0  # a second or two, but for a machine that is busy starting the service
 
 
 def in_state(prometheus: Prometheus, name: str, *states: str) -> Callable[[], Awaitable[bool]]:
@@ -48,7 +48,7 @@ async def test_all_are_loaded_and_none_fires_while_all_is_well(watching: Prometh
         judged = [rule for name, rule in rules.items() if name not in {WATCHDOG, *canary}]
         return all((rule["health"], rule["state"]) == ("ok", "inactive") for rule in judged)
 
-    await until(quiet)
+    await until(quiet, SEEN_WITHIN_S)
 
 
 async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_pages_after_three_until_somebody_does(
@@ -150,7 +150,7 @@ async def test_deafness_is_noticed_at_once_and_over_when_the_broker_is_back(
     """It pages after half a minute, so that a restart may pass; the cases of promtool show that."""
     await asyncio.to_thread(installation.broker.kill)
     await until(in_state(watching, BLIND, "pending", "firing"), SEEN_WITHIN_S)
-    await until(lambda: shown_blind(watching))
+    await until(lambda: shown_blind(watching), SEEN_WITHIN_S)
     await asyncio.to_thread(installation.broker.start)
     await until(in_state(watching, BLIND, "inactive"), SEEN_WITHIN_S)
 
@@ -161,7 +161,7 @@ async def test_a_service_that_cannot_be_scraped_counts_as_deaf(
     (program,) = installation.programs.values()
     assert await program.stop() == 0
     await until(in_state(watching, BLIND, "pending", "firing"), SEEN_WITHIN_S)
-    await until(lambda: shown_blind(watching))
+    await until(lambda: shown_blind(watching), SEEN_WITHIN_S)
     program.start()
     await until(in_state(watching, BLIND, "inactive"), SEEN_WITHIN_S)
 

@@ -25,7 +25,8 @@ from tests.support.certificates import self_signed
 from tests.support.prometheus import Prometheus, Series
 from tests.support.servers import Broker, DatabaseServer, until
 
-pytestmark = [pytest.mark.real_stack, pytest.mark.asyncio(loop_scope="module")]
+# The first test makes them all, and each of its waits may take its time.
+pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 SEEN_WITHIN_S = 90.0  # what counts rows does so every ten seconds; whom it hears as promised, every half minute
 
@@ -138,7 +139,7 @@ async def lose_the_broker(installation: Installation) -> None:
     """A gap, and we hear again."""
     await asyncio.to_thread(installation.broker.kill)
     await asyncio.to_thread(installation.broker.start)
-    await until(installation.ready, 20, what="the service to hear again")
+    await until(installation.ready, SEEN_WITHIN_S, what="the service to hear again")
 
 
 async def ask(prometheus: Prometheus, query: Query) -> list[Series]:

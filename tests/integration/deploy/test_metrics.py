@@ -18,7 +18,7 @@ from tests.support.stack import STACK
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BOXES = 4
-RECOVERY_S = 40.0
+RECOVERY_S = 90.0
 OUTCOMES = ("received", "stored", "duplicate", "quarantined")
 LANES = ("alarm", "heartbeat", "status")
 
@@ -112,12 +112,12 @@ async def test_every_metric_of_today_says_what_it_measures_and_no_other_is_calle
     installation: Installation,
 ) -> None:
     async def counted() -> Metrics | None:
-        """Once the hub of this installation is among those that are counted, every five seconds, and ingest has heard."""
+        """Once whatever counts has done so: some do every five seconds, some every half minute."""
         metrics = await installation.metrics()
-        there = all(metrics.labels(name) for name in ("telecare_channel_failing", "telecare_hearing_lag_seconds"))
+        there = all(metrics.labels(name) or not LISTED[name] for name in LISTED.keys() - OF_THE_CANARY)
         return metrics if there else None
 
-    metrics = await until(counted)
+    metrics = await until(counted, RECOVERY_S)
     ours = {name: family for name, family in metrics.families.items() if name.startswith("telecare_")}
 
     assert ours.keys() - SOMETIMES == LISTED.keys() - OF_THE_CANARY

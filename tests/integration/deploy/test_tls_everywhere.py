@@ -70,7 +70,7 @@ async def served(settings: dict[str, str], authority: Path) -> AsyncIterator[Api
 
         up.start()
         try:
-            await until(answers, 30, what="the service to answer by HTTPS")
+            await until(answers, 60, what="the service to answer by HTTPS")
             yield api
             assert await up.stop() == 0
         finally:
@@ -107,7 +107,7 @@ async def test_a_press_goes_by_tls_from_the_box_to_the_hub_and_nothing_goes_in_c
     assert (await town.api.put("/api/v1/councils/glasgow-city/routing", {"hubs": ["clyde-arc"]})).status == 200
     registered = await town.api.post("/api/v1/devices", registration(DEVICE, "glasgow-city"))
     assert registered.status == 201
-    await until(lambda: _ready(town.api), 30, what="readiness")
+    await until(lambda: _ready(town.api), 60, what="readiness")
 
     press = {"boot_id": "by-tls", "seq": 1, "sent_at": now(), "kind": "fall"}
     box = await _own_credential(town)
@@ -168,5 +168,5 @@ async def _own_credential(town: Town) -> MqttUrl:
     claimed = await town.api.post(f"/api/v1/devices/{DEVICE}/claim")
     assert claimed.status in {200, 201}, claimed
     broker = MqttUrl("localhost", town.broker_port, tls=True)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await provision(broker, DEVICE[::-1], claimed.body["claim"]["code"], repeat_s=1.0)

@@ -189,7 +189,7 @@ async def forgotten(world: World, tokens: list[str]) -> None:
     """What the service remembers of them has gone: a revoked token is refused within seconds, not at once."""
     for token in tokens:
         for path in ("/api/v1/councils", "/api/v1/alarms"):
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(60):
                 while True:
                     async with world.http.get(world.url + path, headers=bearer(token)) as answer:
                         if answer.status == 401:

@@ -19,6 +19,13 @@ from tests.support.notify import NotifyServer
 from tests.support.servers import Broker, Database, free_port, real_stack
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for five seconds is no broker that drops messages, and no pooler."""
+    monkeypatch.setattr("services.cli.doctor.broker._TIMEOUT_S", 60.0)
+    monkeypatch.setattr("services.cli.doctor.database._LISTEN_TIMEOUT_S", 60.0)
+
+
 def _settings(tmp_path: Path, database_url: str, mqtt_url: str, **more: object) -> Settings:
     return load_settings(database_url=database_url, mqtt_url=mqtt_url, data_dir=tmp_path, **more)
 

@@ -156,14 +156,15 @@ async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None
     """Run until SIGINT or SIGTERM. Raises what made a task end that should not have ended."""
     supervisor = Supervisor.from_environment()
     async with running(settings, builds) as process:
-        _spare_the_collector()
-        supervisor.started()
-        alive = asyncio.create_task(supervisor.say_alive(), name="supervisor")
-        try:
-            await until_signal(process.failed)
-        finally:
-            alive.cancel()
-            supervisor.stopping()
+        with signalled() as stopped:
+            _spare_the_collector()
+            supervisor.started()
+            alive = asyncio.create_task(supervisor.say_alive(), name="supervisor")
+            try:
+                await until_any(stopped, process.failed)
+            finally:
+                alive.cancel()
+                supervisor.stopping()
 
 
 def _spare_the_collector() -> None:
@@ -177,24 +178,37 @@ def _spare_the_collector() -> None:
     gc.set_threshold(_GC_YOUNG_MAX, 20, 20)
 
 
-async def until_signal(*others: asyncio.Future[None]) -> None:
-    """Return at SIGINT or SIGTERM, or when one of `others` is done (raising its exception, if it has one)."""
+@contextlib.contextmanager
+def signalled() -> Iterator[asyncio.Future[None]]:
+    """Done at SIGINT or SIGTERM; a second one ends the process as if nobody listened.
+
+    To be entered before anybody is told that we are up: whoever stops us at that very word must not kill us.
+    """
     loop = asyncio.get_running_loop()
     stopped: asyncio.Future[None] = loop.create_future()
 
+    def listen_no_more() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
     def stop() -> None:
+        listen_no_more()
         if not stopped.done():
             stopped.set_result(None)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
     try:
-        done, _ = await asyncio.wait([stopped, *others], return_when=asyncio.FIRST_COMPLETED)
-        for each in done:
-            each.result()
+        yield stopped
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+        listen_no_more()
+
+
+async def until_any(*ends: asyncio.Future[None]) -> None:
+    """Return when one of them is done (raising its exception, if it has one)."""
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    for each in done:
+        each.result()
 
 
 async def _serve(app: FastAPI, settings: Settings, tls: ServerTls | None) -> HttpServer:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import typer
 
 from services.chassis.logging import configure_logging
-from services.chassis.run import Build, run_until_stopped, running, until_signal
+from services.chassis.run import Build, run_until_stopped, running, signalled, until_any
 from services.chassis.settings import load_settings
 from services.cli.embedded import Embedded, embedded_servers
 
@@ -26,8 +26,9 @@ async def up(*, embedded: bool, demo: bool, boxes: int, seconds: float | None, b
     async with embedded_servers(keep_data=True) as servers:
         configure_logging(servers.settings.log_format, servers.settings.log_level)
         async with running(servers.settings, builds) as process:
-            _introduce(servers, process.url)
-            await until_signal(process.failed)
+            with signalled() as stopped:
+                _introduce(servers, process.url)
+                await until_any(stopped, process.failed)
     return 0
 
 

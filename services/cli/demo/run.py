@@ -14,7 +14,7 @@ from rich.console import Console
 
 from contracts.ids import HubId
 from services.chassis.logging import configure_logging
-from services.chassis.run import Build, Process, running, until_signal
+from services.chassis.run import Build, Process, running, signalled, until_any
 from services.cli.demo.view import LiveView, PlainView, View
 from services.cli.demo.visitor import Visitor
 from services.cli.embedded import Embedded, embedded_servers
@@ -64,8 +64,8 @@ async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None
         )
         visitor.fleet = fleet
         view = _view(console, process, servers, fleet)
-        with view:
-            await _play(_Stage(process, hub, fleet), seconds)
+        with signalled() as stopped, view:
+            await _play(_Stage(process, hub, fleet), seconds, stopped)
         summary = view.summary()
     for line in summary.lines():
         typer.echo(line)
@@ -90,12 +90,12 @@ def _view(console: Console, process: Process, servers: Embedded, fleet: Fleet) -
     return PlainView(fleet, lines)
 
 
-async def _play(stage: _Stage, seconds: float | None) -> None:
+async def _play(stage: _Stage, seconds: float | None, stopped: asyncio.Future[None]) -> None:
     """Returns when the time is over and every alarm settled, or at Ctrl-C. Raises what broke the service or a box."""
     fleet = asyncio.ensure_future(stage.fleet.run())
     ending = asyncio.ensure_future(_story(stage.fleet, seconds))
     try:
-        await until_signal(stage.process.failed, ending, fleet)
+        await until_any(stopped, stage.process.failed, ending, fleet)
     finally:
         ending.cancel()
         stage.fleet.stop()

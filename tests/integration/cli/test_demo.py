@@ -124,6 +124,41 @@ async def test_a_taken_port_is_replaced_and_the_new_one_printed(tmp_path: Path) 
             assert await _ended(process, 60) == 0, output.read_text()
 
 
+_STOPPED_AT_THE_WORD = """
+import os, signal, sys
+from services.cli import up
+from services.cli.demo import view
+from services.cli.main import main
+
+def stopping(tell):
+    def told(*arguments):
+        answer = tell(*arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+        return answer
+    return told
+
+up._introduce = stopping(up._introduce)
+view.PlainView.__enter__ = stopping(view.PlainView.__enter__)
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [[], ["--demo", "--boxes", "2"]], ids=["up", "demo"])
+async def test_whoever_stops_it_at_the_word_that_it_is_up_stops_it_cleanly(
+    arguments: list[str], tmp_path: Path
+) -> None:
+    """It said so before it listened to signals, and was killed where it was."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _STOPPED_AT_THE_WORD, "up", "--embedded", *arguments),
+        env=_environment(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    assert _URL.search(said.decode())
+
+
 async def test_a_killed_demo_leaves_no_server_behind(tmp_path: Path) -> None:
     output = tmp_path / "output"
     with _started(["--demo", "--boxes", "5"], tmp_path, output) as process:

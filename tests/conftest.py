@@ -46,12 +46,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def patient_audit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk or a process that stands still for some seconds turns no change away with 503: whoever tests that says so.
+def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk or a process that stands still for some seconds turns no change away, and ends no transaction.
 
-    Three seconds are soon gone while two workers' databases are synced; the statement has ten, as everywhere.
+    Three seconds for the audit log are soon gone while two workers' databases are synced (the statement has ten, as everywhere);
+    and a test's own process, with all that runs in it, may be paused for longer than the five that a transaction may be idle.
     """
     monkeypatch.setattr("services.chassis.audit.log._WRITE_TIMEOUT_S", 20.0)
+    monkeypatch.setattr("services.chassis.postgres.pool.IDLE_IN_TRANSACTION_S", 60)
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ STATEMENT_TIMEOUT_S = 10
 COMMAND_TIMEOUT_S = 15
 CONNECT_TIMEOUT_S = 5
 ACQUIRE_TIMEOUT_S = 5
+IDLE_IN_TRANSACTION_S = 5
 
 
 async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -> Pool:
@@ -53,7 +54,7 @@ async def open_pool(database_url: str, *, role: str, name: str, size: int = 8) -
             # overestimated takes 0.8 to 4 s.
             "jit": "off",
             # A process that was stopped in a transaction holds a device's rows and lock no longer than this.
-            "idle_in_transaction_session_timeout": "5s",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_S}s",
             # TCP keepalive: a database host that vanished is noticed in about 15 s, not in two hours.
             "tcp_keepalives_idle": "5",
             "tcp_keepalives_interval": "5",

@@ -6,7 +6,7 @@ from typing import Any, Final, Self
 
 from playwright.async_api import Browser, Locator, expect
 
-from tests.browser.operators import Screen
+from tests.browser.operators import TIMEOUT_MS, Screen
 
 PHONE: Final = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
@@ -32,14 +32,14 @@ class Phone(Screen):
     async def press(self, name: str) -> None:
         await self.page.get_by_role("button", name=name, exact=True).click()
 
-    async def stage_is(self, words: str, timeout_ms: float = 10_000) -> None:
+    async def stage_is(self, words: str, timeout_ms: float = TIMEOUT_MS) -> None:
         await expect(self.page.locator("#facts .stage")).to_have_text(words, timeout=timeout_ms)
 
     def check(self, key: str) -> Locator:
         """A line of the checklist."""
         return self.page.locator(f'.proof[data-key="{key}"]')
 
-    async def check_is(self, key: str, state: str, timeout_ms: float = 40_000) -> None:
+    async def check_is(self, key: str, state: str, timeout_ms: float = 2 * TIMEOUT_MS) -> None:
         await expect(self.check(key)).to_have_attribute("data-state", state, timeout=timeout_ms)
 
     @property
@@ -55,7 +55,7 @@ class Phone(Screen):
     async def all_is_done(self) -> None:
         """Every line of the checklist."""
         button = self.page.get_by_role("button", name="Go live", exact=True)
-        await expect(button).to_be_visible(timeout=60_000)
+        await expect(button).to_be_visible(timeout=2 * TIMEOUT_MS)
 
     async def press_when_all_is_done(self) -> None:
         await self.all_is_done()

@@ -41,7 +41,7 @@ async def known_and_heard(url: str) -> None:
     try:
         since = await connection.fetchval("select clock_timestamp()")
         heard = "select bool_and(heard_until > $1::timestamptz + interval '2 seconds') from chassis.shard where service = 'ingest'"
-        await until(lambda: connection.fetchval(heard, since), 20, what="all to be heard")
+        await until(lambda: connection.fetchval(heard, since), 60, what="all to be heard")
     finally:
         await connection.close()
 
@@ -90,7 +90,7 @@ async def test_ingest_is_stopped_and_its_standby_takes_over_before_anybody_is_wo
     standby.start()
     first = three.programs["ingest"].pid
     try:
-        await until(lambda: "started" in standby.log(), 30, what="the standby")
+        await until(lambda: "started" in standby.log(), 60, what="the standby")
         os.kill(first, signal.SIGSTOP)
         connection = await asyncpg.connect(three.settings["DATABASE_URL"])
         try:
@@ -98,7 +98,7 @@ async def test_ingest_is_stopped_and_its_standby_takes_over_before_anybody_is_wo
                 "select min(heard_until) > max(now() - interval '3 seconds') and count(distinct holder) = 1 "
                 "and bool_and(generation > 1) from chassis.shard where service = 'ingest'"
             )
-            await until(lambda: connection.fetchval(moved), 30, what="the standby to hear")
+            await until(lambda: connection.fetchval(moved), 60, what="the standby to hear")
         finally:
             await connection.close()
     finally:

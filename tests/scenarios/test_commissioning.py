@@ -186,7 +186,7 @@ async def test_a_checklist_is_followed_as_it_fills(field: Field) -> None:
                     break
         assert len(seen) >= 2
         await field.ops.patch(f"/api/v1/devices/{BOX}", {"council_id": "fife"})
-        async with asyncio.timeout(20):  # it has an end: who follows it may see it no more
+        async with asyncio.timeout(60):  # it has an end: who follows it may see it no more
             await stream.content.read()
 
 

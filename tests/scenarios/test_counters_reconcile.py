@@ -24,7 +24,7 @@ from tests.support.devices import Traffic, boxes, insist
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Broker, Database, DatabaseServer, until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 SCRAPE_EVERY_S: Final = 0.1
 Lane = Literal["alarm", "heartbeat"]
@@ -164,7 +164,7 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 one.process.start()
                 await one.process.ready()
                 now = datetime.now(UTC)  # what was given back has come again, and is counted once
-                await until(lambda: drained(two, now), 30, what="nothing in flight between two presses")
+                await until(lambda: drained(two, now), 60, what="nothing in flight between two presses")
                 await two.killed()
                 await stored_more(one, two, 50)
                 two.process.start()
@@ -174,9 +174,9 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
             last = [
                 box.beat() for box in made
             ]  # what the broker forgot, and had been given back to it, is followed by something
-            await until(lambda: stored(database, last), 30, what="the last heartbeats to be stored")
+            await until(lambda: stored(database, last), 60, what="the last heartbeats to be stored")
             over = datetime.now(UTC)
-            await until(lambda: drained(one, over) and drained(two, over), 30, what="nothing in flight")
+            await until(lambda: drained(one, over) and drained(two, over), 60, what="nothing in flight")
     finally:
         one.process.kill()
         two.process.kill()

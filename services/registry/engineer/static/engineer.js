@@ -12,6 +12,7 @@ const shown = new Map([...regions()].map((each) => [each.id, each.innerHTML]));
 let reading = null;
 let again = false;
 let readAt = Date.now();
+let held = false; // a region was not renewed, for a finger was on it
 
 /** Somebody is writing in it. */
 const inUse = (region) => [...region.querySelectorAll("textarea, input:not([type=hidden])")].some((each) => each.value !== each.defaultValue);
@@ -21,6 +22,10 @@ function renew(next) {
   for (const region of regions()) {
     const html = next.getElementById(region.id)?.innerHTML ?? "";
     if (html === shown.get(region.id) || (html.trim() !== "" && inUse(region))) continue;
+    if (region.matches(":active")) { // what is pressed must still be there when it is let go, or the press is lost
+      held = true;
+      continue;
+    }
     shown.set(region.id, html);
     const focused = region.contains(document.activeElement) ? document.activeElement.id : null;
     const open = [...region.querySelectorAll("details[open]")].map((each) => each.id);
@@ -77,6 +82,11 @@ function look() {
   })();
   return reading;
 }
+
+for (const type of ["pointerup", "pointercancel", "keyup"]) addEventListener(type, () => {
+  if (held) look();
+  held = false;
+});
 
 const claimShown = () => !document.getElementById("claim").hidden;
 

@@ -44,6 +44,25 @@ class Unheard:
     lane: Lane
     councils: frozenset[str]
 
+    @property
+    def of_shard(self) -> bool:
+        return self.name.startswith("shard ")
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Some devices of a council are heard by the topics of another, as ingest counted them last."""
+
+    council_id: str
+    heard_in: str
+
+
+def unheard_elsewhere(shards: Sequence[Shard], elsewhere: Sequence[Elsewhere]) -> Sequence[str]:
+    """By name, those whose topics no shard lets through: whatever becomes of their own council's, nobody hears them."""
+    topics = {each.heard_in for each in elsewhere}
+    through = frozenset[str]().union(*(each.among(topics) for each in shards if each.lane == "heartbeat"))
+    return [f"devices of {each.council_id} by topics of {each.heard_in}" for each in elsewhere if each.heard_in not in through]
+
 
 def unheard(shards: Sequence[Shard], councils: Collection[str]) -> Sequence[Unheard]:
     """Shards that nobody ever worked, and councils that no shard lets through."""
@@ -58,7 +77,7 @@ def advice(names: Sequence[str]) -> str:
     what = "; ".join(
         f"{name}: start `telecare ingest` anew, or take the row out of chassis.shard"
         if name.startswith("shard ")
-        else f"{name}: add its topics to a heartbeat shard's filters in chassis.shard, and start `telecare ingest` anew"
+        else f"{name}: add {'its' if name.startswith('council ') else 'those'} topics to a heartbeat shard's filters in chassis.shard, and start `telecare ingest` anew"
         for name in names
     )
     return f"Nobody listens there, so nobody there is ever called silent. {what}."

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from services.alerts.domain.unheard import Shard, Unheard, heard, unheard
+from services.alerts.domain.unheard import Elsewhere, Shard, Unheard, heard, unheard, unheard_elsewhere
 from services.alerts.impaired.sql import QUERIES
 from services.chassis.postgres import Connection
 
@@ -32,16 +33,25 @@ class Nobody:
             Shard(row["shard"], row["lane"], tuple(row["filters"]), row["heard_until"] is not None) for row in rows
         ]
         councils = [row["council_id"] for row in await connection.fetch(QUERIES["councils"])]
+        elsewhere = [Elsewhere(**row) for row in await connection.fetch(QUERIES["heard_elsewhere"])]
+        topics = {each.heard_in for each in elsewhere}
+        councils = sorted({*councils, *topics})  # a box may write one that the register does not know
         suspected = unheard(shards, councils)
         if suspected != self._suspected or now_s - self._asked_s >= _AGAIN_AFTER_S:
-            self._concern = await _concern(connection, suspected, sorted(heard(shards, councils)))
+            self._concern = await _concern(connection, suspected, sorted(heard(shards, councils)), topics)
             self._suspected, self._asked_s = suspected, now_s
-        self._since_s = {each.name: self._since_s.get(each.name, now_s) for each in suspected if each in self._concern}
+        names = [each.name for each in suspected if each in self._concern] + [*unheard_elsewhere(shards, elsewhere)]
+        self._since_s = {name: self._since_s.get(name, now_s) for name in names}
         return {name: now_s - since_s for name, since_s in self._since_s.items()}
 
 
-async def _concern(connection: Connection, suspected: Sequence[Unheard], heard_: Sequence[str]) -> frozenset[Unheard]:
-    """Those by whom somebody should be heard. Heartbeats may come by another council's topics; alarms are asked for by all."""
+async def _concern(
+    connection: Connection, suspected: Sequence[Unheard], heard_: Sequence[str], topics: AbstractSet[str]
+) -> frozenset[Unheard]:
+    """Those by whom somebody should be heard. Heartbeats may come by another council's topics; alarms are asked for by all.
+
+    `topics`: councils by whose topics others' devices are heard. They concern a shard; which devices they are is told by itself.
+    """
     found = set[Unheard]()
     for lane in ("heartbeat", "alarm"):
         of_lane = [each for each in suspected if each.lane == lane]
@@ -50,5 +60,5 @@ async def _concern(connection: Connection, suspected: Sequence[Unheard], heard_:
             continue
         rows = await connection.fetch(QUERIES["watched_there"], councils, heard_ if lane == "heartbeat" else [])
         watched = {row["council_id"] for row in rows}
-        found |= {each for each in of_lane if each.councils & watched}
+        found |= {each for each in of_lane if each.councils & (watched | topics if each.of_shard else watched)}
     return frozenset(found)

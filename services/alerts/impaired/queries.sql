@@ -10,6 +10,10 @@ select shard, lane, filters, generation, heard_until, clock_timestamp() as at fr
 -- name: councils
 select council_id from registry.council_directory;
 
+-- name: heard_elsewhere
+-- Councils of which devices are heard by another's topics, and which that is. Some pairs, and mostly none.
+select council_id, heard_in from ingest.heard_elsewhere order by council_id, heard_in;
+
 -- name: watched_there
 -- Of these councils ($1), in which there is a device that should be heard, and is not by another's topics ($2: those that somebody hears).
 select c.council_id from unnest($1::text[]) as c (council_id)

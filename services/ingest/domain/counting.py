@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, NamedTuple
@@ -18,6 +18,9 @@ VALUES_MAX: Final = 50
 OTHERS: Final = ""
 NAMED_GROUPS_MAX: Final = 4_000
 """As many groups are counted by what is named (`naming`): alerts reads them all, each few seconds."""
+
+ELSEWHERE_MAX: Final = 1_000
+"""So many pairs of councils are told of whose devices are heard by another's topics: a device may write any council into them."""
 
 _GRACE: Final = timedelta(seconds=5)
 
@@ -114,6 +117,14 @@ class Tally:
             key = Group(shard, seen.council_id, model, operator), seen.named
             counted[key] = counted.get(key, Count()).plus(count)
         return counted
+
+    def elsewhere(self) -> Sequence[tuple[str, str]]:
+        """Councils of which devices are heard by another's topics, and which that is; of too many those with most devices."""
+        sizes: Counter[tuple[str, str]] = Counter()
+        for seen, count in self.seen.items():
+            if seen.heard_in is not None and seen.heard_in != seen.council_id:
+                sizes[seen.council_id, seen.heard_in] += count.expected
+        return sorted(pair for pair, _ in sizes.most_common(ELSEWHERE_MAX))
 
     def _largest(self, value_of: Callable[[Seen], Hashable]) -> frozenset[Hashable]:
         sizes: Counter[Hashable] = Counter()

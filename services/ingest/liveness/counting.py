@@ -110,6 +110,7 @@ class HearingCount:
             await connection.execute(QUERIES["forget_counts"], now, *deaf_columns)
             await connection.execute(QUERIES["forget_named"], *deaf_columns)
             await connection.execute(QUERIES["store_named"], *_columns(named_rows, 11), now)
+            await connection.execute(QUERIES["keep_elsewhere"], *_columns(tally.elsewhere(), 2))
             missed = await connection.fetchval(QUERIES["note_missed"], tally.missed, now)
         self.metrics.missed(missed)
 

@@ -236,6 +236,14 @@ from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text
 on conflict (shard, council_id, model, sim_operator, cell, postcode_district, firmware, network) do update
 set counted_at = excluded.counted_at, expected = excluded.expected, heard = excluded.heard, silent = excluded.silent;
 
+-- name: keep_elsewhere
+-- Pairs of councils, these ($1, $2) and no others. Most rounds change none.
+with there as (select * from unnest($1::text[], $2::text[]) as t (council_id, heard_in)), gone as (
+    delete from ingest.elsewhere e
+    where not exists (select from there t where t.council_id = e.council_id and t.heard_in = e.heard_in)
+)
+insert into ingest.elsewhere (council_id, heard_in) select council_id, heard_in from there on conflict do nothing;
+
 -- name: note_missed
 -- How many more heartbeats were missed than when they were counted last. Those of devices that are gone are no longer among them.
 update ingest.sweep s set missed = $1, counted_at = $2

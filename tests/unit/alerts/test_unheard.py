@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.alerts.domain.unheard import Lane, Shard, Unheard, advice, heard, unheard
+from services.alerts.domain.unheard import Elsewhere, Lane, Shard, Unheard, advice, heard, unheard, unheard_elsewhere
 
 COUNCILS = ("fife", "moray", "angus")
 
@@ -44,3 +44,10 @@ def test_whoever_runs_it_is_told_what_to_do() -> None:
     said = advice(["council angus", "shard b"])
     assert "council angus: add its topics" in said
     assert "shard b: start `telecare ingest`" in said
+
+
+def test_devices_by_anothers_topics_are_unheard_when_no_shard_lets_those_through() -> None:
+    by_moray = [Elsewhere("fife", "moray")]
+    assert list(unheard_elsewhere([shard("all", "+")], by_moray)) == []
+    assert list(unheard_elsewhere([shard("a", "moray")], by_moray)) == []
+    assert list(unheard_elsewhere([ALARMS, shard("a", "fife")], by_moray)) == ["devices of fife by topics of moray"]

@@ -13,6 +13,7 @@ from services.cli.doctor.hearing import examine_hearing
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.outages.fleet import Homes
 from tests.integration.alerts.world import World
+from tests.integration.ingest.liveness.watch import run_watch
 from tests.support.servers import Database
 
 HUBS = ("clyde-arc", "forth-arc")
@@ -153,6 +154,47 @@ async def test_whoever_is_heard_by_another_councils_topics_is_heard(town: World,
     await all_hear(town)
     await passes(town, 20)
     assert told(receiver) == []
+
+
+async def test_whoever_is_heard_by_topics_that_no_shard_lets_through_any_more_is_told_though_its_own_council_is_heard(
+    town: World, receiver: Receiver, database: Database
+) -> None:
+    """By the register all is well: its council is let through. But its box goes on writing the other one into its topics."""
+    await town.database.execute("update ingest.liveness set heard_in = 'moray' where device_id = 'TC-000000'")
+    await town.database.execute("update registry.device set stage = 'suspended' where council_id = 'moray'")
+    await shards(town, ["highland"])
+    await all_hear(town)
+    await passes(town, 20)
+    assert told(receiver) == []  # nobody has counted yet
+    async with run_watch(database.url) as ingest:
+        await ingest.sweep.run_once()
+        await passes(town, 16)
+        assert told(receiver) == RAISED
+        text = receiver.of_alarms()[0].data["event"]["text"]
+        assert "devices of highland by topics of moray" in text
+        assert "council moray" not in text
+        ready = await town.parts.watch.check()
+        assert ready is not None
+        assert "devices of highland by topics of moray: add those topics to a heartbeat shard's filters" in ready
+
+        await town.database.execute("update ingest.liveness set heard_in = null")
+        ingest.clock.move(seconds=30)
+        await ingest.sweep.run_once()
+    await passes(town, 11)
+    assert told(receiver) == sorted([*RAISED, *RESTORED])
+
+
+async def test_a_shard_that_nobody_ever_worked_is_told_if_whom_it_should_hear_is_registered_elsewhere(
+    town: World, receiver: Receiver, database: Database
+) -> None:
+    await town.database.execute("update ingest.liveness set heard_in = 'fife' where device_id = 'TC-000000'")
+    async with run_watch(database.url) as ingest:
+        await ingest.sweep.run_once()
+    await shards(town, ["highland", "moray"], ["fife"])
+    await town.database.execute("update chassis.shard set heard_until = clock_timestamp() where shard = 'heartbeats-0'")
+    await passes(town, 20)
+    assert told(receiver) == RAISED
+    assert receiver.of_alarms()[0].data["event"]["text"].endswith(": shard heartbeats-1.")
 
 
 async def test_it_hides_no_blindness_and_a_blindness_no_end_of_it(town: World, receiver: Receiver) -> None:

@@ -67,6 +67,28 @@ async def test_whoever_is_heard_by_a_shard_that_hears_is_silent_though_its_counc
     assert silent(await only(split, "fife")) == [("TC-1", "moray")]
 
 
+async def elsewhere(watch: Watch) -> list[tuple[str, ...]]:
+    """Half a minute goes by, and it is counted who is heard by whose topics."""
+    watch.clock.move(seconds=30)
+    await both_hear(watch)
+    rows = await watch.database.fetch("select * from ingest.heard_elsewhere order by council_id, heard_in")
+    return [tuple(row) for row in rows]
+
+
+async def test_by_whose_topics_whose_devices_are_heard_is_published_as_pairs_of_councils(split: Watch) -> None:
+    await split.register("TC-1", "TC-2", "TC-home", council_id="fife")
+    await split.register("TC-3", council_id="moray")
+    await split.hear("TC-1", "TC-2", council_id="moray")
+    await split.hear("TC-home", council_id="fife")
+    await split.hear("TC-3", council_id="no-council")
+    assert await elsewhere(split) == [("fife", "moray"), ("moray", "no-council")]
+    await split.change("TC-3", stage="suspended")
+    await split.hear("TC-1", council_id="fife")
+    assert await elsewhere(split) == [("fife", "moray")]
+    await split.hear("TC-2", council_id="fife")
+    assert await elsewhere(split) == []
+
+
 async def test_a_device_that_flaps_is_not_gone_again_while_its_shard_is_blind(split: Watch) -> None:
     await split.register("TC-1", council_id="fife")
     for _ in range(3):

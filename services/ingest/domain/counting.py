@@ -89,6 +89,11 @@ class Seen(NamedTuple):
     named: Named = NOTHING
     heard_in: str | None = None  # by which council's topics, if by another's
 
+    @property
+    def topics(self) -> str:
+        """By which council's they are heard."""
+        return self.heard_in or self.council_id
+
 
 @dataclass(slots=True)
 class Tally:

@@ -58,6 +58,10 @@ class Hearing:
             return None
         return ears[0].shard
 
+    def shard(self, council_id: str) -> str | None:
+        """By which it is heard, or would be if that were not deaf; None: its topics are let through by none."""
+        return next((ear.shard for ear in self.ears if ear.hears(council_id)), None)
+
     def deaf(self, now: datetime, at_least: timedelta) -> frozenset[str] | None:
         """Councils of which nobody can be due; None: that is so of all."""
         deaf = [ear for ear in self.ears if ear.deaf(now, at_least)]

@@ -92,7 +92,7 @@ class HearingCount:
             thresholds = promises.thresholds.get(seen.model_id)
             if thresholds is None:  # a model that came this moment
                 return None
-            return hearing.listening(seen.heard_in or seen.council_id, now, heard_anew_within(thresholds))
+            return hearing.listening(seen.topics, now, heard_anew_within(thresholds))
 
         counted = tally.named_groups(shard_of, promises.names.__getitem__)
         rows = [
@@ -103,12 +103,16 @@ class HearingCount:
             (*group, *named, count.expected, count.heard, count.silent)
             for (group, named), count in sorted(of_names(counted).items())
         ]
-        deaf = {(each.council_id, promises.names.get(each.model_id, "")) for each in tally.seen if not shard_of(each)}
-        deaf_columns = _columns(deaf, 2)
+        deaf = {
+            (hearing.shard(each.topics) or "", each.council_id, promises.names.get(each.model_id, ""))
+            for each in tally.seen
+            if shard_of(each) is None
+        }
+        deaf_columns = _columns(deaf, 3)
         async with connection.transaction():
             await connection.execute(QUERIES["store_count"], *_columns(rows, 8), now)
             await connection.execute(QUERIES["forget_counts"], now, *deaf_columns)
-            await connection.execute(QUERIES["forget_named"], *deaf_columns)
+            await connection.execute(QUERIES["forget_named"], now, *deaf_columns)
             await connection.execute(QUERIES["store_named"], *_columns(named_rows, 11), now)
             await connection.execute(QUERIES["keep_elsewhere"], *_columns(tally.elsewhere(), 2))
             missed = await connection.fetchval(QUERIES["note_missed"], tally.missed, now)

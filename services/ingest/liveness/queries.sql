@@ -212,18 +212,25 @@ on conflict (shard, council_id, model, sim_operator) do update
 set counted_at = excluded.counted_at, expected = excluded.expected, heard = excluded.heard, silent = excluded.silent, late = excluded.late;
 
 -- name: forget_counts
--- Of what was not counted now ($1) though it could be: not of councils and models ($2, $3) that could not be heard.
+-- Of what was not counted now ($1) though it could be: not of shards, councils and models ($2 to $4) of which some could not be heard. Those
+-- whom no shard hears ('') were heard by one that counts none of their council and model now: it can't be asked which that was.
 delete from ingest.hearing_count c
 where c.counted_at <> $1 and not exists (
-    select from unnest($2::text[], $3::text[]) as deaf (council_id, model)
-    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = ''));
+    select from unnest($2::text[], $3::text[], $4::text[]) as deaf (shard, council_id, model)
+    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = '')
+        and (deaf.shard = c.shard or (deaf.shard = '' and not exists (
+            select from ingest.hearing_count n
+            where n.shard = c.shard and n.council_id = c.council_id and n.model = c.model and n.counted_at = $1))));
 
 -- name: forget_named
 -- Likewise, of what is named.
 delete from ingest.hearing_named c
 where not exists (
-    select from unnest($1::text[], $2::text[]) as deaf (council_id, model)
-    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = ''));
+    select from unnest($2::text[], $3::text[], $4::text[]) as deaf (shard, council_id, model)
+    where deaf.council_id = c.council_id and (deaf.model = c.model or c.model = '')
+        and (deaf.shard = c.shard or (deaf.shard = '' and not exists (
+            select from ingest.hearing_count n
+            where n.shard = c.shard and n.council_id = c.council_id and n.model = c.model and n.counted_at = $1))));
 
 -- name: store_named
 -- Never without `store_count` in the same transaction, at the same time: these are parts of those.

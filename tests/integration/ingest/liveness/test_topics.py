@@ -206,3 +206,48 @@ async def test_a_device_is_counted_with_the_shard_that_hears_it(split: Watch) ->
         ("fife", "fife", 1, 1),
         ("moray", "fife", 1, 1),
     ]
+
+
+async def two_ways(watch: Watch) -> None:
+    """Two of one council and model, each heard by another shard; then one of them has another operator, and the other is not heard."""
+    await watch.register("TC-1", "TC-2", council_id="fife")
+    watch.clock.move(minutes=3)
+    await watch.hear("TC-1", council_id="moray", cell_id="1")
+    await watch.hear("TC-2", council_id="fife", cell_id="2")
+    await both_hear(watch)
+    named = "insert into ingest.hearing_named select shard, council_id, model, sim_operator, shard, '', '', '', counted_at, 1, 0, 0 from ingest.hearing_count"
+    await watch.database.execute(named)
+    watch.clock.move(minutes=2)
+    await watch.hear("TC-2", council_id="fife", sim_operator="23415", cell_id="2")
+
+
+LEFT = [("fife", "fife", "23415"), ("moray", "fife", "23410")]
+
+
+async def groups_of(watch: Watch) -> list[tuple[str, ...]]:
+    rows = await watch.database.fetch("select shard, council_id, sim_operator from ingest.hearing order by 1, 2, 3")
+    return [tuple(row) for row in rows]
+
+
+async def names_of(watch: Watch) -> list[str]:
+    return [row["shard"] for row in await watch.database.fetch("select distinct shard from ingest.hearing_named")]
+
+
+async def test_one_who_is_deaf_keeps_its_own_shards_counts_and_no_others(split: Watch) -> None:
+    await two_ways(split)
+    await only(split, "fife")
+    assert await groups_of(split) == LEFT
+    assert await names_of(split) == ["moray"]
+
+
+async def test_one_by_whose_topics_no_shard_hears_keeps_the_counts_of_a_shard_that_counts_none_alike(
+    split: Watch,
+) -> None:
+    """Whatever shard it was that heard it: it can't be asked any more."""
+    await two_ways(split)
+    await split.database.execute(
+        "update chassis.shard set filters = $1 where shard = 'moray'", ["telecare/v1/devices/angus/+/heartbeat"]
+    )
+    await both_hear(split)
+    assert await groups_of(split) == LEFT
+    assert await names_of(split) == ["moray"]

@@ -61,7 +61,11 @@ def unheard_elsewhere(shards: Sequence[Shard], elsewhere: Sequence[Elsewhere]) -
     """By name, those whose topics no shard lets through: whatever becomes of their own council's, nobody hears them."""
     topics = {each.heard_in for each in elsewhere}
     through = frozenset[str]().union(*(each.among(topics) for each in shards if each.lane == "heartbeat"))
-    return [f"devices of {each.council_id} by topics of {each.heard_in}" for each in elsewhere if each.heard_in not in through]
+    return [
+        f"devices of {each.council_id} by topics of {each.heard_in}"
+        for each in elsewhere
+        if each.heard_in not in through
+    ]
 
 
 def unheard(shards: Sequence[Shard], councils: Collection[str]) -> Sequence[Unheard]:
@@ -74,10 +78,11 @@ def unheard(shards: Sequence[Shard], councils: Collection[str]) -> Sequence[Unhe
 
 def advice(names: Sequence[str]) -> str:
     """For whoever runs the installation: what it means, and what to do."""
+    where = "to a heartbeat shard's filters in chassis.shard, and start `telecare ingest` anew"
     what = "; ".join(
         f"{name}: start `telecare ingest` anew, or take the row out of chassis.shard"
         if name.startswith("shard ")
-        else f"{name}: add {'its' if name.startswith('council ') else 'those'} topics to a heartbeat shard's filters in chassis.shard, and start `telecare ingest` anew"
+        else f"{name}: add {'its' if name.startswith('council ') else 'those'} topics {where}"
         for name in names
     )
     return f"Nobody listens there, so nobody there is ever called silent. {what}."

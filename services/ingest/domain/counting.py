@@ -80,6 +80,13 @@ def heard_anew_within(thresholds: Thresholds) -> timedelta:
     return thresholds.interval * 2 + _GRACE
 
 
+class Way(NamedTuple):
+    """By which council's topics devices are heard, and of which model they are: what it goes by whether they could be heard."""
+
+    topics: str
+    model_id: int
+
+
 class Seen(NamedTuple):
     """What pages know of a group: their model is a number."""
 
@@ -90,9 +97,8 @@ class Seen(NamedTuple):
     heard_in: str | None = None  # by which council's topics, if by another's
 
     @property
-    def topics(self) -> str:
-        """By which council's they are heard."""
-        return self.heard_in or self.council_id
+    def way(self) -> Way:
+        return Way(self.heard_in or self.council_id, self.model_id)
 
 
 @dataclass(slots=True)
@@ -102,10 +108,13 @@ class Tally:
     seen: dict[Seen, Count] = field(default_factory=dict)
     missed: int = 0
     """Heartbeats of all of them, ever, by their numbers."""
+    ways: set[Way] = field(default_factory=set)
+    """All that there are."""
 
     def add(self, seen: Seen, count: Count, missed: int) -> None:
         self.seen[seen] = self.seen.get(seen, Count()).plus(count)
         self.missed += missed
+        self.ways.add(seen.way)
 
     def named_groups(
         self, shard_of: Callable[[Seen], str | None], name_of: Callable[[int], str]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.chassis.postgres import Connection
-from services.ingest.domain.counting import Count, Named, Seen, Tally, groups, heard_anew_within, of_names
+from services.ingest.domain.counting import Count, Named, Seen, Tally, Way, groups, heard_anew_within, of_names
 from services.ingest.domain.hearing import Hearing
 from services.ingest.domain.slices import PAGES, first_place
 from services.ingest.liveness.naming import Naming
@@ -25,6 +25,14 @@ _GIVEN_UP_AFTER: Final = timedelta(seconds=60)
 """A round that takes so long says nothing of one time."""
 _LOOKS_EACH: Final = 2
 """Of so many rounds one has a rough look, too, at what is to be named."""
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What a count goes by."""
+
+    promises: Promises
+    hearing: Hearing
 
 
 @dataclass(slots=True)
@@ -63,14 +71,16 @@ class HearingCount:
                 named = Named(row["cell"], row["postcode_district"], row["firmware"], row["network"])
                 seen = Seen(row["council_id"], row["model_id"], row["sim_operator"], named, row["heard_in"])
                 tally.add(seen, count, row["missed"] or 0)
+        view = _View(promises, hearing)
+        listening = {way: _listening(way, view, now) for way in tally.ways}
         if self._looks:
-            await self._naming.go_on(connection, self._next, until, since)
+            await self._naming.go_on(connection, (self._next, until), since, _deaf(listening))
         self._next = until
         if until == slices:
             self._tally = None
-            await self._write(connection, tally, promises, hearing, now)
+            await self._write(connection, tally, listening, view, now)
             if self._looks:
-                self._naming.end(sum(count.expected for count in tally.seen.values()), now)
+                self._naming.end(sum(count.expected for count in tally.seen.values()), _deaf(listening), now)
 
     def _round(self, now: datetime) -> Tally | None:
         """The one that is under way, or a new one; None: the last one was not long ago."""
@@ -86,15 +96,10 @@ class HearingCount:
         return self._tally
 
     async def _write(
-        self, connection: Connection, tally: Tally, promises: Promises, hearing: Hearing, now: datetime
+        self, connection: Connection, tally: Tally, listening: Mapping[Way, str | None], view: _View, now: datetime
     ) -> None:
-        def shard_of(seen: Seen) -> str | None:
-            thresholds = promises.thresholds.get(seen.model_id)
-            if thresholds is None:  # a model that came this moment
-                return None
-            return hearing.listening(seen.topics, now, heard_anew_within(thresholds))
-
-        counted = tally.named_groups(shard_of, promises.names.__getitem__)
+        names = view.promises.names
+        counted = tally.named_groups(lambda seen: listening[seen.way], names.__getitem__)
         rows = [
             (*group, count.expected, count.heard, count.silent, count.late)
             for group, count in sorted(groups(counted).items())
@@ -104,9 +109,9 @@ class HearingCount:
             for (group, named), count in sorted(of_names(counted).items())
         ]
         deaf = {
-            (hearing.shard(each.topics) or "", each.council_id, promises.names.get(each.model_id, ""))
+            (view.hearing.shard(each.way.topics) or "", each.council_id, names.get(each.model_id, ""))
             for each in tally.seen
-            if shard_of(each) is None
+            if listening[each.way] is None
         }
         deaf_columns = _columns(deaf, 3)
         async with connection.transaction():
@@ -117,6 +122,18 @@ class HearingCount:
             await connection.execute(QUERIES["keep_elsewhere"], *_columns(tally.elsewhere(), 2))
             missed = await connection.fetchval(QUERIES["note_missed"], tally.missed, now)
         self.metrics.missed(missed)
+
+
+def _listening(way: Way, view: _View, now: datetime) -> str | None:
+    """By which shard they are heard; None: they can't have been, and say nothing now."""
+    thresholds = view.promises.thresholds.get(way.model_id)
+    if thresholds is None:  # a model that came this moment
+        return None
+    return view.hearing.listening(way.topics, now, heard_anew_within(thresholds))
+
+
+def _deaf(listening: Mapping[Way, str | None]) -> frozenset[Way]:
+    return frozenset(way for way, shard in listening.items() if shard is None)
 
 
 def _columns(rows: Collection[tuple[object, ...]], width: int) -> list[list[object]]:

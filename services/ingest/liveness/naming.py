@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
 from services.chassis.postgres import Connection
+from services.ingest.domain.counting import Way
 from services.ingest.domain.naming import ATTRIBUTES, Look, Name, Names, named_anew, values
 from services.ingest.domain.slices import first_place
 from services.ingest.liveness.sql import QUERIES
@@ -30,6 +32,7 @@ class Naming:
     _whole: bool = True
     _whole_at: datetime | None = None  # None: the next is whole
     _devices: int = 0  # then
+    _left_out: frozenset[Way] = frozenset()  # then; now, while the look is a whole one
 
     def forget(self) -> None:
         """Somebody else counts."""
@@ -46,13 +49,26 @@ class Naming:
         """A look. One that was not ended is none."""
         self._whole = self._whole_at is None or not timedelta(0) <= now - self._whole_at < _WHOLE_EVERY
         self._look = Look({} if self._whole else self._look.due)
+        if self._whole:
+            self._left_out = frozenset()
 
     async def go_on(
-        self, connection: Connection, first: int, until: int, heard_since: Sequence[datetime | None]
+        self,
+        connection: Connection,
+        slices: tuple[int, int],
+        heard_since: Sequence[datetime | None],
+        deaf: AbstractSet[Way],
     ) -> None:
-        """Look at some slices, in one statement: each would tell of most cells again."""
+        """Look at some slices, from one to before another, in one statement: each would tell of most cells again.
+
+        `deaf`: of the ways by which their devices are heard those by which none can have been, and which say nothing.
+        """
+        first, until = slices
         places = first_place(first), first_place(until)
-        rows = await connection.fetch(QUERIES["look_roughly"], *places, heard_since, self._whole)
+        left_out = [topics for topics, _ in deaf], [model_id for _, model_id in deaf]
+        if self._whole:
+            self._left_out |= deaf
+        rows = await connection.fetch(QUERIES["look_roughly"], *places, heard_since, self._whole, *left_out)
         for number, row in enumerate(rows):
             name = Name(row["attribute"], row["value"])
             if self._whole:
@@ -62,11 +78,14 @@ class Naming:
             if number % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
 
-    def end(self, devices: int, now: datetime) -> None:
-        """All pages were looked at. `devices` should be heard: are these another fleet than they were, this look says nothing."""
+    def end(self, devices: int, deaf: AbstractSet[Way], now: datetime) -> None:
+        """All pages were looked at. `devices` should be heard: are these another fleet than they were, this look says nothing.
+
+        Nor does it if some of them were left out when all were looked at, and can be heard again: nobody knows how many they are.
+        """
         if self._whole:
             self._whole_at, self._devices = now, devices
-        elif abs(devices - self._devices) * _ANOTHER_FLEET > self._devices:
+        elif abs(devices - self._devices) * _ANOTHER_FLEET > self._devices or self._left_out - deaf:
             self._whole_at = None
             return
         self._names = named_anew(self._names or {}, self._look.seen(), now)

@@ -180,7 +180,8 @@ group by council_id, heard_in, model_id, sim_operator, cell, postcode_district, 
 
 -- name: look_roughly
 -- Of the pages from $1 to before $2, by each of four things alone: who should be heard, those aside that are called silent, and who of them
--- is missing. $4: all that should be heard; else the missing ones alone, which are few. What a device tells as '' is no value.
+-- is missing. $4: all that should be heard; else the missing ones alone, which are few. What a device tells as '' is no value. Nobody is
+-- looked at who is heard by the topics of a council and has a model ($5, $6: together) that could not be heard.
 select case grouping(cell_id, postcode_district, firmware, network)
         when 7 then 'cell' when 11 then 'postcode_district' when 13 then 'firmware' else 'network' end as attribute,
     coalesce(cell_id, postcode_district, firmware, network) as value,
@@ -190,6 +191,8 @@ from (
     from ingest.liveness
     where ctid >= $1::tid and ctid < $2::tid and watched_since < ($3::timestamptz[])[model_id]
         and ($4 or (not silent and coalesce(last_heard_at < ($3::timestamptz[])[model_id], true)))
+        and (cardinality($5::text[]) = 0
+            or (coalesce(heard_in, council_id), model_id) not in (select * from unnest($5::text[], $6::integer[])))
 ) owed
 group by grouping sets ((cell_id), (postcode_district), (firmware), (network))
 having coalesce(cell_id, postcode_district, firmware, network) <> '';

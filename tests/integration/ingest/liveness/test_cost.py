@@ -133,7 +133,7 @@ async def test_a_look_reads_some_pages_at_a_time_and_the_silent_by_their_index(w
 
     assert "Tid Range Scan" in await plan("probe", (0, 0), (PAGES, 0), due_before, [], 1000)
     assert "Tid Range Scan" in await plan("count_heard", (0, 0), (PAGES, 0), due_before, due_before, [], [], [], [])
-    assert "Tid Range Scan" in await plan("look_roughly", (0, 0), (PAGES, 0), due_before, False)
+    assert "Tid Range Scan" in await plan("look_roughly", (0, 0), (PAGES, 0), due_before, False, ["fife"], [1])
     assert "Tid Range Scan" in await plan("due", (0, 0), (PAGES, 0), due_before, [], 2000)
     assert "Tid Scan" in await plan("due_at", [(0, 1), (0, 2)], due_before, [])
     assert "liveness_silent" in await plan("silent_page", "", 5000, stable, due_before)

@@ -121,6 +121,42 @@ async def test_what_could_not_be_heard_keeps_its_names_and_says_nothing_new(
     assert await watch.database.fetch("select * from ingest.hearing_by_share order by cell") == before
 
 
+async def test_whom_we_could_not_hear_makes_nothing_worth_counting(watch: Watch, street: Sequence[str]) -> None:
+    """All were missed, and by our own doing: mast, district, firmware and network would be named, and drive others out."""
+    watch.clock.move(minutes=5)
+    await watch.deaf(lasted_s=300)
+    await watch.sweep.release()  # whoever takes over has a rough look at once, a whole one
+    await watch.look(sweep := watch.sweeper())
+    watch.clock.move(seconds=ROUND.total_seconds())
+    await watch.look(sweep)
+    for _ in range(5):  # until they have had their time, and are counted
+        watch.clock.move(seconds=ROUND.total_seconds())
+        await watch.hear(*OF_THE_MAST, cell_id=MAST)
+        await watch.hear(*OTHERS, cell_id="")
+        await watch.look(sweep)
+    assert await by_cell(watch) == {"": (120, 120, 0)}
+    for _ in range(6):
+        watch.clock.move(seconds=ROUND.total_seconds())
+        await watch.hear(*OF_THE_MAST[20:], cell_id=MAST)
+        await watch.hear(*OTHERS, cell_id="")
+        await watch.look(sweep)
+    assert await by_cell(watch) == {"": (60, 60, 0), MAST: (60, 40, 0)}
+    named = await watch.database.fetch("select distinct postcode_district, firmware, network from ingest.hearing_named")
+    assert [tuple(row) for row in named] == [
+        ("", "", "")
+    ]  # they are as large as they are: what was left out then is looked at
+
+
+async def test_whom_no_shard_hears_makes_nothing_worth_counting(watch: Watch, street: Sequence[str]) -> None:
+    await watch.database.execute(
+        "update ingest.liveness set heard_in = 'moray' where device_id = any ($1)", list(OF_THE_MAST)
+    )
+    filters = ["telecare/v1/devices/glasgow-city/+/heartbeat"]
+    await watch.database.execute("update chassis.shard set filters = $1 where shard = 'heartbeats-0'", filters)
+    await pass_on(watch, 7, *OTHERS)
+    assert await watch.database.fetchval("select count(*) from ingest.hearing_named") == 0
+
+
 async def test_a_release_that_knows_no_names_counts_and_nobody_is_counted_twice(
     watch: Watch, street: Sequence[str]
 ) -> None:
@@ -157,9 +193,9 @@ async def test_prometheus_is_told_how_many_are_named_and_not_which(watch: Watch,
 
 async def test_between_two_whole_looks_only_who_is_missing_is_looked_at(watch: Watch, street: Sequence[str]) -> None:
     since = [watch.clock.now() - timedelta(seconds=90)]
-    everything = ((0, 0), (100_000, 0), since)
-    assert await watch.database.fetch(QUERIES["look_roughly"], *everything, False) == []
-    whole = await watch.database.fetch(QUERIES["look_roughly"], *everything, True)
+    everything, none_deaf = ((0, 0), (100_000, 0), since), (list[str](), list[int]())
+    assert await watch.database.fetch(QUERIES["look_roughly"], *everything, False, *none_deaf) == []
+    whole = await watch.database.fetch(QUERIES["look_roughly"], *everything, True, *none_deaf)
     assert {(row["attribute"], row["value"], row["due"], row["missing"]) for row in whole} == {
         ("cell", MAST, 60, 0),
         ("postcode_district", "G12", 120, 0),

@@ -209,13 +209,14 @@ async def test_a_device_is_counted_with_the_shard_that_hears_it(split: Watch) ->
 
 
 async def two_ways(watch: Watch) -> None:
-    """Two of one council and model, each heard by another shard; then one of them has another operator, and the other is not heard."""
+    """Two of one council and model, each heard by another shard; then one has another operator, and the other is not heard."""
     await watch.register("TC-1", "TC-2", council_id="fife")
     watch.clock.move(minutes=3)
     await watch.hear("TC-1", council_id="moray", cell_id="1")
     await watch.hear("TC-2", council_id="fife", cell_id="2")
     await both_hear(watch)
-    named = "insert into ingest.hearing_named select shard, council_id, model, sim_operator, shard, '', '', '', counted_at, 1, 0, 0 from ingest.hearing_count"
+    named = "insert into ingest.hearing_named "
+    named += "select shard, council_id, model, sim_operator, shard, '', '', '', counted_at, 1, 0, 0 from ingest.hearing_count"
     await watch.database.execute(named)
     watch.clock.move(minutes=2)
     await watch.hear("TC-2", council_id="fife", sim_operator="23415", cell_id="2")

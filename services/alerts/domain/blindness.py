@@ -25,7 +25,7 @@ HEARS: Final = timedelta(seconds=5)
 OVER_AFTER: Final = timedelta(seconds=10)
 """Heard again for so long, it is over."""
 REMEMBERED_TO: Final = timedelta(minutes=1)
-"""So exactly a watermark is told from memory: those who saw it a second apart mostly tell the same."""
+"""So exactly a watermark is told from memory: those who saw it a second apart mostly tell the same body."""
 
 _NAMESPACE: Final = uuid.UUID("4c1c9f35-1d6e-4a39-9a2f-5d5c0b7d3e21")  # any constant of our own
 _TEXT_MAX: Final = 128
@@ -61,17 +61,18 @@ class Blindness:
     def remembered(cls, shards: Sequence[str], heard_until: datetime, mark: str) -> Self:
         """By each who has it no longer. `mark`: what all had from it last, and what no later blindness has.
 
-        Two whose last looks lie on both sides of a whole minute tell two.
+        The id is of the day, and no finer: two that looked on both sides of a whole minute tell one, each by its own minute.
+        Two whose last looks lie on both sides of midnight (UTC), or of another mark, tell two.
         """
         named = tuple(sorted(shards))
         epoch = datetime.min.replace(tzinfo=heard_until.tzinfo)
         began_at = heard_until - (heard_until - epoch) % REMEMBERED_TO
-        told = f"{','.join(named)} since {began_at.isoformat()} after {mark}"
+        told = f"{','.join(named)} on {began_at:%Y-%m-%d} after {mark}"
         return cls(uuid.uuid5(_NAMESPACE, told), named, began_at)
 
     @property
     def remembered_told_at(self) -> datetime:
-        """When it is said to have been told, whoever tells it from memory: what one id tells never differs."""
+        """When it is said to have been told, whoever tells it from memory."""
         return self.began_at + TOLD_AFTER
 
 

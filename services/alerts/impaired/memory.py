@@ -48,7 +48,7 @@ class Memory:
     ears: Sequence[Ear] = ()
     contacts: Sequence[Record] = ()
     mark: str = ""
-    """Which blindness was told of last, and who worked which shard: the same for all, and another when there was another."""
+    """Blindness told of last, last lapse, who worked which shard: the same for all, and another when there was another."""
     open: AlarmEvent | None = None
     """What told of the blindness that lasts. Hubs are told of that again, not of a second whose ids no database ever learns."""
     has_told: AlarmEvent | None = None

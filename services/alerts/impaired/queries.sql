@@ -40,8 +40,10 @@ select blindness_id, shards, began_at, told_at, heard_since from alerts.blindnes
 select blindness_id, shards, began_at, told_at from alerts.blindness where ended_at is null and about = 'deaf';
 
 -- name: last_told
--- Which was the last, over or not.
-select blindness_id from alerts.blindness where about = 'deaf' order by told_at desc, blindness_id limit 1;
+-- Which was the last, over or not; and the last lapse that was written down. A database that was away for so long that hubs were told
+-- leaves one, whoever of us lives to say what he told.
+select (select blindness_id from alerts.blindness where about = 'deaf' order by told_at desc, blindness_id limit 1) as blindness_id,
+    (select max(hearing_lapse_id) from chassis.hearing_lapse) as lapse_id;
 
 -- name: hears_again
 update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_id = $1;

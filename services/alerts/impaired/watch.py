@@ -101,7 +101,7 @@ class Watch:
         self.memory.ears = ears
         row = await connection.fetchrow(QUERIES["told"])
         self.memory.open = None if row is None else blindness_event(_of(row), "activated", row["told_at"])
-        self.memory.mark = _mark(await connection.fetchval(QUERIES["last_told"]), rows)
+        self.memory.mark = _mark(await connection.fetchrow(QUERIES["last_told"]), rows)
         self.memory.contacts = await connection.fetch(QUERIES["contacts"])
 
     async def _decide(
@@ -169,5 +169,7 @@ def _of(row: Record) -> Blindness:
     return Blindness(row["blindness_id"], tuple(row["shards"]), row["began_at"])
 
 
-def _mark(last_told: object, rows: Sequence[Record]) -> str:
-    return f"{last_told}, " + ", ".join(f"{row['shard']} by {row['generation']}" for row in rows)
+def _mark(last: Record | None, rows: Sequence[Record]) -> str:
+    return f"{'' if last is None else tuple(last)}, " + ", ".join(
+        f"{row['shard']} by {row['generation']}" for row in rows
+    )

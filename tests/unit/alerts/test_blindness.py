@@ -29,9 +29,16 @@ def test_whoever_saw_the_watermark_within_one_minute_tells_the_same_to_the_lette
     assert told[0] == told[1]
 
 
-def test_two_that_saw_it_on_both_sides_of_a_whole_minute_tell_two_alarms_and_not_two_bodies_of_one() -> None:
+def test_two_that_saw_it_on_both_sides_of_a_whole_minute_tell_one_alarm_though_by_another_minute() -> None:
+    first, second = remembered(59.9), remembered(60.1)
+    assert first.blindness_id == second.blindness_id
+    assert (first.began_at, second.began_at) == (NOON, at(60))
+
+
+def test_two_that_saw_it_on_both_sides_of_midnight_tell_two() -> None:
     """So far it goes, and no further: whoever saw a last moment alone can't know that nobody else did."""
-    assert remembered(59.9).blindness_id != remembered(60.1).blindness_id
+    midnight = 12 * 3600.0
+    assert remembered(midnight - 0.1).blindness_id != remembered(midnight + 0.1).blindness_id
 
 
 def test_after_another_blindness_or_by_others_who_work_the_shards_it_is_another() -> None:

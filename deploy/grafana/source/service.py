@@ -246,15 +246,23 @@ def _records() -> Part:
                     "Audit log",
                     "Rows a second by outcome. Refused: changes that were not made, for they could not be audited. Anything unforeseen is a "
                     "route that the audit does not know.",
-                    "ops",
+                    *("ops", 10, 8),
                 ),
                 Prom("sum by (outcome) (rate(telecare_audit_log_rows_total[5m]))", "{{outcome}}"),
                 Prom("sum(rate(telecare_audit_log_refusals_total[5m]))", "refused"),
                 Prom("sum(rate(telecare_audit_log_unforeseen_total[5m]))", "unforeseen"),
+            ),
+            curves(
+                Says(
+                    79,
+                    "Audit log, not written yet",
+                    "Rows that wait in the memory of a process. A restart there would lose them.",
+                    *("short", 6, 8),
+                ),
                 Prom("sum(telecare_audit_log_waiting)", "waiting"),
             ),
             curves(
-                Says(32, "Forgotten", "What was kept long enough and is gone, a day.", "short"),
+                Says(32, "Forgotten", "What was kept long enough and is gone, a day.", *("short", 8, 8)),
                 Prom("sum by (what) (increase(telecare_ingest_forgotten_total[24h]))", "{{what}}"),
                 Prom("sum(increase(telecare_alerts_forgotten_total[24h]))", "alarms' words"),
                 Prom("sum(increase(telecare_audit_log_forgotten_total[24h]))", "audit log"),

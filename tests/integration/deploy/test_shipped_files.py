@@ -68,6 +68,15 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel: Panel) -> None:
     assert panel.body["datasource"] in (METRICS, DATABASE)
 
 
+@pytest.mark.parametrize(
+    "panel", [panel for panel in panels() if panel.body["fieldConfig"]["defaults"]["unit"] == "ops"], ids=str
+)
+def test_a_panel_of_so_many_a_second_shows_rates_only(panel: Panel) -> None:
+    """A gauge among them would be read as so many a second."""
+    for query in panel.queries:
+        assert "rate(" in query.expr or ":rate" in query.expr, query.expr
+
+
 def test_the_dashboards_are_what_the_code_says() -> None:
     assert stale() == []
 

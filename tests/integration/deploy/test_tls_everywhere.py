@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import asyncpg
+import psutil
 import pytest
 
 from services.chassis.mqtt import MqttUrl
@@ -25,7 +28,7 @@ from tests.blackbox.program import Program
 from tests.support.certificates import Authority
 from tests.support.outsider import outsider
 from tests.support.servers import DatabaseServer, free_port, until
-from tests.support.trial import broker_with_tls, certificates, database_with_tls
+from tests.support.trial import broker_with_tls, certificates, database_with_tls, hand_over
 
 pytestmark = pytest.mark.real_stack
 
@@ -157,6 +160,43 @@ async def test_a_server_of_another_authority_is_not_spoken_to(
     assert examined.code == 1
     said = " ".join(examined.output.split())
     assert f"WRONG {what} no connection (SSLCertVerificationError" in said, examined.output
+
+
+async def test_a_renewed_certificate_is_presented_after_a_reload_and_whoever_was_connected_stays(
+    tmp_path: Path,
+) -> None:
+    """As deploy/debian/install does it: new files in the places of the old, and SIGHUP."""
+    trial = certificates(tmp_path / "tls")
+    register = first_document(MqttUrl.parse(f"mqtt://{_KEEPER}@x"), MqttUrl.parse(f"mqtt://{_SERVICES}@x"))
+    name, _, password = _SERVICES.partition(":")
+    topic = "telecare/v1/devices/+/+/alarm"
+    with (
+        broker_with_tls(trial, register) as (broker, port),
+        outsider(port, name, password, "before", ca=trial / "authority.crt") as before,
+    ):
+        assert before.may_subscribe(topic)
+        first = await _presented(port)
+        certificates(trial)
+        for kind in ("crt", "key"):
+            hand_over(trial / f"broker.{kind}", broker.directory, "mosquitto")
+        assert await _presented(port) == first, "it reads nothing by itself"
+        (pid,) = (each for each in broker.process.family() if psutil.Process(each).name() == "mosquitto")
+        os.kill(pid, signal.SIGHUP)
+
+        async def renewed() -> bool:
+            return await _presented(port) != first
+
+        await until(renewed, 20, what="the new certificate")
+        assert (trial / "broker.crt").read_text().startswith(await _presented(port))
+        assert before.is_connected
+        assert before.may_subscribe(topic), "on the connection that it had"
+        with outsider(port, name, password, "after", ca=trial / "authority.crt") as after:
+            assert after.let_in
+
+
+async def _presented(port: int) -> str:
+    """The certificate that the broker shows to whoever comes, PEM."""
+    return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
 
 
 async def _ready(api: Api) -> bool:

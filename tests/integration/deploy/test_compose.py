@@ -165,6 +165,30 @@ def test_ours_run_what_the_command_line_has_with_settings_that_there_are(name: s
     assert int(service["user"].split(":")[0]) >= 1000
 
 
+# What one kind of host has no need to name, and why.
+ON_DEBIAN_ONLY = {"TELECARE_API_URL": "in a container `telecare` is told with its token where to ask (docs/operations.md)"}
+IN_COMPOSE_ONLY = {
+    "TELECARE_SECRETS_DIR": "systemd names its own, CREDENTIALS_DIRECTORY",
+    "TELECARE_TLS_ELSEWHERE": "the network in between is loopback there",
+}
+
+
+def test_a_setting_that_one_kind_of_host_names_is_named_by_the_other() -> None:
+    """Set, or in a comment: else whoever changes hosts loses it."""
+
+    def named(*texts: str) -> set[str]:
+        return set(re.findall(r"\bTELECARE_[A-Z_]+\b", " ".join(texts))) - {"TELECARE_NAME"}
+
+    made_by_install = re.findall(r"^secret (\w+) ", (DEPLOY / "debian" / "install").read_text(), re.MULTILINE)
+    units = [path.read_text() for path in (DEPLOY / "systemd").rglob("*") if path.is_file()]
+    # A secret is not only a file: some service must be given it.
+    secrets = {each for service in OURS for each in COMPOSE["services"][service]["secrets"]}
+    debian = named(*units, *(f"TELECARE_{each.upper()}" for each in made_by_install))
+    compose = named((DEPLOY / "compose.yaml").read_text(), *(each.upper() for each in secrets))
+    assert debian - compose == ON_DEBIAN_ONLY.keys()
+    assert compose - debian == IN_COMPOSE_ONLY.keys()
+
+
 def test_grafana_waits_for_its_login_which_is_made_of_the_password_that_it_reads() -> None:
     from services.cli.registry import grafana_app
 

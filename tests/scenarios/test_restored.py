@@ -1,5 +1,6 @@
 """The database's machine is gone. Its backup is restored into a fresh server, and every open alarm goes on escalating."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -14,12 +15,13 @@ import pytest
 from tests.blackbox.hub import Receiver
 from tests.scenarios.story import Story, happened
 from tests.support import servers
-from tests.support.servers import Broker, Database, DatabaseServer
+from tests.support.servers import Broker, Database, DatabaseServer, until
 from tests.support.stack import DEPLOY, STACK
 
 pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(300)]
 
 HUB = "clyde-arc"
+HOURLY, NIGHTLY = "-without-heartbeats.dump", "Z.dump"
 
 
 @pytest.fixture
@@ -35,8 +37,9 @@ def fresh_postgres(pristine_cluster: Path) -> Iterator[DatabaseServer]:
 def shelf() -> Iterator[Path]:
     """Where backups lie, and the two scripts with them; the user postgres can reach it."""
     shelf = STACK.temporary_directory("telecare-backup-", "postgres")
-    for name in ("backup", "restore"):
-        shutil.copy(DEPLOY / name, shelf)
+    (shelf / "compose").mkdir()
+    for name in ("backup", "restore", "compose/backup-timer"):
+        shutil.copy(DEPLOY / name, shelf / name)
     yield shelf
     shutil.rmtree(shelf)
 
@@ -51,18 +54,22 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 def script(shelf: Path, name: str, url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     """Run one of them as the user postgres, with libpq's settings for this URL."""
+    argv = STACK.argv("postgres", f"{STACK.inside(shelf)}/{name}", *arguments)
+    environment = libpq(url) | more
+    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120, env=environment, cwd="/")
+
+
+def libpq(url: str) -> dict[str, str]:
+    """The environment of its programs, for this URL."""
     parts = urlsplit(url)
-    environment = {
+    return {
         "PATH": "/usr/lib/postgresql/17/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PGHOST": str(parts.hostname),
         "PGPORT": str(parts.port),
         "PGUSER": str(parts.username),
         "PGPASSWORD": str(parts.password),
         "PGDATABASE": parts.path.strip("/"),
-        **more,
     }
-    argv = STACK.argv("postgres", f"{STACK.inside(shelf)}/{name}", *arguments)
-    return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=120, env=environment, cwd="/")
 
 
 def dumps(shelf: Path) -> list[Path]:
@@ -171,3 +178,29 @@ def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
     assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0
     (new,) = dumps(shelf)
     assert new != old
+
+
+async def test_where_no_timer_of_systemds_is_the_hours_and_the_nights_backups_are_made_all_the_same(
+    database: Database, shelf: Path
+) -> None:
+    """As the container `backup` runs it; what is due is seen by the age of what there is."""
+    argv = STACK.argv("postgres", f"{STACK.inside(shelf)}/compose/backup-timer", STACK.inside(shelf))
+    soon = {"LOOK_EVERY_S": "0.1"}
+    with subprocess.Popen(  # noqa: ASYNC220 - it blocks for no longer than a fork
+        argv, env=libpq(database.url) | soon, cwd="/", start_new_session=True
+    ) as timer:
+        try:
+
+            def made(ending: str) -> list[Path]:
+                return [each for each in dumps(shelf) if each.name.endswith(ending)]
+
+            await until(lambda: len(made(HOURLY)) == len(made(NIGHTLY)) == 1, 60, what="one of each at once")
+            for each in dumps(shelf):
+                an_hour_ago = each.stat().st_mtime - 3600
+                os.utime(each, (an_hour_ago, an_hour_ago))
+            await until(lambda: len(made(HOURLY)) == 2, 60, what="the next hour's")
+            assert len(made(NIGHTLY)) == 1, "the night's is not due"
+            timer.terminate()
+            assert await asyncio.to_thread(timer.wait, 20) == 0
+        finally:
+            timer.kill()

@@ -20,7 +20,7 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SOURCES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "datasources.yaml").read_text())
 OURS = ["migrate", *SERVICES]
 STATEFUL = {"database", "broker", "prometheus", "alertmanager", "grafana"}
-SECRETS = DEPLOY / "compose" / "secrets"
+SECRETS, BACKUPS = DEPLOY / "compose" / "secrets", DEPLOY / "compose" / "backups"  # made by prepare
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
 _HEALTH = {
@@ -62,7 +62,7 @@ _SERVICE = {
         "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[^:]+:/[^:]+(:ro)?$"}},
         "tmpfs": _TEXTS,
         "networks": {"type": ["array", "object"]},
-        "network_mode": {"type": "string", "pattern": "^service:"},
+        "network_mode": {"type": "string", "pattern": "^(service:|none$)"},
         "depends_on": {
             "type": "object",
             "additionalProperties": {
@@ -140,12 +140,12 @@ def test_whatever_a_container_names_is_there(name: str) -> None:
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
     assert set(service.get("networks", [])) <= set(COMPOSE["networks"])
     assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
-    if "network_mode" in service:
+    if service.get("network_mode", "none") != "none":
         assert service["network_mode"].removeprefix("service:") in COMPOSE["services"]
     for source, _, _ in (each.partition(":") for each in service.get("volumes", [])):
         if not source.startswith("."):
             assert source in COMPOSE["volumes"]
-        elif not (DEPLOY / source).resolve().is_relative_to(SECRETS):
+        elif not any((DEPLOY / source).resolve().is_relative_to(made) for made in (SECRETS, BACKUPS)):
             assert (DEPLOY / source).exists(), f"{source} is mounted, and is not there"
 
 
@@ -166,7 +166,9 @@ def test_ours_run_what_the_command_line_has_with_settings_that_there_are(name: s
 
 
 # What one kind of host has no need to name, and why.
-ON_DEBIAN_ONLY = {"TELECARE_API_URL": "in a container `telecare` is told with its token where to ask (docs/operations.md)"}
+ON_DEBIAN_ONLY = {
+    "TELECARE_API_URL": "in a container `telecare` is told with its token where to ask (docs/operations.md)"
+}
 IN_COMPOSE_ONLY = {
     "TELECARE_SECRETS_DIR": "systemd names its own, CREDENTIALS_DIRECTORY",
     "TELECARE_TLS_ELSEWHERE": "the network in between is loopback there",
@@ -187,6 +189,15 @@ def test_a_setting_that_one_kind_of_host_names_is_named_by_the_other() -> None:
     compose = named((DEPLOY / "compose.yaml").read_text(), *(each.upper() for each in secrets))
     assert debian - compose == ON_DEBIAN_ONLY.keys()
     assert compose - debian == IN_COMPOSE_ONLY.keys()
+
+
+def test_the_page_upgrades_each_pair_with_the_old_beside_the_new() -> None:
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    written = re.search(r"for service in (.+); do\n.*\n.* --no-recreate --scale \"\$service=(\d+)\"", page)
+    assert written is not None
+    replicas = {name: service["deploy"].get("replicas", 1) for name, service in COMPOSE["services"].items()}
+    assert {name for name, count in replicas.items() if count > 1} == set(written[1].split())
+    assert {replicas[name] * 2 for name in written[1].split()} == {int(written[2])}
 
 
 def test_grafana_waits_for_its_login_which_is_made_of_the_password_that_it_reads() -> None:
@@ -247,6 +258,17 @@ def test_the_canary_is_run_as_the_command_line_has_it_and_scraped_where_it_is() 
     assert job["static_configs"][0]["targets"] == [f"canary:{options['port'].default}"]
 
 
+def test_backups_are_made_by_the_databases_own_programs_through_its_socket_and_lie_on_the_host() -> None:
+    backup, database = COMPOSE["services"]["backup"], COMPOSE["services"]["database"]
+    assert (backup["image"], backup["user"]) == (database["image"], database["user"])
+    assert "socket:/var/run/postgresql" in set(backup["volumes"]) & set(database["volumes"])
+    assert backup["environment"]["PGHOST"] == "/var/run/postgresql"
+    _, script, directory = backup["command"]
+    mounted = dict(reversed(each.removesuffix(":ro").split(":")) for each in backup["volumes"])
+    assert DEPLOY / mounted[script] == DEPLOY / "compose" / "backup-timer"
+    assert (DEPLOY / mounted[directory]).resolve() == BACKUPS
+
+
 def test_grafana_finds_each_shipped_data_source_by_its_uid() -> None:
     def uids(path: Path) -> set[str]:
         return {each["uid"] for each in yaml.safe_load(path.read_text())["datasources"]}
@@ -304,6 +326,8 @@ def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path
     made = copy / "compose" / "secrets"
     files = [copy / each["file"] for each in COMPOSE["secrets"].values()]
     assert (made / "canary.json").read_bytes() == b""
+    backups = (copy / "compose" / "backups").stat()
+    assert (stat.S_IMODE(backups.st_mode), f"{backups.st_uid}") == (0o700, COMPOSE["services"]["backup"]["user"][:2])
     assert [each for each in files if not each.exists()] == []
     open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o007}
     assert open_ == {"trust.pem", "authority.crt", "database.crt", "broker.crt"}, "certificates are no secrets"

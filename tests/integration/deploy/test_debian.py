@@ -280,10 +280,16 @@ async def test_a_prometheus_that_somebody_has_set_up_is_not_taken_over(machine: 
         f"mv {kept} /srv/kept; cp -a /etc/prometheus/prometheus.yml /srv/; echo '# ours' >>/etc/prometheus/prometheus.yml"
     )
     refused = machine.debian.run(*INSTALL, check=False)
+    left_alone = machine.debian.run(INSTALL[0], "--no-prometheus", *INSTALL[1:], timeout_s=300)
+    untouched = machine.debian.run_shell(f"tail -n 1 /etc/prometheus/prometheus.yml; test -e {kept} || echo none there")
     machine.debian.run_shell(f"mv /srv/kept {kept}; mv /srv/prometheus.yml /etc/prometheus/prometheus.yml")
     assert refused.returncode == 1, refused.stdout
     assert "--no-prometheus" in refused.stdout
+    assert f"let your Prometheus read {WATCH}/scrape.yml" in left_alone.stdout, left_alone.stdout
+    assert "next: docs/operations.md" in left_alone.stdout
+    assert untouched == "# ours\nnone there\n"
     assert machine.main_pids(*WATCHING) == pids
+    assert machine.active() == UNITS
 
 
 async def test_grafana_logs_in_with_what_the_pages_command_prints(machine: Machine) -> None:
@@ -326,6 +332,7 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
     rule = "groups: [{name: new, rules: [{alert: TelecareNew, expr: vector(0) > 1}]}]"
     machine.debian.run_shell(f"echo '{rule}' >/src/deploy/prometheus/rules/new.rules.yml")
     machine.debian.run_shell(f"echo '# ours' >>{WATCH}/alertmanager.yml")
+    machine.debian.run_shell("echo '# of a newer release' >>/src/deploy/alertmanager/alertmanager.yml")
     installing = asyncio.create_task(asyncio.to_thread(machine.debian.run, *INSTALL, timeout_s=300))
     pressed = 0
     while not installing.done():
@@ -333,6 +340,9 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
         pressed += 1
         await asyncio.wait({installing}, timeout=1.0)
     assert "next: docs/operations.md" in installing.result().stdout
+    assert (
+        f"yours is kept: diff {WATCH}/alertmanager.yml {WATCH}/alertmanager.yml.shipped" in installing.result().stdout
+    )
     assert pressed > 1
     (alarm,) = machine.api("GET", "/api/v1/alarms?device=TC-000124")["items"]
 
@@ -345,15 +355,23 @@ async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile
     )
     assert machine.main_pids("mosquitto.service", *WATCHING) == quiet
     await until(lambda: "TelecareNew" in machine.rules(), 90, what="a rule of the new release")
-    assert machine.debian.run_shell(f"tail -n 1 {WATCH}/alertmanager.yml") == "# ours\n"
+    assert machine.debian.run_shell(f"tail -qn 1 {WATCH}/alertmanager.yml*") == "# ours\n# of a newer release\n"
 
 
 async def test_a_backup_is_restored_by_the_very_commands_that_the_page_has(machine: Machine) -> None:
+    """The newest dump, which has no heartbeats, while somebody is in the database who is no unit of ours: Grafana's pool."""
     for what in ("all", "without-heartbeats"):
         machine.debian.run("systemd-analyze", "verify", f"backup-telecare@{what}.timer")
         machine.debian.run("systemctl", "start", f"backup-telecare@{what}.service")
-    dump = machine.debian.run_shell("ls /var/backups/telecare/*Z.dump")
-    machine.debian.run_shell("ls /var/backups/telecare/*Z-without-heartbeats.dump")
+    machine.debian.run_shell("ls /var/backups/telecare/*Z.dump")
+    dump = machine.debian.run_shell("ls -t /var/backups/telecare/*.dump | head -n 1")
+    assert dump.endswith("Z-without-heartbeats.dump\n"), dump
+    pooled = ("setpriv", "--reuid=postgres", "--clear-groups", "psql", "telecare", "-c", "select pg_sleep(3600)")
+    machine.debian.run("systemd-run", "--unit=pool", *pooled)
+    in_it = (
+        "runuser -u postgres -- psql -Atc \"select count(*) from pg_stat_activity where query ~ '^select pg_sleep'\""
+    )
+    await until(lambda: machine.debian.run_shell(in_it) == "1\n", 20, what="somebody in the database")
     (before,) = machine.api("GET", "/api/v1/alarms?device=TC-000124")["items"]
     page = (
         (DEPLOY.parent / "docs" / "operations.md").read_text().partition("\nRestoring, as rehearsed")[2].split("```")[1]

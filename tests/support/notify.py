@@ -122,6 +122,7 @@ class NotifyServer:
             reaction = self._plans.popleft()
             if isinstance(reaction, web.Response):
                 return reaction
+            await request.read()  # what was sent is here, though who sent it may be gone by the time
             await self._wait(reaction)
         response: web.StreamResponse = self._refused(request) or await handler(request)
         return response

@@ -18,7 +18,7 @@ from services.chassis.secrets import Vault
 from tests.blackbox.box import PRIVATE
 from tests.integration.alerts.channels.ways import NUMBER, VAULT, HostClock, body, parcel, sealed, sms_channel
 from tests.support.notify import SMOKE_TEST_NUMBERS, NotifyServer, Status, error
-from tests.support.servers import free_port
+from tests.support.servers import free_port, until
 
 TEXT = parcel("sms", address_encrypted=sealed(NUMBER))
 
@@ -143,16 +143,20 @@ async def test_a_crash_between_sending_and_writing_that_down_sends_no_second_tex
 
 
 async def test_a_text_whose_answer_came_too_late_is_found_and_not_sent_again(notify: NotifyServer) -> None:
-    channel = sms_channel(notify, timeout_s=0.3)
+    channel = sms_channel(notify, timeout_s=1.0)
     release = asyncio.Event()
     notify.plan(release)
     late = await send(channel)
     assert (late.verdict, late.reference) == ("transient", None)
+    await channel.close()
+    await until(notify.reached.is_set)
     release.set()
-    outcome = await again(channel, late)
+    await until(lambda: notify.texts, what="the text to be taken, though nobody waits for the answer")
+    patient = sms_channel(notify)
+    outcome = await again(patient, late)
     assert outcome.verdict == "awaiting"
     assert len(notify.texts) == 1
-    await channel.close()
+    await patient.close()
 
 
 async def test_another_person_is_sent_a_text_of_their_own(notify: NotifyServer, channel: SmsChannel) -> None:
@@ -168,7 +172,7 @@ async def test_when_nobody_can_say_whether_it_was_sent_it_is_sent(notify: Notify
 
 
 async def test_a_search_that_hangs_keeps_no_text_from_being_sent(notify: NotifyServer) -> None:
-    channel = sms_channel(notify, timeout_s=1.5)
+    channel = sms_channel(notify, timeout_s=9)  # of which a search has a third
     notify.plan(asyncio.Event())
     assert (await send(channel, attempts=2)).verdict == "awaiting"
     assert len(notify.texts) == 1

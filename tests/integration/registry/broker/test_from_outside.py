@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.integration.registry.broker.secured import SERVICE, Secured
+from tests.support.outsider import Outsider
 from tests.support.stack import STACK
 
 pytestmark = pytest.mark.real_stack
@@ -156,40 +157,26 @@ async def test_a_device_cannot_change_who_may_come(two: Two) -> None:
 async def test_the_last_word_of_a_device_is_its_own_status_and_nobody_elses(two: Two) -> None:
     """The will is published by the broker: it asks the same rules."""
     with two.secured.service() as us:
-        assert us.may_subscribe(f"{ROOT}/devices/+/+/status")
+        for lane in ("heartbeat", "status"):
+            assert us.may_subscribe(f"{ROOT}/devices/+/+/{lane}")
         for topic in (f"{GLASGOW}/TC-B/status", f"{GLASGOW}/TC-A/status"):
-            done = await asyncio.to_thread(
-                mosquitto_pub,
-                *(
-                    "-p",
-                    str(two.secured.port),
-                    "-i",
-                    "TC-A",
-                    "-u",
-                    "TC-A",
-                    "-P",
-                    two.a,
-                    "-t",
-                    f"{GLASGOW}/TC-A/heartbeat",
-                ),
-                *(
-                    "-m",
-                    "x",
-                    "-q",
-                    "0",
-                    "--will-topic",
-                    topic,
-                    "--will-payload",
-                    "offline",
-                    "--repeat",
-                    "2",
-                    "--repeat-delay",
-                    "600",
-                ),
-                for_s=1.0,
-            )
-            assert done is None, "it was killed, and so said no farewell"
+            await asyncio.to_thread(_speaks_and_dies, two, us, topic)
         assert us.heard() == (f"{GLASGOW}/TC-A/status", b"offline")
+
+
+def _speaks_and_dies(two: Two, us: Outsider, will_topic: str) -> None:
+    """Killed once it was heard, and so it says no farewell."""
+    heartbeat = f"{GLASGOW}/TC-A/heartbeat"
+    who = ("-p", str(two.secured.port), "-i", "TC-A", "-u", "TC-A", "-P", two.a)
+    says = ("-t", heartbeat, "-m", "x", "-q", "0", "--repeat", "2", "--repeat-delay", "600")
+    will = ("--will-topic", will_topic, "--will-payload", "offline")
+    argv = STACK.argv("nobody", "mosquitto_pub", "-h", "127.0.0.1", *who, *says, *will)
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/") as device:
+        try:
+            assert us.heard() == (heartbeat, b"x")
+            assert device.poll() is None
+        finally:
+            device.kill()
 
 
 async def test_whoever_holds_a_claim_may_ask_and_nothing_else(secured: Secured) -> None:
@@ -235,10 +222,7 @@ async def test_mosquitto_pub_is_a_device_too(two: Two) -> None:
         assert us.heard() == (f"{GLASGOW}/TC-A/alarm", f"{GLASGOW}/TC-A/alarm".encode())
 
 
-def mosquitto_pub(*arguments: str, for_s: float = 10.0) -> int | None:
-    """Its exit code; None when it had to be killed after so long."""
+def mosquitto_pub(*arguments: str) -> int:
+    """Its exit code."""
     argv = STACK.argv("nobody", "mosquitto_pub", "-h", "127.0.0.1", *arguments)
-    try:
-        return subprocess.run(argv, check=False, capture_output=True, timeout=for_s, cwd="/").returncode
-    except subprocess.TimeoutExpired:
-        return None
+    return subprocess.run(argv, check=False, capture_output=True, timeout=60, cwd="/").returncode

@@ -48,7 +48,7 @@ async def test_a_unit_whose_registry_was_killed_in_the_middle_asks_again_and_has
         try:
             claim = await secured.claim("TC-A")
             async with town.unit(claim) as unit:
-                async with asyncio.timeout(30):
+                async with asyncio.timeout(60):
                     assert await _killed_by(unit, doomed) == -9
                 async with running(settings, [build]):
                     answer = await _until_answered(unit)

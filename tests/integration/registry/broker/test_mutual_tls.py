@@ -45,7 +45,7 @@ class Fleet:
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         if own is not None:
             context.load_cert_chain(*own)
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as line:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as line:
             try:
                 context.wrap_socket(line, server_hostname="localhost").close()
             except ssl.SSLError:

@@ -36,4 +36,4 @@ async def ready(secured: Secured) -> None:
         async with aiohttp.ClientSession() as http, http.get(f"{secured.url}/readyz") as answer:
             return answer.status == 200
 
-    await until(is_ready, 30, what="the service to be ready")
+    await until(is_ready, 60, what="the service to be ready")

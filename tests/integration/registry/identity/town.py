@@ -115,7 +115,7 @@ class Town:
             password=claim.code,
             identifier=f"claim:{serial}",
             protocol=aiomqtt.ProtocolVersion.V5,
-            timeout=5,
+            timeout=30,
         ) as client:
             await client.subscribe(provisioning_topic(serial, "response"), qos=1)
             yield Unit(client, serial, claim)
@@ -132,7 +132,7 @@ class Unit:
         body = {"claim": self.claim.code, "nonce": self.nonce} | other
         await self.client.publish(provisioning_topic(self.serial, "request"), json.dumps(body), qos=1)
 
-    async def answered(self, timeout_s: float = 10) -> dict[str, Any]:
+    async def answered(self, timeout_s: float = 30) -> dict[str, Any]:
         async with asyncio.timeout(timeout_s):
             message = await anext(aiter(self.client.messages))
         assert not message.retain

@@ -25,9 +25,9 @@ async def open_hubs(world: World, receiver: Receiver) -> None:
 
 
 @pytest.fixture
-async def town(world: World, receiver: Receiver) -> World:
-    await open_hubs(world, receiver)
-    return world
+async def town(standing: World, receiver: Receiver) -> World:
+    await open_hubs(standing, receiver)
+    return standing
 
 
 async def heard(world: World, seconds_ago: float, shard: str = "heartbeats-0") -> None:

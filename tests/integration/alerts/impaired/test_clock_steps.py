@@ -1,15 +1,12 @@
 """The database's clock is put forward or back: for that we are not blind, and if we are all are told in time."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.blackbox.hub import Receiver
-from tests.integration.alerts.world import World, make_world
+from tests.integration.alerts.world import World
 from tests.scenarios.stepped import SteppedClock
-from tests.support.servers import Database
 
 STEPS = [timedelta(seconds=20), timedelta(hours=1), -timedelta(seconds=20), -timedelta(hours=1)]
 
@@ -42,14 +39,12 @@ class Town:
 
 
 @pytest.fixture
-async def town(database: Database, receiver: Receiver, tmp_path: Path) -> AsyncIterator[Town]:
-    clock = await SteppedClock.make(database)
-    async with make_world(database, tmp_path) as world:
-        channel = receiver.channel("clyde-arc")
-        await world.hub("clyde-arc", channel["url"], secret=channel["secret"])
-        town = Town(world, clock)
-        await town.passes(3, hears=True)
-        yield town
+async def town(standing: World, clock: SteppedClock, receiver: Receiver) -> Town:
+    channel = receiver.channel("clyde-arc")
+    await standing.hub("clyde-arc", channel["url"], secret=channel["secret"])
+    town = Town(standing, clock)
+    await town.passes(3, hears=True)
+    return town
 
 
 def told(receiver: Receiver) -> list[str]:

@@ -67,7 +67,8 @@ async def test_each_role_is_told_what_is_its_business(installation: Installation
 
 async def test_the_present_month_is_told_while_it_runs(installation: Installation) -> None:
     now = datetime.now(UTC)
-    await alarm(installation.database, now - timedelta(seconds=10), RAISED)
+    began_at = max(now - timedelta(seconds=10), Month.of(now).begins)  # in the first seconds of a month, too
+    await alarm(installation.database, began_at, RAISED)
     report = (await installation.api.get(KPIS)).body
     assert (report["month"], report["complete"], report["total"]["calls"]) == (str(Month.of(now)), False, 0)
     assert report["total"]["waiting"] == 1

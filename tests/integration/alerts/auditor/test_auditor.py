@@ -1,6 +1,7 @@
 """The auditor notices what those who should have seen to it cannot: that they have stopped."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -187,7 +188,9 @@ async def test_an_audit_that_cannot_be_made_is_a_finding(glasgow: World) -> None
     await auditor.run_once()
     assert await auditor.check() is None
     auditor._audited_at_s -= 31  # it has failed since
-    assert "the audit has not run for 31 s" in str(await auditor.check())
+    said = re.search(r"the audit has not run for (\d+) s", str(await auditor.check()))
+    assert said is not None
+    assert 31 <= int(said[1]) < 60  # a machine may pause here
     await auditor.run_once()
     assert await auditor.check() is None
 

@@ -1,7 +1,7 @@
 """With ten thousand faults open, the page is read as quickly as on a quiet night: by index, and no further than it shows."""
 
 import asyncio
-from datetime import UTC, datetime
+import time
 
 import asyncpg
 
@@ -27,9 +27,11 @@ async def test_a_page_in_a_storm_shows_the_most_urgent_and_says_that_there_are_m
 ) -> None:
     morag = await enter("hub", "clyde-arc")
     await alerts.database.execute(_STORM, timeout=60)
-    began = datetime.now(UTC)
-    page = await (await morag.get("/")).text()
-    took_s = (datetime.now(UTC) - began).total_seconds()
+    took_s = float("inf")
+    for _ in range(3):  # whoever else uses this machine is not what is measured
+        began_s = time.perf_counter()
+        page = await (await morag.get("/")).text()
+        took_s = min(took_s, time.perf_counter() - began_s)
     print(f"a page of a storm: {took_s * 1000:.0f} ms, {len(page) / 1024:.0f} KiB")
     waiting, technical = page.partition('id="technical-title"')[::2]
     assert waiting.count('class="card p1 open"') == SHOWN_MAX

@@ -25,8 +25,8 @@ async def decider(scotland: Scotland, database: Database, *death: str, rounds: i
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
-    # The server hears of a death only when it listens for the next statement.
-    await until(lambda: _is_gone(scotland), what="the connections of the process to end")
+    # The server hears of a death only when it listens for the next statement; and others may decide beside it, and be slow.
+    await until(lambda: _is_gone(scotland), 60, what="the connections of the process to end")
     return process.returncode or 0, int((said or b"0").split()[-1]) if not process.returncode else 0
 
 

@@ -12,6 +12,7 @@ from services.alerts.silences import store
 from services.alerts.silences.store import Silence
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World
+from tests.support.servers import until
 
 
 @pytest.fixture
@@ -215,9 +216,7 @@ async def test_consoles_are_told_when_one_begins_and_when_one_is_ended(glasgow: 
     async with glasgow.database.acquire() as connection:
         await connection.add_listener("silence", hear)
         id_ = await silence(glasgow)
-        await connection.fetchval("select 1")
-        assert len(heard) == 1
+        await until(lambda: len(heard) == 1)
         await end(glasgow, id_)
-        await connection.fetchval("select 1")
-        assert len(heard) == 2
+        await until(lambda: len(heard) == 2)
         await connection.remove_listener("silence", hear)

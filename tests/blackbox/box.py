@@ -21,6 +21,8 @@ PRIVATE = "mrs-mackay-on-the-kitchen-floor"
 
 Version = Literal[4, 5]  # 4 is how MQTT calls its 3.1.1
 _RETRY_MAX_S = 1
+PATIENCE_S = 60.0
+"""For what nobody promises within a time: a process of a busy machine may pause for seconds."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,7 @@ class Box(Peer):
         """The receipts, all or those of one alarm, oldest first."""
         return [each for each in self.heard(f"{self.topic}/receipt") if sent is None or _is_of(each, sent)]
 
-    async def receipt(self, sent: Sent, state: str = "stored", *, timeout_s: float = 10.0) -> dict[str, Any]:
+    async def receipt(self, sent: Sent, state: str = "stored", *, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """Wait for the first receipt of an alarm that tells this state."""
 
         def told() -> dict[str, Any] | None:

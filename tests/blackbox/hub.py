@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.blackbox.box import Peer
+from tests.blackbox.box import PATIENCE_S, Peer
 from tests.support.servers import Broker, free_port, until
 
 HOST = "127.0.0.1"
@@ -145,7 +145,7 @@ class Receiver:
         return [each for each in self.attempts(device_id, type_, hub=hub) if each.accepted]
 
     async def told(
-        self, device_id: str, type_: str = "alarm.raised", *, hub: str | None = None, timeout_s: float = 10.0
+        self, device_id: str, type_: str = "alarm.raised", *, hub: str | None = None, timeout_s: float = PATIENCE_S
     ) -> Delivery:
         """Wait until a hub has accepted a notification of this type about a device."""
         found = await until(
@@ -234,7 +234,9 @@ class MqttHub(Peer):
         """Its probes, and the codes that verify its channel, oldest first."""
         return [each for each in self.heard(f"{self._topic}/notifications") if each["type"] == "hub.probe"]
 
-    async def told(self, device_id: str, type_: str = "alarm.raised", *, timeout_s: float = 10.0) -> dict[str, Any]:
+    async def told(
+        self, device_id: str, type_: str = "alarm.raised", *, timeout_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """Wait for the first notification of this type about a device."""
         found = await until(
             lambda: self.notifications(device_id, type_), timeout_s, what=f"{type_} about {device_id} at {self.hub_id}"

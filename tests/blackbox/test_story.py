@@ -86,7 +86,9 @@ async def test_the_logs_tell_of_an_alarm_from_the_broker_to_the_hub_under_one_na
 ) -> None:
     alarm = await taken_alarm(installation, box, receiver)
     lines: list[dict[str, Any]] = [
-        json.loads(line) for each in installation.programs.values() for line in each.log().splitlines()
+        json.loads(line)
+        for each in installation.programs.values()
+        for line in each.log().rpartition("\n")[0].splitlines()
     ]
 
     def said(event: str, **names: str) -> dict[str, Any]:

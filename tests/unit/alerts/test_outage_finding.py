@@ -201,6 +201,45 @@ def test_a_cell_that_has_been_dead_for_hours_stays_its_own_outage() -> None:
     assert all(box.outage for box in cell)
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value"), [("sim_operator", "23415"), ("council_id", "council-3"), ("network", "lte")]
+)
+def test_the_same_failure_again_while_a_few_of_the_first_are_silent_still_is_that_outage_that_grows(
+    attribute: Attribute, value: str
+) -> None:
+    """Missed over a quarter of an hour, it has its share in districts and cells first, each larger than what is left."""
+    fleet, rng = scotland(3), random.Random(3)
+    hit = fleet.affect(has(attribute, value))
+    assert fleet.settle() == [(attribute, value)]
+    (first,) = fleet.names
+    fleet.heal(hit[4:])
+    later = NOON + minutes(240)
+    fleet.settle(later)
+    noticed_at = {id(box): minutes(rng.uniform(0, 15)) for box in hit[4:]}
+    for seconds in range(0, 905, 5):
+        now = timedelta(seconds=seconds)
+        for box in hit[4:]:
+            box.affected |= noticed_at[id(box)] <= now
+        fleet.settle(later + now)
+    assert fleet.names == {first: Trait(attribute, value)}
+    assert len(fleet.members(first)) == len(hit)
+
+
+def test_what_fails_while_a_few_of_another_are_silent_still_is_an_outage_of_its_own() -> None:
+    """A pilot: all of the council's devices are of the operator. They are a third of it, and explain better who is silent."""
+    fleet = Fleet(
+        [Box({"sim_operator": "23410", "council_id": f"council-{n % 3}", "model": f"hub-{n % 7}"}) for n in range(120)]
+        + [Box({"sim_operator": "23415", "council_id": f"council-{3 + n % 5}"}) for n in range(120)]
+    )
+    hit = fleet.affect(has("sim_operator", "23410"))
+    assert fleet.settle() == [("sim_operator", "23410")]
+    fleet.heal(box for box in hit if not (has("council_id", "council-1")(box) and has("model", "hub-0")(box)))
+    later = NOON + minutes(240)
+    fleet.settle(later)
+    fleet.affect(has("council_id", "council-2"))
+    assert ("council_id", "council-2") in fleet.settle(later + minutes(1))
+
+
 def test_when_an_operator_returns_but_for_one_cell_the_outage_is_the_cells() -> None:
     fleet = scotland(devices=4_000)
     fleet.affect(has("sim_operator", "23410"))

@@ -161,12 +161,20 @@ def _renamed(situation: Situation, now: datetime) -> Iterator[Rename]:
 def _merged(situation: Situation, now: datetime) -> Iterator[Merge]:
     for wide in situation.outages:
         parts = [each for each in situation.outages if each is not wide and _is_part(each, wide.trait, now)]
-        if parts and _explains_with(parts, wide, situation):
-            yield from (Merge(each.outage_id, wide.outage_id) for each in parts if not _is_larger(each, wide))
+        if not parts or not _explains_with(parts, wide, situation):
+            continue
+        smaller = [each for each in parts if each.members.devices <= wide.members.devices]
+        again = len(smaller) < len(parts) and _is_again(parts, wide, situation)
+        yield from (Merge(each.outage_id, wide.outage_id) for each in (parts if again else smaller))
 
 
-def _is_larger(small: Open, wide: Open) -> bool:
-    return small.members.devices > wide.members.devices
+def _is_again(parts: Sequence[Open], wide: Open, situation: Situation) -> bool:
+    """Whether it is the same failure once more: parts larger than what is left of it are its own if its name explains all best.
+
+    Missed device by device, a second wave has its share in districts first, each of more devices than have not come back.
+    """
+    finding = _of_all([wide, *parts], situation)
+    return finding is not None and finding.trait == wide.trait
 
 
 def _is_part(small: Open, trait: Trait, now: datetime) -> bool:

@@ -94,3 +94,21 @@ async def test_whoever_is_told_of_an_outage_while_it_fills_is_told_of_no_other_t
     await homes.fall_silent(scotland.glasgow)
     assert ("council_id", "glasgow-city", 240) in await homes.open()
     assert sorted(set(await homes.told())) == [("clyde-arc", "outage.opened"), ("forth-arc", "outage.opened")]
+
+
+async def test_the_same_failure_again_makes_the_outage_grow_that_was_nearly_over(scotland: Scotland) -> None:
+    """It comes district by district, and each has more devices than what was left."""
+    homes = scotland.homes
+    await scotland.world.route("fife", "highland-arc")
+    alike = {"sim_operator": "23430", "council_id": "fife", "model": "Hub K"}
+    districts = [list(await homes.register(40, postcode_district=f"KW{n}", **alike)) for n in range(4)]
+    await homes.fall_silent([device for each in districts for device in each])
+    await homes.after(7200)
+    await homes.return_([device for each in districts for device in each[5:]])
+    assert await homes.open() == [("sim_operator", "23430", 20)]
+    for each in districts:
+        await homes.fall_silent(each[5:])
+        await homes.after(30)
+    assert await homes.open() == [("sim_operator", "23430", 160)]
+    (first, *_) = await homes.outages()
+    assert first["closed_at"] is None

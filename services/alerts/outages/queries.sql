@@ -126,7 +126,7 @@ returning outage_id;
 
 -- name: join_outage
 -- Up to $4 of the loose ones with its trait are its members, while it is open. Alarms of theirs that people were told of are looked at, and
--- held back.
+-- held back. Whoever was asked after since he is affected, as a member of another outage, is so here: that one has another name now, or is over.
 with chosen as (
     select a.affected_id from alerts.affected a, alerts.outage o
     where o.outage_id = $1 and o.closed_at is null and a.condition = o.condition and a.loose_since > $2 and a.ended_at is null and a.outage_id is null
@@ -135,10 +135,22 @@ with chosen as (
 ), joined as (
     update alerts.affected a set outage_id = $1 from chosen where a.affected_id = chosen.affected_id
     returning a.*
+), kept as (
+    -- As it is now: whoever ticks one off at this moment is waited for. Only of this time that he is affected: who was well since is asked after anew.
+    select m.device_id, m.contacted_by, m.contacted_at, m.note
+    from joined j join alerts.outage_member m on m.device_id = j.device_id and m.outage_id <> $1 and m.left_at > j.began_at
+        and exists (select from alerts.outage o where o.outage_id = m.outage_id and o.condition = j.condition offset 0)
+    for update of m
 ), listed as (
-    insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at)
-    select $1, device_id, council_id, postcode_district, since, $3 from joined
-    on conflict (outage_id, device_id) do update set left_at = null
+    insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
+        contacted_at, note)
+    select $1, j.device_id, j.council_id, j.postcode_district, j.since, $3, k.contacted_by, k.contacted_at, k.note
+    from joined j left join (
+        select distinct on (device_id) * from kept where contacted_at is not null order by device_id, contacted_at desc) k using (device_id)
+    on conflict (outage_id, device_id) do update set left_at = null,
+        contacted_by = case when m.contacted_at is null then excluded.contacted_by else m.contacted_by end,
+        contacted_at = coalesce(m.contacted_at, excluded.contacted_at),
+        note = case when m.contacted_at is null then excluded.note else m.note end
 ), held as (
     update alerts.alarm set wake_at = $3
     where alarm_id in (
@@ -373,9 +385,14 @@ with recursive said as (
     union
     select wide.merged_into from part_of p cross join lateral (
         select o.merged_into from alerts.outage o where o.outage_id = p.merged_into and o.merged_into is not null offset 0) wide
+), member_now as (
+    select a.outage_id
+    from said s join alerts.outage o on o.outage_id = s.outage_id
+    join alerts.affected a on a.device_id = $4 and a.condition = o.condition and a.ended_at is null and s.left_at > a.began_at
 ), followed as (
     update alerts.outage_member m set contacted_by = $5, contacted_at = $6, note = $7
-    where m.outage_id = any (array(select merged_into from part_of)) and m.device_id = $4 and exists (select from said)
+    where m.device_id = $4 and m.outage_id <> $1 and exists (select from said)
+        and (m.outage_id = any (array(select merged_into from part_of)) or m.outage_id = any (array(select outage_id from member_now)))
 )
 select s.device_id, s.council_id, s.postcode_district, d.installation_ref, s.since, s.joined_at, s.left_at, s.contacted_by,
     s.contacted_at, s.note, pg_notify('outage', '')

@@ -136,6 +136,58 @@ async def test_a_tick_on_somebody_else_s_member_follows_nowhere(scotland: Scotla
     assert await ticks(scotland, whole) == []
 
 
+async def _named_anew(scotland: Scotland, connection: Connection, outage_id: UUID) -> UUID:
+    """The outage is an operator's now that Inverness is not of; its members leave it, and are a new one's. That one."""
+    now = scotland.world.clock.now()
+    other = Finding(trait=Trait("sim_operator", "23415"), cases=60, devices=60, log_p=-900, log_ratio=100)
+    district = Finding(trait=Trait("postcode_district", "IV1"), cases=40, devices=40, log_p=-900, log_ratio=100)
+    await store.rename(connection, outage_id, other)
+    await sort_out(scotland, connection)
+    new = await store.begin(connection, "silent", district, now)
+    assert new is not None
+    assert await store.join(connection, new, now) == len(scotland.inverness)
+    return new
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_tick_is_seen_where_its_member_is_when_its_outage_has_another_name(
+    scotland: Scotland, later: bool
+) -> None:
+    await scotland.homes.fall_silent(scotland.inverness)
+    ((old,),) = await scotland.world.database.fetch("select outage_id from alerts.outage")
+    scotland.world.clock.move(60)
+    async with scotland.world.parts.pool.acquire() as connection:
+        if not later:
+            await tick(scotland, connection, old, scotland.inverness[3])
+        new = await _named_anew(scotland, connection, old)
+        if later:
+            await tick(scotland, connection, old, scotland.inverness[3])
+    assert await ticks(scotland, new) == [(scotland.inverness[3], "Morag", "at home")]
+
+
+async def test_a_tick_is_seen_in_the_outage_that_opens_again_of_whoever_was_never_well(scotland: Scotland) -> None:
+    homes, database = scotland.homes, scotland.world.database
+    await homes.fall_silent(scotland.glasgow)
+    await homes.after(3600)
+    ((old,),) = await database.fetch("select outage_id from alerts.outage")
+    stays, returns = scotland.glasgow[:10], scotland.glasgow[10:]
+    async with scotland.world.parts.pool.acquire() as connection:
+        for device in (stays[3], returns[3]):
+            await tick(scotland, connection, old, device)
+    await homes.return_(returns)
+    await homes.after(60)
+    assert await homes.open() == []
+    await homes.fall_silent(returns)
+    ((new,),) = await database.fetch("select outage_id from alerts.outage where closed_at is null")
+    assert new != old
+    # Who was well in between is to be asked after anew.
+    assert await ticks(scotland, new) == [(stays[3], "Morag", "at home")]
+    async with scotland.world.parts.pool.acquire() as connection:
+        for device in (stays[4], returns[4]):
+            await tick(scotland, connection, old, device)
+    assert sorted(await ticks(scotland, new)) == [(each, "Morag", "at home") for each in (stays[3], stays[4])]
+
+
 async def listed(scotland: Scotland, outage_id: UUID, hub: str) -> dict[str, tuple[str, str]]:
     """Council and district of each device on the worklist of a hub."""
     scope = Scope(HubId(hub), None)

@@ -47,11 +47,14 @@ async def it_is_over(hours: LongStory, hub: Hub) -> None:
     await until(lambda: hub.heard("alarm.restored"), AT_LEISURE_S, what="the hub to know that it is over")
 
 
-async def by_the_minute(hours: LongStory, dead: list[str], step: float, steps: int) -> dict[float, int]:
-    """How many fell silent by how many minutes after we heard again, looked at each `step`. All others report all the time."""
+async def by_the_minute(hours: LongStory, dead: list[str], step: float, for_: timedelta) -> dict[float, int]:
+    """How many fell silent by how many minutes after we heard again, looked at each `step`. All others report all the time.
+
+    Until we have heard `for_` so long: did this machine pause meanwhile, each device has its interval again, and that begins anew.
+    """
     fell: dict[float, int] = {}
     known = 0
-    for _ in range(steps):
+    while await _hear_for(hours) < for_:
         await hours.minutes_pass(step)
         await hours.homes.report()
         await hours.settles()

@@ -111,17 +111,18 @@ class LongStory(Story):
         """So much time passes that whoever is affected by itself is told of."""
         await self.minutes_pass(_SETTLED / timedelta(minutes=1))
 
-    async def silence_is_found(self, homes: Iterable[str]) -> None:
+    async def silence_is_found(self, homes: Iterable[str], *, quarters: int = _QUARTERS_MAX) -> None:
         """So much time passes, and all who get through report, until all these are silent; then singles are told.
 
         Did this machine do something else for some seconds, the service did not hear, and each device has its interval again:
         then it is later than promised, and rightly so.
         """
-        for _ in range(_QUARTERS_MAX):
+        for passed in range(quarters + 1):
             if set(homes) <= await self.silent():
                 return await self.singles_are_told()
-            await self.hours_pass(0.25)
-        raise AssertionError(f"not silent in {_QUARTERS_MAX} quarters of an hour: {set(homes) - await self.silent()}")
+            if passed < quarters:
+                await self.hours_pass(0.25)
+        raise AssertionError(f"not silent in {quarters} quarters of an hour: {set(homes) - await self.silent()}")
 
     async def watches_the_hearing(self) -> None:
         """Whether the devices are heard, looked at anew."""

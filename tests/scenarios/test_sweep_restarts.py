@@ -1,7 +1,8 @@
 """Ingest loses its power in the middle of a sweep, and again: nobody is forgotten, and nobody is told of twice."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from services.alerts.service import build as build_alerts
@@ -22,6 +23,8 @@ end $$;
 create trigger remember after insert on chassis.event_log
     for each row when (new.stream = 'conditions') execute function public.remember();
 """
+_PAUSED = "select exists (select from chassis.hearing_lapse where ended_at > $1)"
+_PAUSES_MAX = 10
 _HEARS = "select bool_and(heard_until > $1) from chassis.shard where service = 'ingest'"
 
 
@@ -38,8 +41,22 @@ async def carries_on(hours: LongStory, process: ServiceProcess) -> None:
     await until(lambda: hours.database.fetchval(_HEARS, since), AT_LEISURE_S, what="ingest to hear")
 
 
-async def loses_its_power(process: ServiceProcess) -> None:
-    await until(lambda: process.ended, AT_LEISURE_S, what="the power to go")
+async def falls_due(hours: LongStory, is_over: Callable[[], Awaitable[bool]], what: str) -> None:
+    """So much time passes that all are silent.
+
+    And so much again whenever ingest paused meanwhile: it did not hear, and all have their interval anew.
+    """
+    for _ in range(_PAUSES_MAX):
+        since = await hours.database.fetchval("select clock_timestamp()")
+        await hours.hours_pass(50 / 60, every=timedelta(minutes=50), halting=False)
+
+        async def is_over_or_put_off(since: datetime = since) -> bool:
+            return await is_over() or bool(await hours.database.fetchval(_PAUSED, since))
+
+        await until(is_over_or_put_off, AT_LEISURE_S, what=what)
+        if await is_over():
+            return
+    raise AssertionError(f"ingest paused {_PAUSES_MAX} times; not yet: {what}")
 
 
 async def test_ingest_is_killed_between_batches_of_verdicts_and_each_is_told_once(
@@ -64,17 +81,20 @@ async def test_ingest_is_killed_between_batches_of_verdicts_and_each_is_told_onc
             for process in (first, second, last):
                 if process is not first:
                     await carries_on(hours, process)
-                await hours.hours_pass(50 / 60, every=timedelta(minutes=50), halting=False)
-                if process is not last:
-                    await loses_its_power(process)
+
+                async def lost_its_power(process: ServiceProcess = process) -> bool:
+                    return process.ended
+
+                async def all_are() -> bool:
+                    return await hours.silent() == everybody
+
+                if process is last:
+                    await falls_due(hours, all_are, "everybody to be judged")
+                else:
+                    await falls_due(hours, lost_its_power, "the power to go")
                     await hours.settles()
                     judged.append(len(await hours.silent()))
             assert 0 < judged[0] < judged[1] < HOMES  # each was killed in the middle
-
-            async def all_are() -> bool:
-                return await hours.silent() == everybody
-
-            await until(all_are, AT_LEISURE_S, what="everybody to be judged")
             await hours.settles()
             told = await hours.database.fetch(
                 "select key, body->>'turn' as turn, body->>'change_id' as change_id from told"

@@ -235,6 +235,14 @@ class Story:
 
         await until(says_so, AT_LEISURE_S, what=f"{expected} of: {query}")
 
+    async def is_ready(self) -> None:
+        """Wait until `/readyz` says so: whoever was away for some seconds, as a busy machine is, says that for a while."""
+
+        async def says_so() -> bool:
+            return (await self.readiness()).status == 200
+
+        await until(says_so, AT_LEISURE_S, what="the service to be ready")
+
     async def readiness(self) -> Answer:
         """What `/readyz` says."""
         return await self.api.by(None).get("/readyz")

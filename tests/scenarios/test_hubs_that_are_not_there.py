@@ -63,7 +63,7 @@ async def test_nobody_has_said_who_answers_a_council_so_every_hub_is_told_and_we
     story: Story,
 ) -> None:
     hubs = [await story.hub("clyde-arc", "glasgow-city"), await story.hub("forth-arc", "falkirk")]
-    assert (await story.readiness()).status == 200
+    await story.is_ready()
     box = await story.box("TC-000001", "moray")
     await box.presses()
 
@@ -75,7 +75,7 @@ async def test_nobody_has_said_who_answers_a_council_so_every_hub_is_told_and_we
     await story.counts("telecare_alarms_unroutable", 1)
 
     moray: Hub = await story.hub("moray-arc", "moray")
-    assert (await story.readiness()).status == 200
+    await story.is_ready()
     await story.counts("telecare_alarms_unroutable", 0)
     assert moray.heard(of=box) == []
     await story.minutes_pass(1)

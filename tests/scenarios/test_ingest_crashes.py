@@ -77,6 +77,10 @@ async def test_what_was_taken_but_not_stored_comes_again_without_the_device(
         second.kill()
 
 
+async def unready(process: ServiceProcess) -> bool:
+    return not await process.is_ready()
+
+
 def not_stored_for_long(process: ServiceProcess) -> bool:
     """Whether it gave the shard up, for the database did not answer."""
     return any(each["shard"] == "alarms" for each in process.events("shard_given_up"))
@@ -96,7 +100,7 @@ async def test_the_database_loses_its_power_under_traffic(
                 await traffic.more(20)
                 await asyncio.to_thread(own_postgres.kill)
                 await traffic.more(50)
-                assert not await process.is_ready()
+                await until(lambda: unready(process), AT_LEISURE_S, what="it to say that it is not ready")
                 await asyncio.to_thread(own_postgres.start)
                 await process.ready()
                 await traffic.more(20)

@@ -46,7 +46,7 @@ async def test_sweden_an_operators_link_is_lost_for_eight_hours_and_on_its_retur
 
     for box in boxes:
         box.regain_network()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(3 * AT_LEISURE_S):
         await fleet.stored()
     await story.settles()
     await clyde.go_up()
@@ -91,7 +91,7 @@ async def test_the_database_is_away_for_hours_and_what_was_pressed_meanwhile_is_
 
         await asyncio.to_thread(own_postgres.start)
         await once.receipt(sent, "notified", timeout_s=AT_LEISURE_S)
-        async with asyncio.timeout(AT_LEISURE_S):
+        async with asyncio.timeout(2 * AT_LEISURE_S):
             await fleet.stored()
         await story.settles()
         heard = [(each.data["device_id"], each.data["kind"]) for each in clyde.heard("alarm.raised")]
@@ -99,4 +99,4 @@ async def test_the_database_is_away_for_hours_and_what_was_pressed_meanwhile_is_
             [(box, kind) for box in fleet.boxes for kind in ("fall", "personal_trigger")] + [(once.device_id, "fall")]
         )
         assert clyde.heard("alarm.repeated") == []
-        assert (await story.readiness()).status == 200
+        await story.is_ready()

@@ -24,7 +24,7 @@ async def boxes(broker: Broker, count: int, council: str = "glasgow-city") -> As
             box.close()
 
 
-async def insist(pressed: Sequence[tuple[Box, Sent]], timeout_s: float = 30.0) -> None:
+async def insist(pressed: Sequence[tuple[Box, Sent]], timeout_s: float = 60.0) -> None:
     """Repeat each alarm until it is receipted; fail when one is not within `timeout_s`."""
 
     def unreceipted() -> list[tuple[Box, Sent]]:

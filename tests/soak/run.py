@@ -18,8 +18,8 @@ from tests.soak.plan import Plan, Strike, strikes
 from tests.soak.watch import Watch, audit_violations
 from tests.support.servers import until
 
-_START_S: Final = 60.0
-_READY_S: Final = 30.0
+_START_S: Final = 120.0
+_READY_S: Final = 60.0
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from services.alerts.domain.outages.find import DEVICES_MIN, SHARE_MIN, WINDOW, 
 from services.alerts.domain.outages.moves import Begin
 from tests.support.model_fleet import NOON, Box, Fleet, census, has, minutes, scotland
 
+FEW = 20
 attributes = st.sampled_from(
     ["sim_operator", "cell_id", "network", "council_id", "postcode_district", "firmware", "model"]
 )
@@ -96,7 +97,11 @@ def test_devices_that_fail_by_themselves_as_often_as_ever_are_no_outage(
 def test_the_trait_that_failed_gives_the_name_whatever_order_its_devices_were_heard_of_in(
     seed: int, attribute: Attribute
 ) -> None:
-    """Verdicts come a few at a time, some singles among them; early names may be narrower, the last one is right."""
+    """Verdicts come a few at a time, some singles among them; early names may be narrower, the last one is right.
+
+    Of a few homes it may be that of their neighbourhood: where a cell is all of a district but for one home, or where one that
+    failed by chance lives in the cell's district, the other trait explains as many, and which of the two failed nobody can tell.
+    """
     rng, fleet = random.Random(seed), scotland(seed % 5, devices=1_500)
     values = sorted({box.traits[attribute] for box in fleet.boxes if attribute in box.traits})
     value = rng.choice(values)
@@ -111,9 +116,15 @@ def test_the_trait_that_failed_gives_the_name_whatever_order_its_devices_were_he
         fleet.settle(now)
     if len(hit) < DEVICES_MIN:
         return
-    assert (attribute, value) in fleet.names.values()
-    of_it: UUID = next(id_ for id_, name in fleet.names.items() if name == (attribute, value))
-    assert len(fleet.members(of_it)) == len(hit)
+    of_it: UUID = max(fleet.names, key=lambda each: sum(box in hit for box in fleet.members(each)))
+    members = fleet.members(of_it)
+    if fleet.names[of_it] == (attribute, value):
+        assert len(members) == len(hit)
+        return
+    assert len(hit) <= FEW
+    assert sum(box not in members for box in hit) <= 1
+    assert all(box in hit or box in by_chance for box in members)
+    assert len(members) >= len(hit) - 1
 
 
 @given(st.integers(0, 10**6), st.randoms(use_true_random=False))

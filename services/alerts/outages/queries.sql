@@ -127,6 +127,7 @@ returning outage_id;
 -- name: join_outage
 -- Up to $4 of the loose ones with its trait are its members, while it is open. Alarms of theirs that people were told of are looked at, and
 -- held back. Whoever was asked after since he is affected, as a member of another outage, is so here: that one has another name now, or is over.
+-- Whoever was well since he was asked after, of whichever outage, is to be asked after anew.
 with chosen as (
     select a.affected_id from alerts.affected a, alerts.outage o
     where o.outage_id = $1 and o.closed_at is null and a.condition = o.condition and a.loose_since > $2 and a.ended_at is null and a.outage_id is null
@@ -136,9 +137,9 @@ with chosen as (
     update alerts.affected a set outage_id = $1 from chosen where a.affected_id = chosen.affected_id
     returning a.*
 ), kept as (
-    -- As it is now: whoever ticks one off at this moment is waited for. Only of this time that he is affected: who was well since is asked after anew.
+    -- As it is now: whoever ticks one off at this moment is waited for.
     select m.device_id, m.contacted_by, m.contacted_at, m.note
-    from joined j join alerts.outage_member m on m.device_id = j.device_id and m.outage_id <> $1 and m.left_at > j.began_at
+    from joined j join alerts.outage_member m on m.device_id = j.device_id and coalesce(m.left_at, 'infinity') > j.began_at
         and exists (select from alerts.outage o where o.outage_id = m.outage_id and o.condition = j.condition offset 0)
     for update of m
 ), listed as (
@@ -147,10 +148,8 @@ with chosen as (
     select $1, j.device_id, j.council_id, j.postcode_district, j.since, $3, k.contacted_by, k.contacted_at, k.note
     from joined j left join (
         select distinct on (device_id) * from kept where contacted_at is not null order by device_id, contacted_at desc) k using (device_id)
-    on conflict (outage_id, device_id) do update set left_at = null,
-        contacted_by = case when m.contacted_at is null then excluded.contacted_by else m.contacted_by end,
-        contacted_at = coalesce(m.contacted_at, excluded.contacted_at),
-        note = case when m.contacted_at is null then excluded.note else m.note end
+    on conflict (outage_id, device_id) do update set left_at = null, since = excluded.since,
+        contacted_by = excluded.contacted_by, contacted_at = excluded.contacted_at, note = excluded.note
 ), held as (
     update alerts.alarm set wake_at = $3
     where alarm_id in (
@@ -188,22 +187,24 @@ with outage as (
     from chosen c where a.affected_id = c.affected_id
     returning a.*
 ), kept as (
-    -- As it is now: whoever ticks it off at this moment is waited for, and what he said goes with the member.
-    select m.device_id, m.contacted_by, m.contacted_at, m.note
-    from sorted s join alerts.outage_member m on m.outage_id = $1 and m.device_id = s.device_id
+    -- As it is now: whoever ticks it off at this moment is waited for, and what he said goes with the member. What was said on the list
+    -- that it comes to, before it was well for a while, does not.
+    select m.outage_id, m.device_id, m.contacted_by, m.contacted_at, m.note
+    from sorted s join alerts.outage_member m on m.outage_id = any (array[$1, s.outage_id]) and m.device_id = s.device_id
+        and coalesce(m.left_at, 'infinity') > s.began_at
     for update of m
 ), left_outage as (
-    update alerts.outage_member m set left_at = $2 from kept k where m.outage_id = $1 and m.device_id = k.device_id
+    update alerts.outage_member m set left_at = $2 from kept k
+    where m.outage_id = $1 and k.outage_id = $1 and m.device_id = k.device_id
 ), listed as (
     insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
         contacted_at, note)
     select s.outage_id, s.device_id, s.council_id, s.postcode_district, s.since, $2, k.contacted_by, k.contacted_at, k.note
-    from sorted s left join kept k on k.device_id = s.device_id
+    from sorted s left join (
+        select distinct on (device_id) * from kept where contacted_at is not null order by device_id, contacted_at desc) k using (device_id)
     where s.outage_id is not null
-    on conflict (outage_id, device_id) do update set left_at = null,
-        contacted_by = case when m.contacted_at is null then excluded.contacted_by else m.contacted_by end,
-        contacted_at = coalesce(m.contacted_at, excluded.contacted_at),
-        note = case when m.contacted_at is null then excluded.note else m.note end
+    on conflict (outage_id, device_id) do update set left_at = null, since = excluded.since,
+        contacted_by = excluded.contacted_by, contacted_at = excluded.contacted_at, note = excluded.note
 ), woken as (
     update alerts.alarm set wake_at = least(wake_at, $2)
     where alarm_id in (

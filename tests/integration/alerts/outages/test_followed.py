@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -186,6 +187,46 @@ async def test_a_tick_is_seen_in_the_outage_that_opens_again_of_whoever_was_neve
         for device in (stays[4], returns[4]):
             await tick(scotland, connection, old, device)
     assert sorted(await ticks(scotland, new)) == [(each, "Morag", "at home") for each in (stays[3], stays[4])]
+
+
+async def test_who_is_silent_again_after_a_while_is_to_be_asked_after_again_though_it_is_the_same_outage(
+    scotland: Scotland,
+) -> None:
+    homes = scotland.homes
+    await homes.fall_silent(scotland.glasgow)
+    await homes.after(3600)
+    ((outage,),) = await scotland.world.database.fetch("select outage_id from alerts.outage")
+    stays, returns = scotland.glasgow[3], scotland.glasgow[4:8]
+    async with scotland.world.parts.pool.acquire() as connection:
+        for device in (stays, returns[0]):
+            await tick(scotland, connection, outage, device)
+    await homes.return_(returns)
+    await homes.after(600)
+    assert sorted(await ticks(scotland, outage)) == [(each, "Morag", "at home") for each in (stays, returns[0])]
+    await homes.fall_silent(returns)
+    assert await scotland.world.database.fetchval("select count(*) from alerts.outage") == 1
+    assert await ticks(scotland, outage) == [(stays, "Morag", "at home")]
+    again = await scotland.world.database.fetch(
+        "select since > joined_at as later, left_at from alerts.outage_member where device_id = any ($1)", returns
+    )
+    assert [tuple(row) for row in again] == [(True, None)] * len(returns)
+
+
+async def test_what_was_said_before_it_was_well_is_not_said_of_the_member_that_comes_from_a_part(
+    scotland: Scotland, merged: tuple[UUID, UUID]
+) -> None:
+    part, whole = merged
+    before, now_said = scotland.inverness[3], scotland.inverness[4]
+    await scotland.world.database.execute(
+        "insert into alerts.outage_member "
+        "(outage_id, device_id, council_id, since, joined_at, left_at, contacted_by, contacted_at, note) "
+        "select $1, d, 'highland', $3, $3, $3, 'Isla', $3, 'away' from unnest($2::text[]) d",
+        *(whole, [before, now_said], scotland.world.clock.now() - timedelta(hours=2)),
+    )
+    async with scotland.world.parts.pool.acquire() as connection:
+        await tick(scotland, connection, part, now_said)
+        await sort_out(scotland, connection)
+    assert await ticks(scotland, whole) == [(now_said, "Morag", "at home")]
 
 
 async def listed(scotland: Scotland, outage_id: UUID, hub: str) -> dict[str, tuple[str, str]]:

@@ -40,6 +40,8 @@ class Decay:
 
     async def run_once(self) -> int:
         """Look at the last count of the fleet. Returns 0: there is never more to do at once."""
+        if not self.fleet.counted:
+            return 0  # a process that has just begun knows of nobody: all would be well again, and fall silent anew a minute later
         now, fleet = self.clock.now(), self.fleet.latest
         found = frozenset(decaying(fleet.singles.get("silent", Census()), fleet.population))
         async with borrow(self.pool) as connection, connection.transaction():

@@ -131,4 +131,4 @@ def _is_fresh(row: Row, view: View) -> bool:
     if row["watched_since"] is None:
         return True
     heard_at: datetime | None = row["last_heard_at"]
-    return heard_at is not None and not view.hearing.lapses(row["council_id"], heard_at)
+    return heard_at is not None and not view.hearing.lapses(row["heard_in"], heard_at)

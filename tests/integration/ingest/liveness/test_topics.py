@@ -67,6 +67,22 @@ async def test_whoever_is_heard_by_a_shard_that_hears_is_silent_though_its_counc
     assert silent(await only(split, "fife")) == [("TC-1", "moray")]
 
 
+async def test_what_it_says_of_its_health_is_believed_as_long_as_its_own_topics_are_heard(split: Watch) -> None:
+    """Of whoever is heard in Moray while nobody listens to Fife, where the register has it; and the other way round."""
+    await split.register("TC-1", council_id="fife")
+    await split.register("TC-2", council_id="moray")
+    changes = []
+    for minute in range(7):
+        await split.hear("TC-1", council_id="moray", mains=False)
+        if minute == 0:
+            await split.hear("TC-2", council_id="fife", mains=False)
+        split.clock.move(minutes=1)
+        changes += await only(split, "moray")
+    assert [(each.device_id, each.condition) for each in changes] == [("TC-1", "mains_lost")]
+    rows = await split.database.fetch("select device_id, health is not null as ill from ingest.liveness order by 1")
+    assert [tuple(row) for row in rows] == [("TC-1", True), ("TC-2", False)]
+
+
 async def elsewhere(watch: Watch) -> list[tuple[str, ...]]:
     """Half a minute goes by, and it is counted who is heard by whose topics."""
     watch.clock.move(seconds=30)

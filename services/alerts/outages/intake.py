@@ -100,24 +100,39 @@ async def _handle_poison(connection: Connection, row: LogRow, now: datetime) -> 
 
 
 async def store(connection: Connection, changes: Iterable[ConditionChange], now: datetime) -> None:
-    """The latest of each device and condition is how it is. Whoever was told of is told to be well again, in this transaction."""
-    latest: dict[tuple[str, str], ConditionChange] = {}
-    for change in changes:
-        known = latest.get((change.device_id, change.condition))
-        if known is None or change.version >= known.version:
-            latest[change.device_id, change.condition] = change
-    began = [each for each in latest.values() if each.turn == "began"]
-    ended = [each for each in latest.values() if each.turn == "ended"]
-    if began:
+    """The latest of each device and condition is how it is. Whoever was told of is told to be well again, in this transaction.
+
+    One that was well in between, and is affected again before we took either, is affected anew: what was told or said of it, and
+    the outage that it was of, are over.
+    """
+    by_key: dict[tuple[str, str], list[ConditionChange]] = {}
+    for change in sorted(changes, key=lambda each: each.version):
+        by_key.setdefault((change.device_id, change.condition), []).append(change)
+    latest = [each[-1] for each in by_key.values()]
+    in_between = [
+        next(each for each in reversed(all_of_it) if each.turn == "ended")
+        for all_of_it in by_key.values()
+        if all_of_it[-1].turn == "began" and any(each.turn == "ended" for each in all_of_it)
+    ]
+    await _end(connection, in_between, now)
+    if began := [each for each in latest if each.turn == "began"]:
         await connection.execute(QUERIES["began"], now, *_columns(began, _BEGAN))
-    if ended:
-        rows = await connection.fetch(QUERIES["ended"], *_columns(ended, _ENDED))
-        events = [_over(latest[row["device_id"], row["condition"]])(_single(row), row["ended_at"]) for row in rows]
-        await append(
-            connection,
-            [LogEntry(ALARMS, each.device_id, int(each.urgency), each.to_json()) for each in events],
-            now,
-        )
+    await _end(connection, [each for each in latest if each.turn == "ended"], now)
+
+
+async def _end(connection: Connection, ended: Sequence[ConditionChange], now: datetime) -> None:
+    """Each of another device or condition."""
+    if not ended:
+        return
+    changes = {(each.device_id, each.condition): each for each in ended}
+    rows = await connection.fetch(QUERIES["ended"], *_columns(ended, _ENDED))
+    if members := [row for row in rows if row["outage_id"] is not None]:
+        columns = [[row[name] for row in members] for name in ("outage_id", "device_id", "ended_at")]
+        await connection.execute(QUERIES["left_outage"], *columns)
+    told = (row for row in rows if row["told"])
+    events = [_over(changes[row["device_id"], row["condition"]])(_single(row), row["ended_at"]) for row in told]
+    entries = [LogEntry(ALARMS, each.device_id, int(each.urgency), each.to_json()) for each in events]
+    await append(connection, entries, now)
 
 
 def _over(change: ConditionChange) -> Callable[[Single, datetime], AlarmEvent]:

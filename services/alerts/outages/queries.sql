@@ -48,8 +48,8 @@ set version = excluded.version, since = excluded.since, flapping = excluded.flap
 where a.version < excluded.version;
 
 -- name: ended
--- Devices that are well again. Returns those that were told of by themselves; of members nobody is told, but an alarm of theirs that is held
--- back is closed in the same way. `offset 0`: each is looked up by itself, however few the server takes to be affected.
+-- Devices that are well again: those that were told of by themselves, or are members of an outage. Of a member nobody is told, but an alarm of
+-- its that is held back is closed in the same way. `offset 0`: each is looked up by itself, however few the server takes to be affected.
 with told as (
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) as t (device_id, condition, version, at)
 ), found as (
@@ -62,11 +62,16 @@ with told as (
     from found f
     where a.affected_id = f.affected_id and a.version < f.version
     returning a.affected_id, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
-), left_outage as (
-    update alerts.outage_member m set left_at = e.ended_at
-    from ended e where m.outage_id = e.outage_id and m.device_id = e.device_id
 )
-select affected_id, device_id, council_id, condition, since, expected_silent_at, ended_at from ended where told_at is not null;
+select affected_id, device_id, council_id, condition, since, expected_silent_at, ended_at, told_at is not null as told, outage_id
+from ended where told_at is not null or outage_id is not null;
+
+-- name: left_outage
+-- Members that are well again, after `ended` and not with it: whoever makes one a member at this moment was waited for by that, and what it
+-- wrote is seen only by a statement that begins afterwards.
+update alerts.outage_member m set left_at = t.at
+from unnest($1::uuid[], $2::text[], $3::timestamptz[]) as t (outage_id, device_id, at)
+where m.outage_id = t.outage_id and m.device_id = t.device_id;
 
 -- name: population
 -- How many devices are watched, in all (attribute '') and with each trait. What a box tells as '' is no trait, and no outage has that name.
@@ -138,8 +143,9 @@ with chosen as (
     returning a.*
 ), kept as (
     -- As it is now: whoever ticks one off at this moment is waited for.
-    select m.device_id, m.contacted_by, m.contacted_at, m.note
-    from joined j join alerts.outage_member m on m.device_id = j.device_id and coalesce(m.left_at, 'infinity') > j.began_at
+    select m.device_id, m.contacted_by, m.contacted_at, m.note, j.began_at
+    from joined j join alerts.outage_member m on m.device_id = j.device_id
+        and (coalesce(m.left_at, 'infinity') > j.began_at or m.contacted_at >= j.began_at)
         and exists (select from alerts.outage o where o.outage_id = m.outage_id and o.condition = j.condition offset 0)
     for update of m
 ), listed as (
@@ -147,7 +153,7 @@ with chosen as (
         contacted_at, note)
     select $1, j.device_id, j.council_id, j.postcode_district, j.since, $3, k.contacted_by, k.contacted_at, k.note
     from joined j left join (
-        select distinct on (device_id) * from kept where contacted_at is not null order by device_id, contacted_at desc) k using (device_id)
+        select distinct on (device_id) * from kept where contacted_at >= began_at order by device_id, contacted_at desc) k using (device_id)
     on conflict (outage_id, device_id) do update set left_at = null, since = excluded.since,
         contacted_by = excluded.contacted_by, contacted_at = excluded.contacted_at, note = excluded.note
 ), held as (
@@ -189,9 +195,8 @@ with outage as (
 ), kept as (
     -- As it is now: whoever ticks it off at this moment is waited for, and what he said goes with the member. What was said on the list
     -- that it comes to, before it was well for a while, does not.
-    select m.outage_id, m.device_id, m.contacted_by, m.contacted_at, m.note
+    select m.outage_id, m.device_id, m.contacted_by, m.contacted_at, m.note, s.began_at
     from sorted s join alerts.outage_member m on m.outage_id = any (array[$1, s.outage_id]) and m.device_id = s.device_id
-        and coalesce(m.left_at, 'infinity') > s.began_at
     for update of m
 ), left_outage as (
     update alerts.outage_member m set left_at = $2 from kept k
@@ -201,7 +206,7 @@ with outage as (
         contacted_at, note)
     select s.outage_id, s.device_id, s.council_id, s.postcode_district, s.since, $2, k.contacted_by, k.contacted_at, k.note
     from sorted s left join (
-        select distinct on (device_id) * from kept where contacted_at is not null order by device_id, contacted_at desc) k using (device_id)
+        select distinct on (device_id) * from kept where contacted_at >= began_at order by device_id, contacted_at desc) k using (device_id)
     where s.outage_id is not null
     on conflict (outage_id, device_id) do update set left_at = null, since = excluded.since,
         contacted_by = excluded.contacted_by, contacted_at = excluded.contacted_at, note = excluded.note
@@ -389,7 +394,7 @@ with recursive said as (
 ), member_now as (
     select a.outage_id
     from said s join alerts.outage o on o.outage_id = s.outage_id
-    join alerts.affected a on a.device_id = $4 and a.condition = o.condition and a.ended_at is null and s.left_at > a.began_at
+    join alerts.affected a on a.device_id = $4 and a.condition = o.condition and a.ended_at is null and a.began_at <= $6
 ), followed as (
     update alerts.outage_member m set contacted_by = $5, contacted_at = $6, note = $7
     where m.device_id = $4 and m.outage_id <> $1 and exists (select from said)

@@ -186,7 +186,8 @@ async def test_a_tick_is_seen_in_the_outage_that_opens_again_of_whoever_was_neve
     async with scotland.world.parts.pool.acquire() as connection:
         for device in (stays[4], returns[4]):
             await tick(scotland, connection, old, device)
-    assert sorted(await ticks(scotland, new)) == [(each, "Morag", "at home") for each in (stays[3], stays[4])]
+    expected = (stays[3], stays[4], returns[4])  # whoever is asked after now is, by whichever list
+    assert sorted(await ticks(scotland, new)) == [(each, "Morag", "at home") for each in expected]
 
 
 async def test_who_is_silent_again_after_a_while_is_to_be_asked_after_again_though_it_is_the_same_outage(
@@ -210,6 +211,26 @@ async def test_who_is_silent_again_after_a_while_is_to_be_asked_after_again_thou
         "select since > joined_at as later, left_at from alerts.outage_member where device_id = any ($1)", returns
     )
     assert [tuple(row) for row in again] == [(True, None)] * len(returns)
+
+
+async def test_who_is_asked_after_in_the_moment_before_it_is_a_member_again_has_been(scotland: Scotland) -> None:
+    homes, room, device = scotland.homes, scotland.world.parts.outages, scotland.glasgow[4]
+    await homes.fall_silent(scotland.glasgow)
+    ((outage,),) = await scotland.world.database.fetch("select outage_id from alerts.outage")
+    await homes.after(60)
+    await homes.return_([device])
+    await homes.after(600)
+    await homes.change([device])
+    while await room.intake.run_once():
+        pass
+    async with scotland.world.parts.pool.acquire() as connection:
+        await tick(scotland, connection, outage, device)
+    await homes.settle()
+    row = await scotland.world.database.fetchrow(
+        "select left_at, contacted_by from alerts.outage_member where device_id = $1", device
+    )
+    assert row is not None
+    assert tuple(row) == (None, "Morag")
 
 
 async def test_what_was_said_before_it_was_well_is_not_said_of_the_member_that_comes_from_a_part(

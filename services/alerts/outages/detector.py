@@ -235,7 +235,8 @@ class Detector:
             for outage, members in await store.open_outages(connection, condition):
                 before = replace(outage.course, members_now=members.now, flapping_now=members.flapping)
                 held = outage.outage_id in held_back or only not in {None, outage.outage_id}
-                stands, news = course.run(before, now, held_back=held)
+                more = outage.told_at is not None and await self._reaches_more(connection, outage)
+                stands, news = course.run(before, now, held_back=held, reaches_more=more)
                 if stands.closed_at is not None:
                     stands, closed = replace(stands, members_now=0, flapping_now=0), True
                     self._tallies.pop(outage.outage_id, None)
@@ -247,6 +248,16 @@ class Detector:
                     _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members.now, hubs=hubs)
                     self.look()
         return closed
+
+    async def _reaches_more(self, connection: Connection, outage: Outage) -> bool:
+        """Whether members are of councils of which nobody was told, and on whose lists it therefore does not stand."""
+        known = self._tallies.get(outage.outage_id)
+        councils = (
+            [] if known is None else [each.value for each in known.members.by_trait if each.attribute == "council_id"]
+        )
+        new = [each for each in councils if each not in outage.councils]
+        # What is counted by goes by what they had in common when it began; since then one may have moved.
+        return bool(new) and await connection.fetchval(QUERIES["has_members_of"], outage.outage_id, new)
 
     async def _raise(self, condition: Condition, suspects: frozenset[Trait], as_of: datetime, now: datetime) -> int:
         """Those that have waited long enough, as alarms: in the transaction that says that they were told of."""

@@ -251,6 +251,12 @@ from (
 where o.outage_id = $1
 returning o.*;
 
+-- name: has_members_of
+-- Any of these councils ($2).
+select exists (
+    select from unnest($2::text[]) c (council_id)
+    where exists (select from alerts.outage_member m where m.outage_id = $1 and m.council_id = c.council_id));
+
 -- name: tell
 -- One notification of an outage, to every hub that serves a council of its members, and to technical hubs of those; is there none,
 -- to the fallback hub ($7), and without that to every hub.

@@ -35,10 +35,13 @@ class Course:
     told_trait: Trait | None = None
 
 
-def run(course: Course, now: datetime, *, held_back: bool = False) -> tuple[Course, News | None]:
+def run(
+    course: Course, now: datetime, *, held_back: bool = False, reaches_more: bool = False
+) -> tuple[Course, News | None]:
     """How it stands now, and what there is to tell of it. A closed one has no more to tell.
 
     `held_back`: it may be part of a wider one that is only beginning, so nobody is told that it is one by itself.
+    `reaches_more`: it has members of a council whose hubs were not told of it, however few those are.
     """
     if course.closed_at is not None:
         return course, None
@@ -53,7 +56,7 @@ def run(course: Course, now: datetime, *, held_back: bool = False) -> tuple[Cour
     if course.told_at is None:
         return (stands, None) if held_back else (_told(stands, now), "outage.opened")
     lately = timedelta(0) <= now - course.told_at < UPDATE_EVERY_MIN  # not so when the clock was put back
-    if not lately and _differs(stands):
+    if not lately and (reaches_more or _differs(stands)):
         return _told(stands, now), "outage.updated"
     return stands, None
 

@@ -112,3 +112,22 @@ async def test_no_setting_and_no_service_makes_the_database_forget_a_list_within
     async with world.parts.pool.acquire() as alerts:
         assert await alerts.fetchval("select alerts.forget_members(now() + interval '9 years', 15)") == 15
         assert await alerts.fetchval("select alerts.forget_members(now() + interval '9 years', 15)") == 5
+
+
+async def test_a_council_that_comes_late_to_it_is_told_at_once_however_few_its_homes_are(scotland: Scotland) -> None:
+    """Or its hub would know of them neither one by one, for they are members, nor by the outage, which has not grown by a tenth."""
+    homes = scotland.homes
+    await scotland.world.hub("moray-arc", "http://127.0.0.1:9/moray")
+    await scotland.world.route("moray", "moray-arc")
+    moray = await homes.register(20, council_id="moray", postcode_district="IV30", model="Hub B")
+    await homes.fall_silent([*scotland.inverness[:30], *scotland.glasgow[:180]])
+    await homes.after(600)
+    assert [(attribute, members) for attribute, _, members in await homes.open()] == [("sim_operator", 210)]
+    assert "moray-arc" not in {hub for hub, _ in await homes.told()}
+    await homes.fall_silent(moray[:16])
+    await homes.after(60)
+    assert ("moray-arc", "outage.updated") in await homes.told()
+    told = await homes.told()
+    await homes.after(600)
+    assert await homes.told() == told
+    assert await homes.singles() == []

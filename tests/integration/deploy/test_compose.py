@@ -5,6 +5,7 @@ import re
 import shutil
 import stat
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,21 @@ def test_only_the_proxy_and_the_broker_are_reached_from_outside() -> None:
     assert published == {("proxy", "80:80"), ("proxy", "443:443"), ("broker", "8883:8883")}
     assert COMPOSE["networks"]["inside"]["internal"] is True
     assert COMPOSE["services"]["database"]["networks"] == ["inside"]
+    (addresses,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
+    proxy = COMPOSE["services"]["proxy"]["networks"]
+    own = ip_address(proxy["inside"]["ipv4_address"])
+    # Given out as containers start: the proxy starts last, and its address would be the first to go.
+    assert own in ip_network(addresses["subnet"])
+    assert own not in ip_network(addresses["ip_range"])
+    for name in ("alerts", "registry", "ingest"):  # they know it by that address
+        assert set(COMPOSE["services"][name]["networks"]) & set(proxy) == {"inside"}
+
+
+def test_the_name_that_links_begin_with_is_written_where_compose_reads_it() -> None:
+    prepare = (DEPLOY / "compose" / "prepare").read_text()
+    assert "TELECARE_NAME=%s" in prepare
+    assert '"$deploy/.env"' in prepare  # beside compose.yaml
+    assert "deploy/.env" in (REPOSITORY / ".gitignore").read_text().splitlines()
 
 
 def test_the_image_is_built_from_what_there_is_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from services.ingest.domain.liveness import Lapse, Thresholds, Verdict, Watched, judge, silent_at, state_of
+from services.ingest.domain.liveness import CHANCES, Lapse, Thresholds, Verdict, Watched, judge, silent_at, state_of
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 PASS_EVERY = timedelta(seconds=2)
@@ -71,6 +71,24 @@ def test_every_silent_device_is_noticed_in_the_end_and_once(
     assert judge(after(device, verdict, due_at), expected, lapses, due_at + timedelta(days=400)) is None
 
 
+@given(thresholds, st.integers(1, 60), st.integers(1, 1300), st.integers(0, 900), st.text(min_size=1, max_size=8))
+def test_lapses_that_recur_for_ever_hide_nobody_for_ever(
+    expected: Thresholds, lasts: int, apart: int, first: int, device_id: str
+) -> None:
+    """Six seconds in each of its intervals put a verdict off for as long as they went on."""
+    listened = expected.silent_after + CHANCES * (2 * expected.interval + timedelta(seconds=5))
+    number = int(listened / timedelta(seconds=apart)) + 2
+    starts = [first + each * (apart + lasts) for each in range(number)]
+    lapses = [Lapse(_at(start), _at(start + lasts)) for start in starts]
+    due_at = silent_at(watched(_at(0), device_id), expected, lapses)
+    assert due_at is not None
+    deaf = sum(
+        (max(min(due_at, each.ended_at) - each.started_at, timedelta()) for each in lapses if each.ended_at),
+        timedelta(),
+    )
+    assert due_at - _at(0) - deaf <= listened
+
+
 @given(thresholds, ended_lapses, seconds, st.floats(0, 1))
 def test_whoever_was_heard_within_its_time_is_never_called_silent(
     expected: Thresholds, lapses: Sequence[Lapse], heard: int, share: float
@@ -95,7 +113,8 @@ def test_time_in_which_we_could_not_hear_never_makes_a_verdict_sooner(
 def test_after_a_blindness_each_device_has_an_interval_of_its_own(
     expected: Thresholds, lasts: int, before_it: int
 ) -> None:
-    """However long it had not been heard when the blindness began."""
+    """However long it had not been heard when the blindness began; but for so long that it must have been found before."""
+    assume(timedelta(seconds=before_it) < expected.silent_after + (CHANCES - 1) * expected.interval)
     lapse = Lapse(_at(before_it), _at(before_it + lasts))
     fair_until = _at(before_it + lasts) + expected.interval
     assert judge(watched(_at(0)), expected, [lapse], fair_until) is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from services.ingest.domain.liveness import Lapse
+from services.ingest.domain.liveness import CHANCES, Lapse, joined
 
 _BLIND: Final = Lapse(datetime.min.replace(tzinfo=UTC), None)
 
@@ -32,9 +32,24 @@ class Ear:
     def hears(self, council_id: str) -> bool:
         return self.councils is None or council_id in self.councils
 
+    def heard_all(self, now: datetime, within: timedelta) -> bool:
+        """Whether it heard all that came, for so long."""
+        return not any(each.ended_at is None or now < each.ended_at + within for each in self.lapses)
+
     def deaf(self, now: datetime, at_least: timedelta) -> bool:
-        """Whether nobody can be due: it hears nothing, or did not until less than the shortest interval ago."""
-        return any(each.ended_at is None or now < each.ended_at + at_least for each in self.lapses)
+        """Whether nobody can be due: it hears nothing, or did not until less than the shortest interval ago.
+
+        Not so when lapses have followed each other for as long as a device may have its interval anew: then it may be due
+        at any time.
+        """
+        if self.blind or self.heard_all(now, at_least):
+            return self.blind
+        listened, began_at = timedelta(), now
+        for start, end in reversed(joined(self.lapses)):
+            if began_at - end >= 2 * at_least:
+                break
+            listened, began_at = listened + (began_at - end), start
+        return listened < (CHANCES + 1) * at_least
 
 
 class Hearing:
@@ -54,7 +69,7 @@ class Hearing:
     def listening(self, council_id: str, now: datetime, at_least: timedelta) -> str | None:
         """By which shard it is heard, if it was for so long without a lapse; else nobody can say who is not heard."""
         ears = [ear for ear in self.ears if ear.hears(council_id)]
-        if not ears or any(ear.deaf(now, at_least) for ear in ears):
+        if not ears or not all(ear.heard_all(now, at_least) for ear in ears):
             return None
         return ears[0].shard
 

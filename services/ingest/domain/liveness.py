@@ -1,7 +1,7 @@
 """Whether a device can still be heard. Pure: what is known of it, when we could hear, and now, in; a verdict, or none, out.
 
 Silence is counted in time in which we could hear. Nobody is called silent while we are blind; after that each device first has
-an interval of its own, and a part of another by which they do not all come at once.
+an interval of its own, and a part of another by which they do not all come at once. It has that a few times, and not for ever.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ FLAPPING_WITHIN: Final = timedelta(days=1)
 _STABLE_INTERVALS: Final = 4
 _STABLE_MIN: Final = timedelta(minutes=10)
 _GRACE: Final = timedelta(seconds=5)  # a heartbeat on its way, and clocks of devices
+CHANCES: Final = 4
+"""So often at most a device has its interval anew: lapses of seconds that recur in each would hide every silence for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +103,26 @@ def judge(device: Watched, thresholds: Thresholds, lapses: Sequence[Lapse], now:
 def silent_at(device: Watched, thresholds: Thresholds, lapses: Sequence[Lapse]) -> datetime | None:
     """When it will be called silent if nothing more is heard of it, nor any new lapse begins. None while we are blind."""
     counts_from = device.counts_from
-    due_at = counts_from + thresholds.silent_after
     if not lapses:
-        return due_at
+        return counts_from + thresholds.silent_after
     if any(each.ended_at is None for each in lapses):
         return None
-    # Time in which we could not hear is no silence. Each lapse that began before it was due moves that on: so in order.
-    for start, end in _joined(lapses):
-        if end > counts_from and start < due_at:
-            due_at += end - max(start, counts_from)
+    due_at = _listened(counts_from, thresholds.silent_after, lapses)
     ended = [each.ended_at for each in lapses if each.ended_at is not None and each.ended_at > counts_from]
     if ended:  # a fair chance: its own interval, and its part of another
-        due_at = max(due_at, max(ended) + thresholds.interval * (1 + stagger(device.device_id)) + _GRACE)
+        chance = thresholds.interval * (1 + stagger(device.device_id)) + _GRACE
+        at_last = _listened(counts_from, thresholds.silent_after + CHANCES * chance, lapses)
+        due_at = max(due_at, min(max(ended) + chance, at_last))
     return due_at
+
+
+def _listened(since: datetime, for_: timedelta, lapses: Sequence[Lapse]) -> datetime:
+    """When we will have listened for so long: time in which we could not hear is no silence."""
+    at = since + for_
+    for start, end in joined(lapses):  # each that began before then moves it on: so in order
+        if end > since and start < at:
+            at += end - max(start, since)
+    return at
 
 
 def state_of(device: Watched, thresholds: Thresholds, now: datetime) -> State:
@@ -163,7 +172,7 @@ def _verdict(device: Watched, *, silent: bool, returned_at: datetime | None) -> 
     )
 
 
-def _joined(lapses: Sequence[Lapse]) -> list[tuple[datetime, datetime]]:
+def joined(lapses: Sequence[Lapse]) -> list[tuple[datetime, datetime]]:
     """As few as can be, in order."""
     whole: list[tuple[datetime, datetime]] = []
     for start, end in sorted((each.started_at, each.ended_at) for each in lapses if each.ended_at is not None):

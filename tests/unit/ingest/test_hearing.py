@@ -67,6 +67,16 @@ def test_nobody_can_be_due_while_all_are_blind_nor_within_the_shortest_interval_
     assert Hearing([]).deaf(NOON, MINUTE) is None
 
 
+def test_somebody_can_be_due_between_lapses_that_have_recurred_for_as_long_as_a_device_has_its_interval_anew() -> None:
+    """And not before: after one incident of several lapses each device is asked for again and again, though none can be due."""
+    often = tuple(lapse(each, each + 0.1) for each in range(1, 9))
+    now = NOON + 8.5 * MINUTE
+    assert Hearing([Ear("a", None, often)]).deaf(now, MINUTE) == frozenset()
+    assert Hearing([Ear("a", None, often[4:])]).deaf(now, MINUTE) is None
+    assert Hearing([Ear("a", None, (*often, lapse(0, 8)))]).deaf(now, MINUTE) is None  # one long one
+    assert Hearing([Ear("a", None, (*often, lapse(8.2, None)))]).deaf(now, MINUTE) is None
+
+
 def test_where_one_of_two_is_blind_its_councils_are_named() -> None:
     hearing = Hearing([Ear("a", FIFE, (lapse(0, None),)), Ear("b", MORAY)])
     assert hearing.deaf(NOON + MINUTE, MINUTE) == FIFE

@@ -36,6 +36,24 @@ async def test_a_device_is_silent_when_its_model_says_so_and_over_when_it_is_hea
     assert await watch.look() == []
 
 
+async def test_short_lapses_that_recur_in_each_interval_hide_nobody_for_ever(watch: Watch) -> None:
+    """A broker that loses its sessions once a minute: six seconds of each, which nobody is told of, for they are too few."""
+    await watch.register("TC-1", "TC-well")
+    await watch.hear("TC-1", "TC-well")
+    found_after_s = None
+    for second in range(50, 1500, 50):
+        watch.clock.move(seconds=50)
+        await watch.hear("TC-well")
+        await watch.deaf(lasted_s=6)
+        watch.clock.move(seconds=2)
+        if turns(await watch.look()) == [("TC-1", "began")]:
+            found_after_s = second
+            break
+    assert found_after_s is not None
+    assert 600 < found_after_s <= 600 + 4 * 125
+    assert await watch.silent() == {"TC-1"}
+
+
 async def test_whoever_is_looked_at_in_the_instant_in_which_it_is_due_is_silent_at_the_next_look(watch: Watch) -> None:
     await watch.register("TC-1")
     watch.clock.move(seconds=600)

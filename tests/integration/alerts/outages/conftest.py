@@ -9,6 +9,7 @@ import pytest
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.outages.fleet import Homes
 from tests.integration.alerts.world import World
+from tests.support.servers import until
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,13 @@ async def scotland(world: World, receiver: Receiver) -> Scotland:
         list(await homes.register(20, sim_operator="23415", postcode_district="IV51", model="Hub B")),
         list(await homes.register(240, council_id="glasgow-city", postcode_district="G12", model="Hub B")),
     )
+
+
+async def until_one_waits(scotland: Scotland) -> None:
+    """For a lock that another transaction has."""
+    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    async def one() -> bool:
+        return bool(await scotland.world.database.fetchval(waiting))
+
+    await until(one, what="one to wait for the other")

@@ -18,8 +18,7 @@ from services.alerts.http.asker import Scope
 from services.alerts.outages import reading, store
 from services.alerts.outages.worklist import worklist
 from services.chassis.postgres import Connection
-from tests.integration.alerts.outages.conftest import Scotland
-from tests.support.servers import until
+from tests.integration.alerts.outages.conftest import Scotland, until_one_waits
 
 EVERYBODY = Scope(None, None)
 
@@ -53,15 +52,6 @@ async def ticks(scotland: Scotland, outage_id: UUID) -> list[tuple[str, str, str
         outage_id,
     )
     return [tuple(row) for row in rows]
-
-
-async def until_one_waits(scotland: Scotland) -> None:
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-
-    async def one() -> bool:
-        return bool(await scotland.world.database.fetchval(waiting))
-
-    await until(one, what="one to wait for the other")
 
 
 async def test_a_tick_on_the_outage_that_is_part_of_another_is_one_on_that(

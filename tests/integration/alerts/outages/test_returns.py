@@ -8,8 +8,7 @@ from services.alerts.domain.outages.census import Trait
 from services.alerts.domain.outages.find import Finding
 from services.alerts.http.asker import Scope
 from services.alerts.outages import reading, store
-from tests.integration.alerts.outages.conftest import Scotland
-from tests.support.servers import until
+from tests.integration.alerts.outages.conftest import Scotland, until_one_waits
 
 OF_GLASGOW = Finding(trait=Trait("postcode_district", "G12"), cases=240, devices=240, log_p=-900, log_ratio=100)
 
@@ -20,11 +19,6 @@ async def test_whoever_returns_while_it_becomes_a_member_is_back(scotland: Scotl
     await scotland.homes.change(scotland.glasgow)
     while await room.intake.run_once():
         pass
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-
-    async def one() -> bool:
-        return bool(await scotland.world.database.fetchval(waiting))
-
     async with scotland.world.parts.pool.acquire() as connection:
         async with connection.transaction():
             outage = await store.begin(connection, "silent", OF_GLASGOW, now)
@@ -32,7 +26,7 @@ async def test_whoever_returns_while_it_becomes_a_member_is_back(scotland: Scotl
             assert await store.join(connection, outage, now) == len(scotland.glasgow)
             await scotland.homes.change([device], "ended")
             taking = asyncio.create_task(room.intake.run_once())
-            await until(one, what="the change to wait for the outage")
+            await until_one_waits(scotland)
         await taking
     rows = await scotland.world.database.fetch("select device_id from alerts.outage_member where left_at is not null")
     assert [row["device_id"] for row in rows] == [device]

@@ -1,8 +1,11 @@
 """The network goes away and comes back: the page says so, nothing is missed, nothing written is lost."""
 
+import os
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest_asyncio
 from playwright.async_api import Browser, Route, expect
 
 from tests.browser.conftest import Operator, clyde
@@ -55,37 +58,46 @@ async def test_a_browser_that_goes_offline_says_so_at_once(alerts: Installation,
     await morag.card(device).wait_for()
 
 
-async def test_a_database_that_is_away_is_no_quiet_night(
+@pytest_asyncio.fixture(loop_scope="session")
+async def over_the_database(
     own_postgres: DatabaseServer, broker: Broker, browser: Browser, tmp_path: Path
-) -> None:
-    """The service answers, its database does not: the page says that it knows nothing."""
+) -> AsyncIterator[Screen]:
+    """Morag at the console of a service whose database is the test's own, to be paused."""
     async with clyde(await own_postgres.create_database(), broker, tmp_path) as alerts:
         morag = await Screen.open(browser, alerts.process.url, "Morag", OPS)
         await morag.sign_in()
-        own_postgres.pause()
-        await expect(morag.page.locator("#line")).to_have_text("No connection", timeout=40_000)
-        own_postgres.resume()
-        await morag.is_live()
+        yield morag
+        assert morag.errors == []
         await morag.close()
+
+
+async def test_a_database_that_is_away_is_no_quiet_night(
+    own_postgres: DatabaseServer, over_the_database: Screen
+) -> None:
+    """The service answers, its database does not: the page says that it knows nothing."""
+    own_postgres.pause()
+    await expect(over_the_database.page.locator("#line")).to_have_text("No connection", timeout=40_000)
+    own_postgres.resume()
+    await over_the_database.is_live()
 
 
 async def test_a_page_that_could_not_be_made_comes_by_itself_when_it_can(
-    own_postgres: DatabaseServer, broker: Broker, browser: Browser, tmp_path: Path
+    own_postgres: DatabaseServer, over_the_database: Screen
 ) -> None:
     """The console was opened while the database hung: nobody is to find out an hour later that it never came."""
-    async with clyde(await own_postgres.create_database(), broker, tmp_path) as alerts:
-        morag = await Screen.open(browser, alerts.process.url, "Morag", OPS)
-        await morag.sign_in()
-        own_postgres.pause()
-        await morag.page.goto(f"{morag.url}/console/")
-        await expect(morag.page.get_by_role("alert")).to_contain_text("The database cannot be reached or is busy")
-        await expect(morag.page.get_by_text("It is tried again by itself")).to_be_visible()
-        assert await morag.accessibility_faults() == []
-        assert await morag.small_targets() == []
-        own_postgres.resume()
-        await morag.is_live()
-        assert morag.errors == []
-        await morag.close()
+    morag = over_the_database
+    own_postgres.pause()
+    await morag.page.goto(f"{morag.url}/console/")
+    await expect(morag.page.get_by_role("alert")).to_contain_text("The database cannot be reached or is busy")
+    await expect(morag.page.get_by_text("It is tried again by itself")).to_be_visible()
+    assert await morag.accessibility_faults() == []
+    assert await morag.small_targets() == []
+    if folder := os.environ.get("TELECARE_SCREENSHOTS"):  # to be looked at by people
+        for width in (360, 1200):
+            await morag.page.set_viewport_size({"width": width, "height": 700})
+            await morag.page.screenshot(path=Path(folder) / f"not made {width}.png")
+    own_postgres.resume()
+    await morag.is_live()
 
 
 async def test_a_page_that_nobody_sees_or_hears_gives_up_its_connection_and_comes_back(

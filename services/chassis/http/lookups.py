@@ -18,9 +18,8 @@ from services.chassis.postgres.borrow import borrow
 _QUERIES = Queries.beside(__file__)
 
 BATCH_MAX = 500
-_TIMEOUT_S = (
-    8  # within the ten that a hub's own request waits: a server that stands still for five and goes on has answered
-)
+# Within the ten that a hub's own request waits: a server that stands still for five and goes on has answered.
+_TIMEOUT_S = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@
 -- $10 and steady below $11. Mains are settled unless they changed between $12 and $13. What was only seen may have been seen for long
 -- enough by now; a battery may have been reported by its device meanwhile.
 with page as materialized (
-    select ctid as place, device_id, council_id, coalesce(heard_in, council_id) as heard_in, watched_since, last_heard_at, verdict_version, model_id, firmware, network, cell_id,
-        coalesce(sim_operator, sim_registered) as sim_operator, postcode_district,
+    select ctid as place, device_id, council_id, coalesce(heard_in, council_id) as heard_in, watched_since, last_heard_at,
+        verdict_version, model_id, firmware, network, cell_id, coalesce(sim_operator, sim_registered) as sim_operator, postcode_district,
         mains, mains_changed_at, battery_pct, signal_average, clock_behind_s, path_changes, health
     from ingest.liveness
     where ctid > $1::tid and ctid < $2::tid

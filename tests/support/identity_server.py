@@ -31,7 +31,11 @@ def _application(port: int) -> Flask:
             "PREFERRED_URL_SCHEME": "http",
             "TESTING": True,
             "WTF_CSRF_ENABLED": False,
+            # Its sessions are cookies: each answer to a picture or a field, set down after who signed in, would bring back the
+            # one of before, so that a person who types as fast as a test is asked again who she is (10 times of 60).
+            "SESSION_REFRESH_EACH_REQUEST": False,
             "CANAILLE": {
+                "HTMX": False,
                 "DATABASE": "memory",
                 "SMTP": None,
                 "ENABLE_PASSWORD_COMPROMISSION_CHECK": False,

@@ -19,7 +19,7 @@ async def publish(installation: Installation, topic: str, payload: str, *more: s
     broker = installation.broker
     where = ("-h", broker.host, "-p", str(broker.port_v311))
     argv = STACK.argv("nobody", "/usr/bin/mosquitto_pub", *where, "-t", topic, "-m", payload, *more)
-    await asyncio.to_thread(subprocess.run, argv, check=True, timeout=10, cwd="/")
+    await asyncio.to_thread(subprocess.run, argv, check=True, timeout=60, cwd="/")
 
 
 @pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])

@@ -30,6 +30,10 @@ FIVE_MINUTES_PASS: Final = """() => navigator.locks.request("engineer-outbox", (
     const real = Date.now;
     Date.now = () => real() + 300_000;
 })"""
+# The page is about to be closed for good: what it had on its way has come to nothing by now, and it begins nothing more.
+NO_MORE_IS_SENT: Final = """() => new Promise(held => {
+    navigator.locks.request("engineer-outbox", () => { held(); return new Promise(() => {}); });
+})"""
 
 Engineer = Callable[..., Awaitable[Phone]]
 
@@ -296,6 +300,7 @@ async def test_another_engineer_on_the_same_phone_does_not_send_what_is_not_thei
     network.cut()
     await ewan.press("Claim this box")
     await expect(ewan.outbox).to_contain_text("waiting to be sent since")
+    await ewan.page.evaluate(NO_MORE_IS_SENT)
     await ewan.page.close()
     network.restore()
     await ewan.context.clear_cookies()

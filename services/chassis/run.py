@@ -100,6 +100,7 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
     tls = ServerTls.from_settings(settings)
     await _refuse_unmigrated(runtime.database_url)
     await _set_clock(runtime)
+    asyncio.get_running_loop().set_exception_handler(_left_behind)
     async with contextlib.AsyncExitStack() as stack:
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         stack.callback(failed.cancel)

@@ -26,6 +26,7 @@ async def test_a_short_run_with_everything_going_wrong_ends_by_itself_with_a_sum
         clock_skew=0.1,
         no_entropy=0.1,
         qos_0=0.1,
+        settle_s=60.0,  # what the broker never had is sent again after ten seconds, and what it never had twice after twenty more
     )
     summary = await simulate(options, lines.append)
     totals = summary.totals

@@ -89,6 +89,19 @@ async def rows_of(url: str) -> dict[str, int]:
         await connection.close()
 
 
+async def registers(url: str, device_id: str = "TC-KEPT") -> None:
+    """A device, without which there is nothing to back up."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "insert into registry.device (device_id, council_id, serial, model, stage, registered_at, changed_at) "
+            "values ($1, 'glasgow-city', $1, 'hearth-4g', 'registered', now(), now())",
+            device_id,
+        )
+    finally:
+        await connection.close()
+
+
 @asynccontextmanager
 async def open_for_business(url: str, broker: Broker, folder: Path, receiver: Receiver) -> AsyncIterator[Story]:
     """The services, on this database; the hub's clock is theirs."""
@@ -156,9 +169,10 @@ async def test_a_backup_is_restored_into_a_fresh_server_and_every_open_alarm_goe
         assert receiver.accepted(again.device_id, "alarm.raised", hub=HUB)
 
 
-def test_a_restore_touches_no_database_that_is_there(
+async def test_a_restore_touches_no_database_that_is_there(
     database: Database, postgres_server: DatabaseServer, shelf: Path
 ) -> None:
+    await registers(database.url)
     backed_up = script(shelf, "backup", database.url, STACK.inside(shelf))
     assert backed_up.returncode == 0, backed_up.stderr
     restored = script(shelf, "restore", database.url, backed_up.stdout.strip())
@@ -166,9 +180,10 @@ def test_a_restore_touches_no_database_that_is_there(
     assert f"there is a database {database.name}" in restored.stderr
 
 
-def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
+async def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
     database: Database, shelf: Path
 ) -> None:
+    await registers(database.url)
     old = shelf / "telecare-20200101T000000Z.dump"
     old.write_text("old")
     os.utime(old, (0, 0))
@@ -180,10 +195,32 @@ def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
     assert new != old
 
 
+async def test_a_database_that_lost_its_devices_pushes_no_good_backup_out(database: Database, shelf: Path) -> None:
+    nothing_yet = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (nothing_yet.returncode, dumps(shelf)) == (0, []), nothing_yet.stderr
+    assert (shelf / "no-device-yet").exists()
+
+    await registers(database.url)
+    good = Path(script(shelf, "backup", database.url, STACK.inside(shelf)).stdout.strip()).name
+    assert not (shelf / "no-device-yet").exists()
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("delete from registry.device")
+    finally:
+        await connection.close()
+    os.utime(shelf / good, (0, 0))  # it would be too old
+    for name, reason in ((database.name, "knows no device"), ("postgres", "has no migrations")):
+        url = database.url.replace(database.name, name)
+        refused = script(shelf, "backup", url, STACK.inside(shelf))
+        assert (refused.returncode, reason in refused.stderr) == (1, True), refused.stderr
+        assert [each.name for each in dumps(shelf)] == [good]
+
+
 async def test_where_no_timer_of_systemds_is_the_hours_and_the_nights_backups_are_made_all_the_same(
     database: Database, shelf: Path
 ) -> None:
     """As the container `backup` runs it; what is due is seen by the age of what there is."""
+    await registers(database.url)
     argv = STACK.argv("postgres", f"{STACK.inside(shelf)}/compose/backup-timer", STACK.inside(shelf))
     soon = {"LOOK_EVERY_S": "0.1"}
     with subprocess.Popen(  # noqa: ASYNC220 - it blocks for no longer than a fork

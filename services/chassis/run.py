@@ -37,7 +37,7 @@ from services.chassis.postgres.migrate import missing
 from services.chassis.postgres.pool import connect
 from services.chassis.service import Runtime, Service
 from services.chassis.settings import Settings, SettingsError
-from services.chassis.supervisor import Supervisor
+from services.chassis.supervisor import Supervisor, Watchdog
 from services.chassis.vitals import vitals_loops
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ _log = structlog.get_logger(__name__)
 _SERVICES = ("registry", "alerts", "ingest")
 _CLOCK_EVERY_S = 30.0
 _STOP_TIMEOUT_S = 10.0
+# What a start and an end may take where we watch ourselves: as deploy/systemd's TimeoutStartSec and TimeoutStopSec.
+_START_AT_MOST_S = 180.0
+_END_AT_MOST_S = 20.0
 _GC_YOUNG_MAX = 20_000  # objects; Python's 700 are a tenth of one batch of heartbeats
 
 
@@ -155,17 +158,26 @@ def _left_behind(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> No
 
 async def run_until_stopped(settings: Settings, builds: Sequence[Build]) -> None:
     """Run until SIGINT or SIGTERM. Raises what made a task end that should not have ended."""
-    supervisor = Supervisor.from_environment()
-    async with running(settings, builds) as process:
-        with signalled() as stopped:
-            _spare_the_collector()
-            supervisor.started()
-            alive = asyncio.create_task(supervisor.say_alive(), name="supervisor")
-            try:
-                await until_any(stopped, process.failed)
-            finally:
-                alive.cancel()
-                supervisor.stopping()
+    supervisor, watchdog = Supervisor.from_environment(), Watchdog(settings.watchdog_s)
+    watchdog.wait_for(_START_AT_MOST_S)
+    try:
+        async with running(settings, builds) as process:
+            with signalled() as stopped:
+                _spare_the_collector()
+                supervisor.started()
+                alive = [
+                    asyncio.create_task(supervisor.say_alive(), name="supervisor"),
+                    asyncio.create_task(watchdog.watch(), name="watchdog"),
+                ]
+                try:
+                    await until_any(stopped, process.failed)
+                finally:
+                    for each in alive:
+                        each.cancel()
+                    watchdog.wait_for(_END_AT_MOST_S)
+                    supervisor.stopping()
+    finally:
+        watchdog.rest()
 
 
 def _spare_the_collector() -> None:

@@ -1,4 +1,4 @@
-"""What systemd is told of us (sd_notify): that we have started, that we are alive, that we are stopping.
+"""Who sees to it that we are alive: systemd, which is told so (sd_notify); where there is none, a watchdog of our own.
 
 Alive means that the event loop turns: a process whose loop hangs handles no alarm, and is better killed and started again.
 """
@@ -6,7 +6,9 @@ Alive means that the event loop turns: a process whose loop hangs handles no ala
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
+import sys
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,3 +55,32 @@ class Supervisor:
                 line.sendto(state.encode(), to)
         except OSError:
             return
+
+
+@dataclass(frozen=True, slots=True)
+class Watchdog:
+    """Ends the process, as it stands, with exit code 1 and each thread's stack on stderr, once its loop has stood for `patience_s`.
+
+    For containers, whose engine starts anew what has ended and nothing that hangs. It waits in C, beside the interpreter: neither a
+    lock that nobody gives back nor a call that never returns holds it up, nor that process 1 can't be killed from within. A process
+    that was frozen for longer (`docker pause`) ends when it thaws. 0: there is none.
+    """
+
+    patience_s: float = 0.0
+
+    def wait_for(self, longest_s: float) -> None:
+        """Something that has no loop to turn may take so long, and no longer: a start, an end."""
+        if self.patience_s > 0:
+            # Never shorter than a loop may stand: whoever is patient there is so here.
+            faulthandler.dump_traceback_later(max(longest_s, self.patience_s), exit=True, file=sys.__stderr__ or 2)
+
+    async def watch(self) -> None:
+        """For ever; returns at once where there is none."""
+        while self.patience_s > 0:
+            self.wait_for(self.patience_s)
+            await asyncio.sleep(self.patience_s / 3)  # one late turn is no death
+
+    def rest(self) -> None:
+        """Nobody is watched any more."""
+        if self.patience_s > 0:
+            faulthandler.cancel_dump_traceback_later()

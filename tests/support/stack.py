@@ -88,7 +88,7 @@ class Stack:
                 **os.environ,
                 "TMPDIR": "/tmp",
             }  # the root file system's; the tests' own may be none that `nobody` may write to
-            return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60, cwd="/", env=here)
+            return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=240, cwd="/", env=here)
         finally:
             shutil.rmtree(copy)
 

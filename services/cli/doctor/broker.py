@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import secrets
+import ssl
 import threading
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,12 @@ def _examine(url: MqttUrl) -> list[Finding]:
                 "is it an MQTT 5 broker on that port, and not an HTTP or 3.1.1 one?",
             )
         ]
+    except ssl.SSLCertVerificationError as error:
+        advice = (
+            f"its certificate must name {url.host} (or TELECARE_MQTT_URL another host, which it names), and be signed, "
+            "with its chain in the broker's file, by whom this process trusts (SSL_CERT_FILE, or this host's authorities)"
+        )
+        return [wrong(_AREA, f"no connection ({type(error).__name__}: {error.verify_message})", advice)]
     except (OSError, ValueError) as error:
         return [
             wrong(

@@ -162,6 +162,17 @@ async def test_a_server_of_another_authority_is_not_spoken_to(
     assert f"WRONG {what} no connection (SSLCertVerificationError" in said, examined.output
 
 
+async def test_a_broker_whose_certificate_names_another_host_is_said_to_by_name(town: Town) -> None:
+    """As any real one did to who asked for it by a name that only containers know."""
+    settings = town.settings | {"MQTT_URL": town.settings["MQTT_URL"].replace("@localhost:", "@127.1:")}
+    assert settings["MQTT_URL"] != town.settings["MQTT_URL"]
+    examined = await program.run("doctor", settings=settings)
+    assert examined.code == 1
+    said = " ".join(examined.output.split())
+    assert "certificate is not valid for '127.1'" in said, examined.output
+    assert "its certificate must name 127.1" in said
+
+
 async def test_a_renewed_certificate_is_presented_after_a_reload_and_whoever_was_connected_stays(
     tmp_path: Path,
 ) -> None:

@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     keep_audit_days: Annotated[int, Field(ge=366, le=7320)] = 2192
     database_disk: Path | None = None  # any path on the file system that the database's files are on
     watch_certificates: Annotated[tuple[Path, ...], NoDecode] = ()  # PEM files whose end is watched, beside our own
-    # Seconds after which a process whose event loop stands ends itself, for whoever starts it anew; 0: never, as under systemd, which
-    # sees to that (WatchdogSec).
+    # Seconds after which a process whose event loop stands ends itself, for whoever starts it anew; 0: never, as under systemd,
+    # which sees to that (WatchdogSec).
     watchdog_s: Annotated[float, Field(ge=0)] = 0.0
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"

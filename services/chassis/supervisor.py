@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import faulthandler
 import os
-import sys
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self

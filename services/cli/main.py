@@ -196,6 +196,14 @@ def doctor() -> None:
 
 
 @app.command()
+def runbooks() -> None:
+    """Print the page that links in alerts lead to, as HTML for the reverse proxy."""
+    from services.cli.runbooks import page
+
+    typer.echo(page(), nl=False)
+
+
+@app.command()
 def ingest() -> None:
     """Run only ingest: devices → database."""
     _run_services("ingest")

@@ -23,6 +23,7 @@ from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "prometheus"
 SCRAPE_EVERY_S: Final = 1
+PUBLIC_URL: Final = "https://telecare.example"  # with which links in alerts begin
 HELD_S: Final = 2  # instead of a `for`, where a test waits for the call
 _READY_TIMEOUT_S: Final = 60.0
 
@@ -63,10 +64,13 @@ class Prometheus:
         self._server = GuardedProcess(
             STACK.argv(
                 "prometheus",
+                "/usr/bin/env",
+                f"TELECARE_PUBLIC_URL={PUBLIC_URL}",
                 "/usr/bin/prometheus",
                 f"--config.file={inside}/prometheus.yml",
                 f"--storage.tsdb.path={inside}/data",
                 f"--web.listen-address={LOOPBACK}:{self._port}",
+                "--enable-feature=expand-external-labels",
                 "--rules.alert.resend-delay=2s",  # what was sent before Alertmanager was found comes again soon
                 "--log.level=warn",
             ),
@@ -150,11 +154,12 @@ def _configure(
 ) -> None:
     """The shipped files, where only what belongs to a machine is another: whom to scrape, how often, and nobody to page."""
     config = yaml.safe_load((SHIPPED / "prometheus.yml").read_text())
-    config["global"] = {"scrape_interval": f"{SCRAPE_EVERY_S}s", "evaluation_interval": f"{SCRAPE_EVERY_S}s"}
+    config["global"] |= {"scrape_interval": f"{SCRAPE_EVERY_S}s", "evaluation_interval": f"{SCRAPE_EVERY_S}s"}
     if alertmanager_port is None:
         del config["alerting"]
     else:
-        config["alerting"]["alertmanagers"] = [{"static_configs": [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]}]
+        told = [{"targets": [f"{LOOPBACK}:{alertmanager_port}"]}]
+        (directory / "alertmanagers.yml").write_text(yaml.safe_dump(told))
     scrape = yaml.safe_load((SHIPPED / "scrape.yml").read_text())
     service, canary = scrape["scrape_configs"]
     service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]

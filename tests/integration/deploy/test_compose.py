@@ -1,9 +1,9 @@
 """deploy/compose.yaml, read back against the code: no container engine runs here, so what can drift apart is held together."""
 
 import inspect
+import os
 import re
 import shutil
-import stat
 import subprocess
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -21,6 +21,8 @@ COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SOURCES: dict[str, Any] = yaml.safe_load((DEPLOY / "compose" / "datasources.yaml").read_text())
 OURS = ["migrate", *SERVICES]
 STATEFUL = {"database", "broker", "prometheus", "alertmanager", "grafana"}
+NAME = "telecare.example"
+HOST = "${TELECARE_NAME:?run deploy/compose/prepare NAME first}"  # no container starts without
 SECRETS, BACKUPS = DEPLOY / "compose" / "secrets", DEPLOY / "compose" / "backups"  # made by prepare
 
 _TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
@@ -63,7 +65,8 @@ _SERVICE = {
         "volumes": {"type": "array", "items": {"type": "string", "pattern": r"^[^:]+:/[^:]+(:ro)?$"}},
         "tmpfs": _TEXTS,
         "networks": {"type": ["array", "object"]},
-        "network_mode": {"type": "string", "pattern": "^(service:|none$)"},
+        # Never `service:`: who shares the network of a container that is made anew stays in the old one, which is dead.
+        "network_mode": {"const": "none"},
         "depends_on": {
             "type": "object",
             "additionalProperties": {
@@ -141,13 +144,24 @@ def test_whatever_a_container_names_is_there(name: str) -> None:
     assert set(service.get("secrets", [])) <= set(COMPOSE["secrets"])
     assert set(service.get("networks", [])) <= set(COMPOSE["networks"])
     assert set(service.get("depends_on", {})) <= set(COMPOSE["services"])
-    if service.get("network_mode", "none") != "none":
-        assert service["network_mode"].removeprefix("service:") in COMPOSE["services"]
     for source, _, _ in (each.partition(":") for each in service.get("volumes", [])):
         if not source.startswith("."):
             assert source in COMPOSE["volumes"]
         elif not any((DEPLOY / source).resolve().is_relative_to(made) for made in (SECRETS, BACKUPS)):
             assert (DEPLOY / source).exists(), f"{source} is mounted, and is not there"
+
+
+def test_what_may_change_while_a_container_runs_is_mounted_as_a_directory() -> None:
+    """A file that is mounted by itself stays the old one, whatever takes its place. What is read once, at a start, may be one."""
+    files = {
+        source
+        for service in COMPOSE["services"].values()
+        for source, _, _ in (each.partition(":") for each in service.get("volumes", []))
+        if source.startswith("./") and ((DEPLOY / source).is_file() or Path(source).suffix not in {"", ".d"})
+    }
+    assert files == {"./compose/secrets/placed/initdb/900_telecare.sh"}, "which makes the database, once"
+    # Nor is a certificate among the secrets, each of which the engine mounts as a file.
+    assert {name for name in COMPOSE["secrets"] if not re.match(r"(telecare|postgres|grafana)_\w+$", name)} == set()
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -173,6 +187,7 @@ ON_DEBIAN_ONLY = {
 IN_COMPOSE_ONLY = {
     "TELECARE_SECRETS_DIR": "systemd names its own, CREDENTIALS_DIRECTORY",
     "TELECARE_TLS_ELSEWHERE": "the network in between is loopback there",
+    "TELECARE_WATCHDOG_S": "systemd's WatchdogSec is that there",
 }
 
 
@@ -213,7 +228,7 @@ def test_grafana_waits_for_its_login_which_is_made_of_the_password_that_it_reads
     (source,) = [each for each in SOURCES["datasources"] if each["uid"] == "telecare-database"]
     assert source["secureJsonData"]["password"] == f"$__file{{{file}}}"
     assert source["user"] == inspect.signature(login).parameters["name"].default
-    assert {file.rpartition("/")[2]} == set(maker["secrets"]) & set(grafana["secrets"]) - {"authority.crt"}
+    assert {file.rpartition("/")[2]} == set(maker["secrets"]) & set(grafana["secrets"])
     required = {f"telecare_{name}" for name, field in Settings.model_fields.items() if field.is_required()}
     assert required <= set(maker["secrets"])
     assert grafana["depends_on"] == {"grafana-login": {"condition": "service_completed_successfully"}}
@@ -231,14 +246,20 @@ def test_its_settings_and_secrets_are_taken_by_the_code_and_expose_nothing_else(
     for line in re.findall(
         r'^secret (telecare_\w+_url) "(.+)"$', (DEPLOY / "compose" / "prepare").read_text(), re.MULTILINE
     ):
-        (tmp_path / line[0]).write_text(re.sub(r"\$\((?:[^()]|\([^)]*\))*\)", "secret", line[1]))
+        filled = re.sub(r"\$\((?:[^()]|\([^)]*\))*\)", "secret", line[1]).replace("$name", NAME)
+        (tmp_path / line[0]).write_text(filled)
     for setting, value in environment.items():
-        monkeypatch.setenv(setting, value.replace("${TELECARE_NAME:-localhost}", "telecare.example"))
+        monkeypatch.setenv(setting, value.replace(HOST, NAME))
     monkeypatch.setenv("TELECARE_SECRETS_DIR", str(tmp_path))
     settings = load_settings()
     assert exposures(settings) == []
     assert "@database:5432/" in settings.database_url.get_secret_value()
-    assert settings.mqtt_url.get_secret_value().endswith("@broker:8883")
+    assert settings.public_url == f"https://{NAME}"
+    # By the name for which a public authority signs, and which the broker bears among the containers.
+    broker = COMPOSE["services"]["broker"]["networks"]["inside"]["aliases"]
+    for url in (settings.mqtt_url, settings.mqtt_admin_url):
+        assert url is not None
+        assert [url.get_secret_value().rpartition("@")[2]] == [f"{each.replace(HOST, NAME)}:8883" for each in broker]
     assert [str(each) for each in settings.trusted_proxies] == [
         f"{COMPOSE['services']['proxy']['networks']['inside']['ipv4_address']}/32"
     ]
@@ -253,7 +274,13 @@ def test_the_canary_is_run_as_the_command_line_has_it_and_scraped_where_it_is() 
     options = inspect.signature(run).parameters
     assert command[:2] == ["canary", "run"]
     assert {each.removeprefix("--") for each in command if each.startswith("--")} <= set(options)
-    assert command[command.index("--file") + 1].rpartition("/")[2] in COMPOSE["services"]["canary"]["secrets"]
+    directory, _, file = command[command.index("--file") + 1].rpartition("/")
+    assert f"./compose/secrets/canary:{directory}:ro" in COMPOSE["services"]["canary"]["volumes"]
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    assert f'deploy/compose/secrets/canary:/made" registry canary set-up --mqtt-url mqtts://{NAME}:8883' in re.sub(
+        r"\s+", " ", page.replace("telecare.council.example", NAME)
+    )
+    assert f"--file /made/{file}" in page
     scraped = yaml.safe_load((DEPLOY / "compose" / "scrape.yml").read_text())["scrape_configs"]
     (job,) = [each for each in scraped if each["job_name"] == "telecare-canary"]
     assert job["static_configs"][0]["targets"] == [f"canary:{options['port'].default}"]
@@ -266,8 +293,35 @@ def test_backups_are_made_by_the_databases_own_programs_through_its_socket_and_l
     assert backup["environment"]["PGHOST"] == "/var/run/postgresql"
     _, script, directory = backup["command"]
     mounted = dict(reversed(each.removesuffix(":ro").split(":")) for each in backup["volumes"])
-    assert DEPLOY / mounted[script] == DEPLOY / "compose" / "backup-timer"
+    assert script.startswith("/telecare/compose/")
+    assert mounted["/telecare"] == "./compose/secrets/placed/backup"
     assert (DEPLOY / mounted[directory]).resolve() == BACKUPS
+
+
+def test_a_backup_that_is_overdue_makes_its_container_unhealthy(tmp_path: Path) -> None:
+    _, *argv = COMPOSE["services"]["backup"]["healthcheck"]["test"]
+
+    def healthy() -> bool:
+        here = [each.replace("/var/backups/telecare", str(tmp_path)) for each in argv]
+        return subprocess.run(here, check=False, capture_output=True, timeout=60).returncode == 0
+
+    def dumped(ending: str, hours_ago: float) -> None:
+        dump = tmp_path / f"telecare-20261128T000000Z{ending}.dump"
+        dump.touch()
+        os.utime(dump, (dump.stat().st_mtime - hours_ago * 3600,) * 2)
+
+    assert not healthy()
+    (tmp_path / "no-device-yet").touch()  # as deploy/backup says it
+    assert healthy()
+    (tmp_path / "no-device-yet").unlink()
+    dumped("", 25)
+    dumped("-without-heartbeats", 1)
+    assert healthy()
+    dumped("-without-heartbeats", 3)
+    assert not healthy()
+    dumped("-without-heartbeats", 1)
+    dumped("", 30)
+    assert not healthy()
 
 
 def test_grafana_finds_each_shipped_data_source_by_its_uid() -> None:
@@ -300,8 +354,20 @@ def test_only_the_proxy_and_the_broker_are_reached_from_outside() -> None:
         if not port.startswith("127.0.0.1:")
     }
     assert published == {("proxy", "80:80"), ("proxy", "443:443"), ("broker", "8883:8883")}
+    for name, service in COMPOSE["services"].items():  # and on this host nothing else is
+        assert "ports" not in service or name in {"proxy", "broker"}
     assert COMPOSE["networks"]["inside"]["internal"] is True
     assert COMPOSE["services"]["database"]["networks"] == ["inside"]
+    # Alertmanager asks nobody who they are: none but Prometheus and Grafana reach it, and none by the way on which it calls.
+    among = {name: set(service.get("networks", [])) for name, service in COMPOSE["services"].items()}
+    assert COMPOSE["networks"]["watching"]["internal"] is True
+    assert {name for name, networks in among.items() if "watching" in networks} == {
+        "prometheus", "alertmanager", "grafana",
+    }  # fmt: skip
+    assert {name for name, networks in among.items() if networks & (among["alertmanager"] - {"watching"})} == {
+        "alertmanager"
+    }
+    assert among["grafana"] <= {"inside", "watching"}, "it has no way out, and none in but the proxy"
     (addresses,) = COMPOSE["networks"]["inside"]["ipam"]["config"]
     proxy = COMPOSE["services"]["proxy"]["networks"]
     own = ip_address(proxy["inside"]["ipv4_address"])
@@ -333,32 +399,15 @@ def test_the_image_is_built_from_what_there_is_and_nothing_else() -> None:
     assert f'version = "{version}"' in (REPOSITORY / "pyproject.toml").read_text()
 
 
-def test_secrets_are_made_by_prepare_once_and_read_by_nobody_else(tmp_path: Path) -> None:
-    """The script itself, on a copy: it gives files to other users, so it is root's."""
-    copy = tmp_path / "deploy"
-    shutil.copytree(DEPLOY, copy, ignore=shutil.ignore_patterns("secrets"))
-    prepare = [str(copy / "compose" / "prepare"), "telecare.example"]
-    assert subprocess.run(prepare, check=False, capture_output=True, timeout=60).returncode == 0
-    made = copy / "compose" / "secrets"
-    files = [copy / each["file"] for each in COMPOSE["secrets"].values()]
-    assert (made / "canary.json").read_bytes() == b""
-    backups = (copy / "compose" / "backups").stat()
-    assert (stat.S_IMODE(backups.st_mode), f"{backups.st_uid}") == (0o700, COMPOSE["services"]["backup"]["user"][:2])
-    assert [each for each in files if not each.exists()] == []
-    open_ = {each.name for each in files if stat.S_IMODE(each.stat().st_mode) & 0o007}
-    assert open_ == {"trust.pem", "authority.crt", "database.crt", "broker.crt"}, "certificates are no secrets"
-    shared = {(each.name, each.stat().st_gid) for each in files if stat.S_IMODE(each.stat().st_mode) & 0o077 == 0o040}
-    assert shared == {("grafana_database_password", 10001)}, "with whoever gives it to the database"
-    before = {each: each.read_bytes() for each in files}
-    subprocess.run(prepare, check=True, capture_output=True, timeout=60)
-    assert before == {each: each.read_bytes() for each in files}
-    assert "plugin /usr/lib/mosquitto_dynamic_security.so" in (made / "users.conf").read_text()
-
-
 @pytest.mark.real_stack
 @pytest.mark.parametrize("host", ["compose", "debian"])
 def test_prometheus_takes_each_hosts_list_of_whom_to_scrape(host: str, tmp_path: Path) -> None:
-    for file in (DEPLOY / "prometheus" / "prometheus.yml", DEPLOY / host / "scrape.yml"):
+    of_host = DEPLOY / "compose" if host == "compose" else DEPLOY / "prometheus"
+    for file in (
+        DEPLOY / "prometheus" / "prometheus.yml",
+        of_host / "alertmanagers.yml",
+        DEPLOY / host / "scrape.yml",
+    ):
         shutil.copy(file, tmp_path)
     checked = STACK.run(
         "/usr/bin/promtool", "check", "config", "--syntax-only", "{files}/prometheus.yml", files=tmp_path
@@ -373,3 +422,61 @@ def test_the_same_jobs_are_scraped_wherever_it_runs() -> None:
         ]
 
     assert jobs("compose") == jobs("debian") == jobs("prometheus")
+
+
+def test_who_watches_is_found_by_name_and_links_begin_where_people_open_telecare() -> None:
+    services = COMPOSE["services"]
+    (told,) = yaml.safe_load((DEPLOY / "compose" / "alertmanagers.yml").read_text())
+    assert told["targets"] == ["alertmanager:9093"]
+    (asked,) = [each["url"] for each in SOURCES["datasources"] if each["uid"] == "telecare-prometheus"]
+    assert asked == "http://prometheus:9090"
+    for name in ("prometheus", "alertmanager"):  # else they would listen to themselves alone
+        assert not any("listen-address=127" in each for each in services[name]["command"])
+    environment = services["prometheus"]["environment"]
+    assert environment == {"TELECARE_PUBLIC_URL": services["alerts"]["environment"]["TELECARE_PUBLIC_URL"]}
+    assert "--enable-feature=expand-external-labels" in services["prometheus"]["command"]
+
+
+def test_links_to_panels_lead_through_the_proxy_to_grafana_which_serves_itself_there() -> None:
+    grafana = COMPOSE["services"]["grafana"]
+    proxied = (DEPLOY / "compose" / "grafana.conf").read_text()
+    assert grafana["environment"]["GF_SERVER_ROOT_URL"] == f"https://{HOST}/grafana/"
+    assert grafana["environment"]["GF_SERVER_SERVE_FROM_SUB_PATH"] == "true"
+    assert "location /grafana/ {" in proxied
+    assert "proxy_pass http://grafana;" in proxied, "with the path, which it serves itself below"
+    assert "server grafana:3000 resolve" in (DEPLOY / "compose" / "upstreams.conf").read_text()
+    # Whatever is asked for elsewhere is sent to the public name, which no container of it reaches.
+    assert "http://127.0.0.1:3000/grafana/api/health" in grafana["healthcheck"]["test"]
+
+
+def test_a_machine_of_the_size_that_the_page_names_holds_all_containers_at_their_limits() -> None:
+    """Also while an upgrade runs the new pair of a service beside the old."""
+    units = {"M": 1, "G": 1024}
+
+    def megabytes(service: dict[str, Any]) -> int:
+        limit = service["deploy"]["resources"]["limits"]["memory"]
+        return int(limit[:-1]) * units[limit[-1]]
+
+    lasting = {name: each for name, each in COMPOSE["services"].items() if each["restart"] == "always"}
+    total = sum(megabytes(each) * each["deploy"].get("replicas", 1) for each in lasting.values())
+    upgrading = max(megabytes(lasting[name]) * lasting[name]["deploy"]["replicas"] for name in SERVICES)
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    written = re.search(r"with containers (\d+) GB of memory.+?sum to ([\d.]+) GB", page, re.DOTALL)
+    assert written is not None
+    assert float(written[2]) == pytest.approx(total / 1024, abs=0.05)
+    assert total + upgrading + 256 <= int(written[1]) * 1024
+    # A quarter of the container's, as the file says.
+    shared = re.search(r"shared_buffers = '(\d+)GB'", (DEPLOY / "compose" / "postgresql.conf").read_text())
+    assert shared is not None
+    assert int(shared[1]) * 1024 * 4 == megabytes(lasting["database"])
+    # The session of each heartbeat shard and that of alarms may fill (max_queued_bytes), and the broker lives on.
+    queued = re.search(r"^max_queued_bytes (\d+)$", (DEPLOY / "mosquitto" / "telecare.conf").read_text(), re.MULTILINE)
+    assert queued is not None
+    assert 2 * int(queued[1]) < megabytes(lasting["broker"]) * 2**20
+
+
+def test_no_engine_restarts_what_is_unhealthy_so_ours_end_themselves_and_are_started_anew() -> None:
+    for name in SERVICES:
+        service = COMPOSE["services"][name]
+        assert service["restart"] == "always"
+        assert 10 <= float(service["environment"]["TELECARE_WATCHDOG_S"]) <= 60

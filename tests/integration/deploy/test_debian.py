@@ -397,6 +397,29 @@ def as_root(commands: str) -> str:
     return commands.replace("sudo -u postgres ", "runuser -u postgres -- ").replace("sudo ", "")
 
 
+async def test_whoever_is_called_arrives_at_the_runbook_though_no_service_runs(machine: Machine) -> None:
+    """By the links that Alertmanager sent out; the next test brings the services back."""
+    machine.debian.run("systemctl", "stop", *UNITS, timeout_s=200)
+
+    def links() -> dict[str, str]:
+        told = (machine.debian.root / "srv" / "switch.jsonl").read_text().splitlines()
+        alerts = [alert for line in told for alert in json.loads(json.loads(line)["body"])["alerts"]]
+        return alerts[-1]["annotations"] if alerts else {}
+
+    def tapped(link: str) -> str:
+        ask = ["curl", "--silent", "--show-error", "--cacert", AUTHORITY, "--resolve", f"{NAME}:443:127.0.0.1"]
+        return machine.debian.run(*ask, "--write-out", "%{http_code} %{redirect_url}", link.partition("#")[0]).stdout
+
+    found = await until(links, 90, what="a call")
+    assert found["runbook_url"] == f"https://{NAME}/runbooks#telecarewatchdog"
+    page = tapped(found["runbook_url"])
+    assert page.endswith("200 ")
+    assert '<h3 id="telecarewatchdog">' in page
+    assert found["dashboard_url"].startswith(f"https://{NAME}/grafana/d/")
+    assert tapped(found["dashboard_url"]).endswith(f"302 https://{NAME}/runbooks#grafana"), "where no Grafana is named"
+    assert '<h3 id="grafana">' in page
+
+
 async def test_after_a_power_cut_everything_is_back_by_itself(machine: Machine) -> None:
     await machine.power_cut()
     await machine.ready()

@@ -87,7 +87,7 @@ def links_of_alerts() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("alert", "link"), links_of_alerts(), ids=[alert for alert, _ in links_of_alerts()])
 def test_an_alert_leads_to_the_panel_that_shows_it(alert: str, link: str) -> None:
-    uid, _, panel_id = link.removeprefix("d/").partition("?viewPanel=")
+    uid, _, panel_id = link.rpartition("/grafana/d/")[2].partition("?viewPanel=")
     (board,) = (load(path) for path in FILES if load(path)["uid"] == uid)
     assert int(panel_id) in {each["id"] for each in boxes(board["panels"]) if each["type"] != "row"}, alert
 

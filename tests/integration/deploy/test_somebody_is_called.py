@@ -112,7 +112,8 @@ async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
             await until(lambda: two_minutes_ago(connection), CALLED_WITHIN_S, what="a first attempt")
             found = await until(lambda: manager.called.told("page", "TelecareDeliveryFailing"), CALLED_WITHIN_S)
             assert (found[0]["labels"]["hub"], found[0]["labels"]["severity"]) == (HUB, "page")
-            assert found[0]["annotations"]["runbook_url"].startswith("docs/operations.md#")
+            runbook = f"{prometheus.PUBLIC_URL}/runbooks#telecaredeliveryfailing"
+            assert found[0]["annotations"]["runbook_url"] == runbook
 
             installation.receiver.mend(HUB)
             await until(lambda: manager.called.told("page", "TelecareDeliveryFailing", "resolved"), CALLED_WITHIN_S)

@@ -11,7 +11,9 @@ from services.chassis.mqtt.inbox import Inbox, Message
 from services.chassis.mqtt.tls import tls_context
 from services.chassis.mqtt.url import MqttUrl
 
-Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket)
+Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket, mqtt5.UnsubAckPacket)
+Request = mqtt5.ConnectPacket | mqtt5.SubscribePacket | mqtt5.UnsubscribePacket
+_Key = tuple[type[mqtt5.Packet], int | None]
 
 _PINGREQ = mqtt5.PingReqPacket().write()
 _CLOSE_S = 2.0
@@ -29,8 +31,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
-        self._reply_type: type[object] | None = None
-        self._reply: asyncio.Future[mqtt5.Packet] | None = None
+        self._asked: dict[_Key, asyncio.Future[mqtt5.Packet]] = {}
         self._farewell: Disconnected | None = None
         self._handshaking = True
         self._paused = False
@@ -48,10 +49,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None and self.reason is None:
             self._transport.write(data)
 
-    def request(self, packet: mqtt5.ConnectPacket | mqtt5.SubscribePacket, reply: type[Reply]) -> asyncio.Future[Reply]:
-        """Send a handshake packet; the future is its answer, or the Disconnected that came instead."""
-        answer = self._loop.create_future()
-        self._reply_type, self._reply = reply, answer
+    def request(self, packet: Request, reply: type[Reply]) -> asyncio.Future[Reply]:
+        """Send what is answered, under a packet id of its own; the future is its answer, or the Disconnected that came instead."""
+        answer: asyncio.Future[mqtt5.Packet] = self._loop.create_future()
+        self._asked[reply, getattr(packet, "packet_id", None)] = answer
         self.write(packet.write())
         if self.reason is not None:
             answer.set_exception(self.reason)
@@ -100,8 +101,9 @@ class Connection(asyncio.Protocol):
         self.gone.set()
         if self._ping is not None:
             self._ping.cancel()
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_exception(reason)
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(reason)
         self._inbox.keep_unrepeatable()
         self._hang_up(reason.reason)
 
@@ -132,18 +134,15 @@ class Connection(asyncio.Protocol):
             self.end(farewell)
 
     def _control(self, packet: mqtt5.Packet) -> None:
-        if self._reply_type is not None and type(packet) is self._reply_type:
-            self._answer(packet)
+        answer = self._asked.pop((type(packet), getattr(packet, "packet_id", None)), None)
+        if answer is not None:
+            if not answer.done():
+                answer.set_result(packet)
         elif isinstance(packet, mqtt5.DisconnectPacket):
             self._farewell = self._farewell or _said_goodbye(packet)
         elif not isinstance(packet, mqtt5.PingRespPacket):
             unexpected = Disconnected(DisconnectReason.PROTOCOL_ERROR, f"unexpected {type(packet).__name__}")
             self._farewell = self._farewell or unexpected
-
-    def _answer(self, packet: mqtt5.Packet) -> None:
-        self._reply_type = None
-        if self._reply is not None and not self._reply.done():
-            self._reply.set_result(packet)
 
     def _pause_if_full(self) -> None:
         """Not every broker honours the receive-maximum (rumqttd does not); TCP is honoured by all.

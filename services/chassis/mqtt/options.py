@@ -1,5 +1,6 @@
 """What a session asks of the broker, as values and as packets."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import mqtt5
@@ -7,7 +8,7 @@ import mqtt5
 from services.chassis.mqtt.decoder import PACKET_BYTES_MAX
 from services.chassis.mqtt.url import MqttUrl
 
-SUBSCRIBE_PACKET_ID = 1  # the only packet that we number: a session publishes nothing
+SUBSCRIBE_PACKET_ID = 1  # the first that we number: a session publishes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def connect_packet(url: MqttUrl, options: SessionOptions) -> mqtt5.ConnectPacket
     )
 
 
-def subscribe_packet(options: SessionOptions) -> mqtt5.SubscribePacket:
+def subscribe_packet(filters: Iterable[Filter], packet_id: int = SUBSCRIBE_PACKET_ID) -> mqtt5.SubscribePacket:
     """One SUBSCRIBE for all filters: the broker answers for each."""
     topic_filters = [
         mqtt5.TopicFilter(
@@ -72,6 +73,6 @@ def subscribe_packet(options: SessionOptions) -> mqtt5.SubscribePacket:
             retain_as_published=wanted.retain_as_published,
             retain_handling=mqtt5.RetainHandling(wanted.retain_handling),
         )
-        for wanted in options.filters
+        for wanted in filters
     ]
-    return mqtt5.SubscribePacket(SUBSCRIBE_PACKET_ID, topic_filters)
+    return mqtt5.SubscribePacket(packet_id, topic_filters)

@@ -24,9 +24,10 @@ from services.chassis.mqtt.errors import (
     SubscriptionRefused,
 )
 from services.chassis.mqtt.inbox import Inbox, Message
-from services.chassis.mqtt.options import SessionOptions, connect_packet, subscribe_packet
+from services.chassis.mqtt.options import SUBSCRIBE_PACKET_ID, Filter, SessionOptions, connect_packet, subscribe_packet
 from services.chassis.mqtt.url import MqttUrl
 
+_PACKET_IDS = range(SUBSCRIBE_PACKET_ID + 1, 1 << 16)
 _PUBACK = 0x4002_0000  # type 4, two bytes remaining, and room for the packet id: reason "success" may be left out
 
 
@@ -42,6 +43,7 @@ class Session:
         self._inbox = inbox
         self._unacknowledged: deque[Message] = deque()
         self._most_outstanding = 0
+        self._packet_ids = itertools.cycle(_PACKET_IDS)
         self.session_present = session_present
         """False: the broker kept nothing for us, which after a first connect is a certain gap."""
         self.disconnected = connection.gone
@@ -128,6 +130,19 @@ class Session:
         self._inbox.keep_unrepeatable()
         return self._inbox.take(len(self._inbox))
 
+    async def subscribe(self, filters: Sequence[Filter]) -> Sequence[SubscriptionRefused]:
+        """Subscribe to these, too; those that the broker refuses, when it has answered. The others' messages come from then on.
+
+        It may answer only when `batch` has taken what it had before. Raises Disconnected.
+        """
+        packet = subscribe_packet(filters, next(self._packet_ids))
+        return _refused(filters, await self._connection.request(packet, mqtt5.SubAckPacket))
+
+    async def unsubscribe(self, patterns: Sequence[str]) -> None:
+        """No messages of these come from then on, but those that the broker had queued. Raises Disconnected."""
+        packet = mqtt5.UnsubscribePacket(next(self._packet_ids), list(patterns))
+        await self._connection.request(packet, mqtt5.UnsubAckPacket)
+
     async def close(self) -> None:
         """Disconnect with a word; the broker keeps the session until its expiry. Safe to call twice."""
         await self._connection.close()
@@ -160,7 +175,7 @@ async def _subscribe(connection: Connection, options: SessionOptions, *, session
     Waiting would be a deadlock: rumqttd sends 100 messages of the backlog first, and then nothing, not even the
     SUBACK, until some are acknowledged.
     """
-    answer = connection.request(subscribe_packet(options), mqtt5.SubAckPacket)
+    answer = connection.request(subscribe_packet(options.filters), mqtt5.SubAckPacket)
     if session_present:
         answer.add_done_callback(functools.partial(_judge_late, connection, options))
     else:
@@ -168,11 +183,18 @@ async def _subscribe(connection: Connection, options: SessionOptions, *, session
 
 
 def _judge(options: SessionOptions, answer: mqtt5.SubAckPacket) -> None:
-    if len(answer.reason_codes) != len(options.filters):
+    for refusal in _refused(options.filters, answer):
+        raise refusal
+
+
+def _refused(filters: Sequence[Filter], answer: mqtt5.SubAckPacket) -> Sequence[SubscriptionRefused]:
+    if len(answer.reason_codes) != len(filters):
         raise Disconnected(DisconnectReason.PROTOCOL_ERROR, "the SUBACK does not answer for each filter")
-    for wanted, granted in zip(options.filters, answer.reason_codes, strict=True):
-        if granted != wanted.qos:  # a lower QoS than asked for is a refusal too: it would lose messages silently
-            raise SubscriptionRefused(wanted.pattern, granted.name.lower())
+    return [
+        SubscriptionRefused(wanted.pattern, granted.name.lower())
+        for wanted, granted in zip(filters, answer.reason_codes, strict=True)
+        if granted != wanted.qos  # a lower QoS than asked for is a refusal too: it would lose messages silently
+    ]
 
 
 def _judge_late(connection: Connection, options: SessionOptions, answer: asyncio.Future[mqtt5.SubAckPacket]) -> None:

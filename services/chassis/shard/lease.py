@@ -23,6 +23,7 @@ class Lease:
     """A lease that was ours when the database last said so.
 
     `session_at`: when the shard's session at the broker was last known to stand, whoever held it; None: it never had one.
+    `filters`: what is to be let through, as the database last said; `subscribed`: what is, None: nobody knows.
     """
 
     pool: Pool
@@ -30,6 +31,8 @@ class Lease:
     holder: str
     generation: int
     session_at: datetime | None
+    filters: frozenset[str]
+    subscribed: frozenset[str] | None
     _database_at: datetime  # when it last answered, by its own clock
     _answered_at: float  # monotonic; when we had that answer
     _lapses_at: float  # monotonic; never later than by the database's clock, for it counts from before we asked
@@ -42,7 +45,8 @@ class Lease:
         if row is None:
             return None
         return cls(
-            *(pool, shard, holder, row["generation"], row["session_at"]),
+            *(pool, shard, holder, row["generation"], row["session_at"], frozenset(row["filters"])),
+            subscribed=None if row["subscribed"] is None else frozenset(row["subscribed"]),
             _database_at=row["at"],
             _answered_at=time.monotonic(),
             _lapses_at=asked_at + LEASE_S,
@@ -70,9 +74,19 @@ class Lease:
         row = await _ask(self.pool, QUERIES["renew_lease"], *self._key, heard, LAPSE_S, deaf_because, asked)
         if row is None:
             return False
-        self.session_at = row["session_at"]
+        self.session_at, self.filters = row["session_at"], frozenset(row["filters"])
         self._database_at, self._answered_at = row["at"], time.monotonic()
         self._lapses_at = asked_at + LEASE_S
+        return True
+
+    async def says_subscribed(self, filters: frozenset[str]) -> bool:
+        """The session is subscribed to these, and to nothing else that counts; False: another has it.
+
+        Of those that it was not before nothing was heard until now, and that is written down with it.
+        """
+        if await _ask(self.pool, QUERIES["subscribed"], *self._key, sorted(filters)) is None:
+            return False
+        self.subscribed = filters
         return True
 
     async def release(self) -> None:

@@ -2,7 +2,7 @@
 
 -- name: shards_of_service
 -- What there is to work.
-select shard, lane, client_id, filters from chassis.shard where service = $1 order by shard;
+select shard, lane, client_id from chassis.shard where service = $1 order by shard;
 
 -- name: acquire_lease
 -- One row if it is ours now. Concurrent contenders meet on the row lock, and the second then sees the first's renewal.
@@ -13,7 +13,7 @@ set holder = $2, generation = generation + 1, renewed_at = clock_timestamp()
 where shard = $1
     and (holder is null or holder = $2
         or renewed_at not between clock_timestamp() - make_interval(secs => $3) and clock_timestamp() + make_interval(secs => $3))
-returning generation, session_at, clock_timestamp() as at;
+returning generation, session_at, filters, subscribed, clock_timestamp() as at;
 
 -- name: renew_lease
 -- Only while its session is up. A lapsed lease that nobody else took is still ours: the generation says so. `$4`: when we asked, all
@@ -32,7 +32,22 @@ with ours as (
 update chassis.shard s
 set renewed_at = clock_timestamp(), session_at = clock_timestamp(), heard_until = case when $4 then ours.asked_at else s.heard_until end
 from ours where s.shard = ours.shard
-returning s.session_at, clock_timestamp() as at;
+returning s.session_at, s.filters, clock_timestamp() as at;
+
+-- name: subscribed
+-- $4 is what the session is subscribed to by now. Of what it newly is nothing was heard until this moment, and for how long not nobody
+-- knows: for longer than anybody is waited for (two months, as ingest looks back), so that no verdict runs through it. A shard that
+-- never heard writes that down by itself.
+with ours as (
+    select shard, heard_until,
+        array(select unnest($4::text[]) except select unnest(coalesce(subscribed, array[]::text[])) order by 1) as newly
+    from chassis.shard where shard = $1 and holder = $2 and generation = $3 for update
+), lapse as (
+    insert into chassis.hearing_lapse (shard, started_at, ended_at, reason, filters)
+    select shard, clock_timestamp() - interval '62 days', clock_timestamp(), 'subscribed_anew', newly from ours
+    where heard_until is not null and cardinality(newly) > 0
+)
+update chassis.shard s set subscribed = $4 from ours where s.shard = ours.shard returning true;
 
 -- name: holds_lease
 -- Asks without renewing, before anything is done with a new connection.

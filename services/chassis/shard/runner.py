@@ -5,6 +5,7 @@ The rules, each of which has cost somebody messages:
   been stopped in between, and a connect takes the session from whoever has it.
 - The lease is renewed only while the session is up *and* the work progresses.
 - Lease lost, or session taken over (0x8E): close and stand back. Never reconnect first.
+- Filters that were changed are followed in the session as it stands (`filters.py`).
 - Any other disconnect: reconnect under the lease as it stands; once that has lapsed, others may try, who may have a better path.
 """
 
@@ -29,6 +30,7 @@ from services.chassis.mqtt import (
     SessionOptions,
 )
 from services.chassis.postgres import Pool, is_transient
+from services.chassis.shard.filters import Follower, first_asked
 from services.chassis.shard.gaps import Gaps
 from services.chassis.shard.lease import LEASE_S, Lease
 from services.chassis.shard.progress import Progress
@@ -86,7 +88,6 @@ class ShardRunner:
     mqtt_url: MqttUrl
     name: str
     client_id: str
-    filters: tuple[str, ...]
     lane: Lane
     holder: str
     gaps: Gaps
@@ -175,9 +176,10 @@ class ShardRunner:
         """A session that is ours by the database's word, before and after; None if it is not."""
         if not await lease.holds():
             return None
+        asked = first_asked(lease)
         options = SessionOptions(
             client_id=self.client_id,
-            filters=tuple(self.lane.filter_of(pattern) for pattern in self.filters),
+            filters=tuple(map(self.lane.filter_of, sorted(asked))),
             receive_max=self.lane.receive_max,
             keep_alive_s=_KEEP_ALIVE_S,
             connect_timeout_s=max(0.1, min(_CONNECT_TIMEOUT_S, lease.remaining_s)),
@@ -185,7 +187,10 @@ class ShardRunner:
         session = await Session.connect(self.mqtt_url, options)
         try:
             session_at = lease.session_at
-            if await lease.renew():
+            mine = await lease.renew()
+            if mine and not session.session_present and asked != lease.subscribed:
+                mine = await lease.says_subscribed(asked)  # a session that was just made has these, and no others
+            if mine:
                 await self.gaps.ended(session_present=session.session_present, session_at=session_at)
                 return session
         except BaseException:
@@ -201,13 +206,16 @@ class ShardRunner:
         progress = Progress()
         work = asyncio.create_task(self._work(session, progress), name=f"{self.name}-work")
         keep = asyncio.create_task(self._keep(session, lease, progress), name=f"{self.name}-lease")
+        follower = Follower(session, lease, self.lane.filter_of)
+        follow = asyncio.create_task(follower.run(), name=f"{self.name}-filters")
         try:
-            await asyncio.wait({work, keep}, return_when=asyncio.FIRST_COMPLETED)
-            end = keep.result() if keep.done() else work.result()
+            await asyncio.wait({work, keep, follow}, return_when=asyncio.FIRST_COMPLETED)
+            ended = next(each for each in (keep, work, follow) if each.done())
+            end = ended.result()  # of `follow` an error alone
         finally:
             self._working = False
             self._trouble = "is being reconnected"
-            await _cancel(work, keep)
+            await _cancel(work, keep, follow)
             await session.close()
         if end is End.LEASE_LAPSED:
             self._trouble = _NO_DATABASE
@@ -244,7 +252,8 @@ class ShardRunner:
             if behind:
                 self._deaf_because = "backlog"
             try:
-                if not await lease.renew(heard=not behind, deaf_because=self._deaf_because):
+                heard = not behind and lease.subscribed is not None
+                if not await lease.renew(heard=heard, deaf_because=self._deaf_because):
                     return End.LEASE_LOST
                 if not behind:
                     self._deaf_because = _NOBODY

@@ -81,13 +81,12 @@ class Shards:
             else:
                 return [self._runner(**row) for row in rows]
 
-    def _runner(self, shard: str, lane: str, client_id: str, filters: Sequence[str]) -> ShardRunner:
+    def _runner(self, shard: str, lane: str, client_id: str) -> ShardRunner:
         return ShardRunner(
             pool=self._pool,
             mqtt_url=self._mqtt_url,
             name=shard,
             client_id=client_id,
-            filters=tuple(filters),
             lane=self._lanes[lane],
             holder=self._instance,
             gaps=Gaps(self._pool, self._clock, shard, self._on_gap),

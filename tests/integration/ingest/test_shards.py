@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -314,6 +315,13 @@ LAPSES = (
 )
 
 
+async def heard(observer: Observer, ago: str) -> None:
+    """The shard was, until so long ago, by a session that was subscribed."""
+    await observer.execute(
+        "update chassis.shard set subscribed = filters, heard_until = clock_timestamp() - $1::text::interval", ago
+    )
+
+
 async def test_what_is_worked_is_heard_up_to_now(database: Database, broker: Broker, observer: Observer) -> None:
     await observer.execute("update chassis.shard set created_at = clock_timestamp()")
     async with shards(Worker(), database.url, broker.url):
@@ -337,7 +345,7 @@ async def test_whoever_is_heard_again_after_a_while_writes_down_since_when_he_wa
     database: Database, broker: Broker, observer: Observer
 ) -> None:
     """Whatever it was: whoever worked it was killed, stopped or cut off, and says nothing himself."""
-    await observer.execute("update chassis.shard set heard_until = clock_timestamp() - interval '1 hour'")
+    await heard(observer, "1 hour")
     async with shards(Worker(), database.url, broker.url):
         await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
     (lapse,) = await observer.fetch(LAPSES)
@@ -346,7 +354,7 @@ async def test_whoever_is_heard_again_after_a_while_writes_down_since_when_he_wa
 
 
 async def test_a_take_over_within_seconds_is_no_lapse(database: Database, broker: Broker, observer: Observer) -> None:
-    await observer.execute("update chassis.shard set heard_until = clock_timestamp() - interval '2 seconds'")
+    await heard(observer, "2 seconds")
     async with shards(Worker(), database.url, broker.url):
         await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
     assert await observer.fetch(LAPSES) == []
@@ -404,3 +412,69 @@ async def test_while_the_broker_holds_more_than_we_take_the_shard_is_not_heard(
         slow.hurries.set()
         await until(lambda: observer.fetchval(HEARD), what="it to have caught up")
     assert len(slow.taken) == 1500
+
+
+async def subscribed(observer: Observer) -> list[str] | None:
+    rows: list[str] | None = await observer.fetchval("select subscribed from chassis.shard")
+    return rows
+
+
+def filters_of(*councils: str) -> list[str]:
+    return [f"telecare/v1/devices/{each}/+/alarm" for each in councils]
+
+
+async def test_filters_that_are_changed_are_followed_by_the_session_as_it_stands_and_nothing_is_lost(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    """Whoever is newly let through was not heard until the broker has granted it, and that is written down."""
+    change = "update chassis.shard set filters = $1"
+    await observer.execute(change, filters_of("fife", "moray"))
+    worker = Worker()
+    async with shards(worker, database.url, broker.url):
+        await until(lambda: observer.fetchval(HEARD), what="the shard to be heard")
+        assert await subscribed(observer) == filters_of("fife", "moray")
+        assert await observer.fetchval("select count(*) from chassis.hearing_lapse where filters is not null") == 0
+        before = await observer.fetchval("select clock_timestamp()")
+        await observer.execute(change, filters_of("angus", "fife"))
+
+        async def followed() -> bool:
+            return await subscribed(observer) == filters_of("angus", "fife")
+
+        await until(followed, what="the filters to be followed")
+        (lapse,) = await observer.fetch("select * from chassis.hearing_lapse where filters is not null")
+        assert (lapse["filters"], lapse["reason"]) == (filters_of("angus"), "subscribed_anew")
+        assert lapse["ended_at"] > before
+        assert lapse["ended_at"] - lapse["started_at"] > timedelta(days=60)
+        await publish_all(broker.url, "telecare/v1/devices/angus/TC-1/alarm", [b"angus"])
+        await until(lambda: [each.payload for each in worker.taken] == [b"angus"], what="what is newly let through")
+    assert len(worker.sessions) == 1
+    assert worker.gaps == 0
+
+
+async def test_what_is_let_through_no_more_comes_no_more_and_what_always_was_is_not_missed_meanwhile(
+    database: Database, broker: Broker, observer: Observer
+) -> None:
+    worker = Worker()
+    async with shards(worker, database.url, broker.url):
+        await observer.execute("update chassis.shard set filters = $1", filters_of("fife"))
+        numbers = [str(number).encode() for number in range(300)]
+        sending = asyncio.create_task(publish_all(broker.url, TOPIC, numbers))
+
+        async def followed() -> bool:
+            return await subscribed(observer) == filters_of("fife")
+
+        await until(followed, what="the filters to be followed")
+        await sending
+        await until(lambda: {each.payload for each in worker.taken} == {*numbers}, what="all that was sent")
+        others = "telecare/v1/devices/moray/TC-1/alarm"
+        # Written down before the broker is asked: until it has done it, some may come that count for nothing.
+        await until(lambda: _left_out(broker, worker, others), what="the others to be left out")
+
+
+async def _left_out(broker: Broker, worker: Worker, topic: str) -> bool:
+    """Of what is sent to both, the one that is let through has come, and the other before it has not."""
+    before = len(worker.taken)
+    await publish_all(broker.url, topic, [b"others"])
+    await publish_all(broker.url, TOPIC, [b"last"])
+    await until(lambda: b"last" in [each.payload for each in worker.taken[before:]])
+    return b"others" not in [each.payload for each in worker.taken[before:]]

@@ -59,6 +59,18 @@ def councils_of(filters: Iterable[str], lane: DeviceLane) -> frozenset[str] | No
     return None if "+" in councils else councils
 
 
+def councils_heard(filters: Iterable[str], subscribed: Iterable[str] | None, lane: DeviceLane) -> frozenset[str] | None:
+    """Those that the filters let through and the broker has granted; None: everybody's.
+
+    `subscribed` is what it granted; None: nobody has said (a release before 0055 works it), and the filters are all that is known.
+    """
+    wanted = councils_of(filters, lane)
+    granted = wanted if subscribed is None else councils_of(subscribed, lane)
+    if wanted is None or granted is None:
+        return granted if wanted is None else wanted
+    return wanted & granted
+
+
 class HubTopic(NamedTuple):
     """The segments of a hub's topic as they came."""
 

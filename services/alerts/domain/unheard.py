@@ -5,28 +5,46 @@ No verdict is possible there, so nobody there is ever called silent, and that lo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
-from contracts.topics import councils_of
+from contracts.topics import councils_heard, councils_of
 
 Lane: TypeAlias = Literal["heartbeat", "alarm"]
+Kind: TypeAlias = Literal["shard", "council", "ungranted", "topics"]
+"""A shard that nobody ever worked; a council that no filter lets through, or whose filter is not granted; and a council's topics by
+which another's devices are heard, and that come by no shard."""
+
+
+_TO_A_SHARD: Final = "to a heartbeat shard's filters in chassis.shard, which ingest follows as it runs"
+_ADVICE: Final[Mapping[Kind, str]] = {
+    "shard": "start `telecare ingest` anew, or take the row out of chassis.shard",
+    "council": f"add its topics {_TO_A_SHARD}",
+    "ungranted": "it is in a shard's filters, and not subscribed to: see `shard_filter_refused` in ingest's log, and the broker's",
+    "topics": f"add those topics {_TO_A_SHARD}",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """`worked`: somebody has, at any time; from then on its watermark tells."""
+    """`worked`: somebody has, at any time; from then on its watermark tells. `subscribed`: what the broker has granted."""
 
     name: str
     lane: Lane
     filters: tuple[str, ...]
     worked: bool
+    subscribed: tuple[str, ...] | None = None
 
     def among(self, councils: Collection[str]) -> frozenset[str]:
-        """Whose messages it lets through."""
-        mine = councils_of(self.filters, self.lane)
+        """Whose messages come by it."""
+        mine = councils_heard(self.filters, self.subscribed, self.lane)
         return frozenset(councils) if mine is None else mine & frozenset(councils)
+
+    def wants(self, council_id: str) -> bool:
+        """Whether its filters let it through, whoever has granted it."""
+        wanted = councils_of(self.filters, self.lane)
+        return wanted is None or council_id in wanted
 
 
 def heard(shards: Sequence[Shard], councils: Collection[str]) -> frozenset[str]:
@@ -38,15 +56,12 @@ def heard(shards: Sequence[Shard], councils: Collection[str]) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Unheard:
-    """By what people call it, and the councils that it concerns, if anybody is to be heard there."""
+    """What people call it, and the councils that it concerns, if anybody is to be heard there."""
 
+    kind: Kind
     name: str
     lane: Lane
     councils: frozenset[str]
-
-    @property
-    def of_shard(self) -> bool:
-        return self.name.startswith("shard ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +72,17 @@ class Elsewhere:
     heard_in: str
 
 
-def unheard_elsewhere(shards: Sequence[Shard], elsewhere: Sequence[Elsewhere]) -> Sequence[str]:
-    """By name, those whose topics no shard lets through: whatever becomes of their own council's, nobody hears them."""
+def unheard_elsewhere(shards: Sequence[Shard], elsewhere: Sequence[Elsewhere]) -> Sequence[Unheard]:
+    """Those whose topics no shard lets through: whatever becomes of their own council's, nobody hears them."""
     topics = {each.heard_in for each in elsewhere}
     through = frozenset[str]().union(*(each.among(topics) for each in shards if each.lane == "heartbeat"))
     return [
-        f"devices of {each.council_id} by topics of {each.heard_in}"
+        Unheard(
+            "topics",
+            f"topics of {each.heard_in} (devices of {each.council_id})",
+            "heartbeat",
+            frozenset({each.heard_in}),
+        )
         for each in elsewhere
         if each.heard_in not in through
     ]
@@ -70,19 +90,20 @@ def unheard_elsewhere(shards: Sequence[Shard], elsewhere: Sequence[Elsewhere]) -
 
 def unheard(shards: Sequence[Shard], councils: Collection[str]) -> Sequence[Unheard]:
     """Shards that nobody ever worked, and councils that no shard lets through."""
-    never = [Unheard(f"shard {each.name}", each.lane, each.among(councils)) for each in shards if not each.worked]
+    never = [
+        Unheard("shard", f"shard {each.name}", each.lane, each.among(councils)) for each in shards if not each.worked
+    ]
     let_through = frozenset[str]().union(*(each.among(councils) for each in shards if each.lane == "heartbeat"))
     left = sorted(frozenset(councils) - let_through)
-    return [*never, *(Unheard(f"council {each}", "heartbeat", frozenset({each})) for each in left)]
+    wanted = {each for each in left if any(shard.lane == "heartbeat" and shard.wants(each) for shard in shards)}
+    return [*never, *(_council(each, "ungranted" if each in wanted else "council") for each in left)]
 
 
-def advice(names: Sequence[str]) -> str:
+def _council(council_id: str, kind: Kind) -> Unheard:
+    return Unheard(kind, f"council {council_id}", "heartbeat", frozenset({council_id}))
+
+
+def advice(unheard_: Sequence[Unheard]) -> str:
     """For whoever runs the installation: what it means, and what to do."""
-    where = "to a heartbeat shard's filters in chassis.shard, and start `telecare ingest` anew"
-    what = "; ".join(
-        f"{name}: start `telecare ingest` anew, or take the row out of chassis.shard"
-        if name.startswith("shard ")
-        else f"{name}: add {'its' if name.startswith('council ') else 'those'} topics {where}"
-        for name in names
-    )
+    what = "; ".join(f"{each.name}: {_ADVICE[each.kind]}" for each in unheard_)
     return f"Nobody listens there, so nobody there is ever called silent. {what}."

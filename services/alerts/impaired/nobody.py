@@ -25,13 +25,11 @@ class Nobody:
     _suspected: Sequence[Unheard] = ()
     _concern: frozenset[Unheard] = frozenset()
     _asked_s: float = 0.0  # monotonic
-    _since_s: Mapping[str, float] = field(default_factory=dict)  # monotonic
+    _since_s: Mapping[str, float] = field(default_factory=dict)  # by name; monotonic
 
-    async def listens(self, connection: Connection, rows: Sequence[Record], now_s: float) -> Mapping[str, float]:
-        """To whom nobody does who should be heard, by name, and for how many seconds we know. `rows`: the shards."""
-        shards = [
-            Shard(row["shard"], row["lane"], tuple(row["filters"]), row["heard_until"] is not None) for row in rows
-        ]
+    async def listens(self, connection: Connection, rows: Sequence[Record], now_s: float) -> Mapping[Unheard, float]:
+        """To whom nobody does who should be heard, and for how many seconds we know. `rows`: the shards."""
+        shards = [_shard(row) for row in rows]
         councils = [row["council_id"] for row in await connection.fetch(QUERIES["councils"])]
         elsewhere = [Elsewhere(**row) for row in await connection.fetch(QUERIES["heard_elsewhere"])]
         topics = {each.heard_in for each in elsewhere}
@@ -40,9 +38,14 @@ class Nobody:
         if suspected != self._suspected or now_s - self._asked_s >= _AGAIN_AFTER_S:
             self._concern = await _concern(connection, suspected, sorted(heard(shards, councils)), topics)
             self._suspected, self._asked_s = suspected, now_s
-        names = [each.name for each in suspected if each in self._concern] + [*unheard_elsewhere(shards, elsewhere)]
-        self._since_s = {name: self._since_s.get(name, now_s) for name in names}
-        return {name: now_s - since_s for name, since_s in self._since_s.items()}
+        found = [each for each in suspected if each in self._concern] + [*unheard_elsewhere(shards, elsewhere)]
+        self._since_s = {each.name: self._since_s.get(each.name, now_s) for each in found}
+        return {each: now_s - self._since_s[each.name] for each in found}
+
+
+def _shard(row: Record) -> Shard:
+    subscribed = None if row["subscribed"] is None else tuple(row["subscribed"])
+    return Shard(row["shard"], row["lane"], tuple(row["filters"]), row["heard_until"] is not None, subscribed)
 
 
 async def _concern(
@@ -60,5 +63,5 @@ async def _concern(
             continue
         rows = await connection.fetch(QUERIES["watched_there"], councils, heard_ if lane == "heartbeat" else [])
         watched = {row["council_id"] for row in rows}
-        found |= {each for each in of_lane if each.councils & (watched | topics if each.of_shard else watched)}
+        found |= {each for each in of_lane if each.councils & (watched | topics if each.kind == "shard" else watched)}
     return frozenset(found)

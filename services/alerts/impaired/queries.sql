@@ -5,7 +5,7 @@ where service = 'ingest' and heard_until is not null order by shard;
 
 -- name: shards
 -- All of ingest's, those included that nobody ever worked. By the database's clock, like `at`.
-select shard, lane, filters, generation, heard_until, clock_timestamp() as at from chassis.shard where service = 'ingest' order by shard;
+select shard, lane, filters, subscribed, generation, heard_until, clock_timestamp() as at from chassis.shard where service = 'ingest' order by shard;
 
 -- name: councils
 select council_id from registry.council_directory;

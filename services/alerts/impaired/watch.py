@@ -22,7 +22,7 @@ from services.alerts.domain.blindness import (
     to_be_told,
     wider,
 )
-from services.alerts.domain.unheard import advice
+from services.alerts.domain.unheard import Unheard, advice
 from services.alerts.domain.watermark import Watermarks
 from services.alerts.impaired.memory import Memory
 from services.alerts.impaired.nobody import Nobody
@@ -53,18 +53,18 @@ class Watch:
     memory: Memory
     _watermarks: Watermarks = field(default_factory=Watermarks)
     _nobody: Nobody = field(default_factory=Nobody)
-    _unheard: Sequence[Ear] = ()
+    _unheard: Mapping[Unheard, Ear] = field(default_factory=dict)
 
     @property
     def blind(self) -> bool:
         """Whether it is not known of everybody that they are heard, as far as we know: also when the last look is long ago."""
-        return not self.memory.ears or not all_hear([*self.memory.ears, *self._unheard], self.clock.now())
+        return not self.memory.ears or not all_hear([*self.memory.ears, *self._unheard.values()], self.clock.now())
 
     async def check(self) -> str | None:
         """For readiness: to whom nobody listens who should be heard, and what to do about it."""
         now = self.clock.now()
-        names = [ear.shard for ear in self._unheard if now - ear.heard_until >= TOLD_AFTER]
-        return advice(names) if names else None
+        long = [each for each, ear in self._unheard.items() if now - ear.heard_until >= TOLD_AFTER]
+        return advice(long) if long else None
 
     async def run_once(self) -> int:
         """Look, and tell what is to be told. Returns 0: the next is due in a second."""
@@ -87,12 +87,13 @@ class Watch:
         ears: Sequence[Ear] = ()
         if rows:
             ears = _ears(self._watermarks.look(heard_until, rows[0]["at"], now_s), now)
-        self._unheard = _ears(await self._nobody.listens(connection, rows, now_s), now)
+        nobody = await self._nobody.listens(connection, rows, now_s)
+        self._unheard = {each: Ear(each.name, now - timedelta(seconds=for_s)) for each, for_s in nobody.items()}
         self.metrics.hears(ears, now)
         async with connection.transaction():
             said = [
                 await self._decide(connection, "deaf", ears, now),
-                await self._decide(connection, "unheard", self._unheard, now),
+                await self._decide(connection, "unheard", [*self._unheard.values()], now),
             ]
         for event in said:
             if event is not None:

@@ -22,11 +22,12 @@ async def examine_hearing(settings: Settings) -> list[Finding]:
         return []  # the database's own findings say so
     try:
         rows = await connection.fetch(QUERIES["shards"])
-        names = list(await Nobody().listens(connection, rows, 0.0))
+        nobody = list(await Nobody().listens(connection, rows, 0.0))
     except asyncpg.PostgresError:
         return []  # as does that of its migrations
     finally:
         await connection.close()
-    if not names:
+    if not nobody:
         return [good(_AREA, "a shard hears every council in which a device should be heard")]
-    return [wrong(_AREA, f"nobody listens to {', '.join(names)}: nobody there is ever called silent", advice(names))]
+    names = ", ".join(each.name for each in nobody)
+    return [wrong(_AREA, f"nobody listens to {names}: nobody there is ever called silent", advice(nobody))]

@@ -17,12 +17,24 @@ _BLIND: Final = Lapse(datetime.min.replace(tzinfo=UTC), None)
 
 
 @dataclass(frozen=True, slots=True)
+class Newly:
+    """Whose heartbeats a shard was newly subscribed to (None: everybody's), and the time for which it was not."""
+
+    councils: frozenset[str] | None
+    lapse: Lapse
+
+
+@dataclass(frozen=True, slots=True)
 class Ear:
-    """A shard of the heartbeat lane: whose heartbeats come by it (None: everybody's), and when it heard nothing."""
+    """A shard of the heartbeat lane: whose heartbeats come by it (None: everybody's), and when it heard nothing.
+
+    It hears a council from when the broker has granted it on, and as long as its filters let it through.
+    """
 
     shard: str
     councils: frozenset[str] | None
     lapses: tuple[Lapse, ...] = ()
+    newly: tuple[Newly, ...] = ()
 
     @property
     def blind(self) -> bool:
@@ -32,9 +44,15 @@ class Ear:
     def hears(self, council_id: str) -> bool:
         return self.councils is None or council_id in self.councils
 
-    def heard_all(self, now: datetime, within: timedelta) -> bool:
-        """Whether it heard all that came, for so long."""
-        return not any(each.ended_at is None or now < each.ended_at + within for each in self.lapses)
+    def lapses_of(self, council_id: str) -> tuple[Lapse, ...]:
+        """When it could not hear those."""
+        newly = (each.lapse for each in self.newly if each.councils is None or council_id in each.councils)
+        return (*self.lapses, *newly)
+
+    def newly_heard(self, now: datetime, within: timedelta) -> frozenset[str] | None:
+        """Councils that it was not subscribed to before; None: all."""
+        recent = [each.councils for each in self.newly if _recent(each.lapse, now, within)]
+        return None if None in recent else frozenset[str]().union(*(each or () for each in recent))
 
     def deaf(self, now: datetime, at_least: timedelta) -> bool:
         """Whether nobody can be due: it hears nothing, or did not until less than the shortest interval ago.
@@ -42,7 +60,7 @@ class Ear:
         Not so when lapses have followed each other for as long as a device may have its interval anew: then it may be due
         at any time.
         """
-        if self.blind or self.heard_all(now, at_least):
+        if self.blind or not any(_recent(each, now, at_least) for each in self.lapses):
             return self.blind
         listened, began_at = timedelta(), now
         for start, end in reversed(joined(self.lapses)):
@@ -69,7 +87,7 @@ class Hearing:
     def listening(self, council_id: str, now: datetime, at_least: timedelta) -> str | None:
         """By which shard it is heard, if it was for so long without a lapse; else nobody can say who is not heard."""
         ears = [ear for ear in self.ears if ear.hears(council_id)]
-        if not ears or not all(ear.heard_all(now, at_least) for ear in ears):
+        if not ears or any(_recent(lapse, now, at_least) for ear in ears for lapse in ear.lapses_of(council_id)):
             return None
         return ears[0].shard
 
@@ -79,17 +97,21 @@ class Hearing:
 
     def deaf(self, now: datetime, at_least: timedelta) -> frozenset[str] | None:
         """Councils of which nobody can be due; None: that is so of all."""
-        deaf = [ear for ear in self.ears if ear.deaf(now, at_least)]
-        if not self.ears or any(ear.councils is None for ear in deaf):
+        deaf = [ear.councils if ear.deaf(now, at_least) else ear.newly_heard(now, at_least) for ear in self.ears]
+        if not deaf or None in deaf:
             return None
-        return frozenset(council for ear in deaf for council in ear.councils or ())
+        return frozenset(council for councils in deaf for council in councils or ())
 
     def _of(self, council_id: str) -> tuple[list[Lapse], list[datetime]]:
         ears = [ear for ear in self.ears if ear.hears(council_id)]
         if not ears or any(ear.blind for ear in ears):
             return [_BLIND], []
-        found = sorted((each for ear in ears for each in ear.lapses), key=_ended)
+        found = sorted((each for ear in ears for each in ear.lapses_of(council_id)), key=_ended)
         return found, [_ended(each) for each in found]
+
+
+def _recent(lapse: Lapse, now: datetime, within: timedelta) -> bool:
+    return lapse.ended_at is None or now < lapse.ended_at + within
 
 
 def _ended(lapse: Lapse) -> datetime:

@@ -24,16 +24,18 @@ cross join lateral (
 ) t;
 
 -- name: ears
--- The shards by which heartbeats come, and since when each has heard nothing, if it is blind at $1. One that never heard is, since it was set up.
-select s.shard, s.filters, case
+-- The shards by which heartbeats come, whose, and since when each has heard nothing, if it is blind at $1. One that never heard is, since it was
+-- set up.
+select s.shard, s.filters, s.subscribed, case
     when s.heard_until is null then s.created_at
     when s.heard_until < $1::timestamptz - interval '5 seconds' then s.heard_until end as blind_since
 from chassis.shard s where s.service = 'ingest' and s.lane = 'heartbeat' order by s.shard;
 
 -- name: lapses
 -- Those that ended since $1: nobody's silence lasts so long without being told. What ends in the future by the database's own clock was
--- written before that was put back: the step was no deafness, and until it is over nobody's silence would be seen.
-select shard, started_at, case when ended_at > clock_timestamp() + interval '1 minute' then started_at else ended_at end as ended_at
+-- written before that was put back: the step was no deafness, and until it is over nobody's silence would be seen. `filters`: of what these
+-- let through alone; null: of all.
+select shard, filters, started_at, case when ended_at > clock_timestamp() + interval '1 minute' then started_at else ended_at end as ended_at
 from chassis.hearing_lapse where ended_at > $1 and started_at <= clock_timestamp();
 
 -- name: probe

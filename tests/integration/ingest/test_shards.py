@@ -8,21 +8,24 @@ from datetime import timedelta
 from typing import Any
 
 import asyncpg
+import mqtt5
 import pytest
 
 from services.chassis.clock import DatabaseClock
 from services.chassis.mqtt import DisconnectReason, Filter, Message, MqttUrl, Session, SessionOptions
 from services.chassis.postgres import Pool, open_pool
 from services.chassis.shard import Lane, Progress, Shards, gaps, runner
+from services.chassis.shard.filters import Follower, first_asked
 from services.chassis.shard.gaps import Gaps
 from services.chassis.shard.lease import Lease
 from tests.integration.ingest.conftest import LONG_S
-from tests.support.mqtt import publish_all
+from tests.support.mqtt import Peer, publish_all, scripted_server
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, real_stack, until
 
 pytestmark = pytest.mark.usefixtures("long_leases")
 
 TOPIC = "telecare/v1/devices/fife/TC-1/alarm"
+GRANTED = mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE
 CLIENT_ID = "telecare-ingest-alarms"
 
 
@@ -478,3 +481,45 @@ async def _left_out(broker: Broker, worker: Worker, topic: str) -> bool:
     await publish_all(broker.url, TOPIC, [b"last"])
     await until(lambda: b"last" in [each.payload for each in worker.taken[before:]])
     return b"others" not in [each.payload for each in worker.taken[before:]]
+
+
+async def test_a_filter_that_the_broker_refuses_counts_for_nothing_and_keeps_nobody_else_from_being_heard(
+    observer: Observer, pool: Pool
+) -> None:
+    """It is asked for in the session as it stands, and not by the next connection, which it would end."""
+    refused = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.welcome()
+        asked = await peer.expect(mqtt5.SubscribePacket)
+        await peer.send(mqtt5.SubAckPacket(asked.packet_id, [GRANTED]))
+        asked = await peer.expect(mqtt5.SubscribePacket)
+        assert [each.pattern for each in asked.topic_filters] == filters_of("angus", "moray")
+        answer = [GRANTED, mqtt5.SubAckReasonCode.NOT_AUTHORIZED]
+        await peer.send(mqtt5.SubAckPacket(asked.packet_id, answer))
+        await refused.wait()
+
+    await observer.execute(
+        "update chassis.shard set subscribed = $1, filters = $2, heard_until = clock_timestamp()",
+        *(filters_of("fife"), filters_of("angus", "fife", "moray")),
+    )
+    lease = await Lease.acquire(pool, "alarms", "ours")
+    assert lease is not None
+    async with scripted_server(script) as url:
+        first = [Filter(each) for each in sorted(first_asked(lease))]
+        assert [each.pattern for each in first] == filters_of("fife")
+        session = await Session.connect(url, SessionOptions(client_id="x", filters=tuple(first), receive_max=10))
+        follow = asyncio.create_task(Follower(session, lease, Filter).run())
+
+        async def followed() -> bool:
+            return await subscribed(observer) == filters_of("angus", "fife")
+
+        await until(followed, what="what was granted to be said")
+        assert session.reason is None
+        refused.set()
+        follow.cancel()
+        await asyncio.gather(follow, return_exceptions=True)
+        await session.close()
+    assert [row["filters"] for row in await observer.fetch("select filters from chassis.hearing_lapse")] == [
+        filters_of("angus")
+    ]

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.topics import councils_of
-from services.ingest.domain.hearing import Ear, Hearing
+from contracts.topics import councils_heard, councils_of
+from services.ingest.domain.hearing import Ear, Hearing, Newly
 from services.ingest.domain.liveness import Lapse
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -81,3 +81,28 @@ def test_where_one_of_two_is_blind_its_councils_are_named() -> None:
     hearing = Hearing([Ear("a", FIFE, (lapse(0, None),)), Ear("b", MORAY)])
     assert hearing.deaf(NOON + MINUTE, MINUTE) == FIFE
     assert [ear.blind for ear in hearing.ears] == [True, False]
+
+
+def test_of_whom_a_shard_is_newly_subscribed_to_nothing_was_heard_until_then_and_of_others_it_was() -> None:
+    before = lapse(-1000, 5)
+    hearing = Hearing([Ear("a", FIFE | MORAY, (lapse(1, 2),), (Newly(MORAY, before),))])
+    assert list(hearing.lapses("moray", NOON)) == [lapse(1, 2), before]
+    assert list(hearing.lapses("fife", NOON)) == [lapse(1, 2)]
+    now = NOON + 5.5 * MINUTE
+    assert hearing.deaf(now, MINUTE) == MORAY
+    assert hearing.deaf(now + MINUTE, MINUTE) == frozenset()
+    assert (hearing.listening("moray", now, MINUTE), hearing.listening("fife", now, MINUTE)) == (None, "a")
+    assert Hearing([Ear("a", None, (), (Newly(None, before),))]).deaf(now, MINUTE) is None
+
+
+def test_who_is_heard_is_whom_the_filters_let_through_and_the_broker_has_granted() -> None:
+    def of(*councils: str) -> list[str]:
+        return [f"telecare/v1/devices/{each}/+/heartbeat" for each in councils]
+
+    assert councils_heard(of("fife", "moray"), of("fife"), "heartbeat") == FIFE
+    assert councils_heard(of("fife"), of("fife", "moray"), "heartbeat") == FIFE
+    assert councils_heard(of("+"), of("fife"), "heartbeat") == FIFE
+    assert councils_heard(of("fife"), of("+"), "heartbeat") == FIFE
+    assert councils_heard(of("+"), of("+"), "heartbeat") is None
+    assert councils_heard(of("+"), [], "heartbeat") == frozenset()
+    assert councils_heard(of("fife"), None, "heartbeat") == FIFE  # nobody has said

@@ -100,6 +100,31 @@ async def test_a_council_that_no_shard_lets_through_is_told_once_and_when_that_i
     assert await town.parts.watch.check() is None
 
 
+async def test_a_council_whose_filter_the_broker_has_not_granted_is_unheard_until_it_has(
+    town: World, receiver: Receiver
+) -> None:
+    """From when the filters are changed on until a session has it; and one that is taken away from that very moment on."""
+    await shards(town, ["highland"])
+    await town.database.execute("update chassis.shard set subscribed = filters where service = 'ingest'")
+    await all_hear(town)
+    both = [f"telecare/v1/devices/{council}/+/heartbeat" for council in ("highland", "moray")]
+    change = "update chassis.shard set filters = $1 where shard = 'heartbeats-0'"
+    await town.database.execute(change, both)
+    await passes(town, 20)
+    assert told(receiver) == RAISED
+    assert receiver.of_alarms()[0].data["event"]["text"].endswith(": council moray.")
+    assert "council moray: it is in a shard's filters, and not subscribed to" in (await town.parts.watch.check() or "")
+
+    await town.database.execute("update chassis.shard set subscribed = filters where shard = 'heartbeats-0'")
+    await passes(town, 11)
+    assert told(receiver) == sorted([*RAISED, *RESTORED])
+
+    await town.database.execute(change, both[:1])  # and the session still has it
+    await passes(town, 20)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.repeated") == len(HUBS)  # nobody has closed it
+    assert "council moray: add its topics" in (await town.parts.watch.check() or "")
+
+
 async def test_a_shard_that_nobody_ever_worked_is_told_if_somebody_should_be_heard_by_it(
     town: World, receiver: Receiver
 ) -> None:
@@ -171,11 +196,11 @@ async def test_whoever_is_heard_by_topics_that_no_shard_lets_through_any_more_is
         await passes(town, 16)
         assert told(receiver) == RAISED
         text = receiver.of_alarms()[0].data["event"]["text"]
-        assert "devices of highland by topics of moray" in text
+        assert "topics of moray (devices of highland)" in text
         assert "council moray" not in text
         ready = await town.parts.watch.check()
         assert ready is not None
-        assert "devices of highland by topics of moray: add those topics to a heartbeat shard's filters" in ready
+        assert "topics of moray (devices of highland): add those topics to a heartbeat shard's filters" in ready
 
         await town.database.execute("update ingest.liveness set heard_in = null")
         ingest.clock.move(seconds=30)

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.condition import ConditionChange
 from contracts.ids import CouncilId, DeviceId
+from services.chassis.shard.lease import Lease
 from services.ingest.alarm_store import AlarmStore, Arrival
 from services.ingest.domain.decode import decode_alarm
 from services.ingest.heartbeat_batch import Part
@@ -268,3 +269,30 @@ async def test_one_by_whose_topics_no_shard_hears_keeps_the_counts_of_a_shard_th
     await both_hear(split)
     assert await groups_of(split) == LEFT
     assert await names_of(split) == ["moray"]
+
+
+async def test_a_council_that_a_shard_is_newly_subscribed_to_has_its_time_from_then_on_and_none_is_silent_before(
+    split: Watch,
+) -> None:
+    """The filters let it through, and nobody has subscribed yet: that is no hearing. Nor was it any before it was granted."""
+    await split.register("TC-new", council_id="angus")
+    await split.register("TC-old", council_id="moray")
+    await split.hear("TC-old", council_id="moray")
+    old, both = (
+        [f"telecare/v1/devices/{each}/+/heartbeat" for each in councils] for councils in (["moray"], ["angus", "moray"])
+    )
+    await split.database.execute(
+        "update chassis.shard set subscribed = $1, filters = $2 where shard = 'moray'", old, both
+    )
+    split.clock.move(minutes=11)
+    assert silent(await both_hear(split)) == [("TC-old", "moray")]
+    lease = await Lease.acquire(split.pool, "moray", "test")
+    assert lease is not None
+    assert lease.subscribed != lease.filters
+    assert await lease.says_subscribed(lease.filters)
+    await split.database.execute("update chassis.hearing_lapse set ended_at = $1", split.clock.now())
+    assert silent(await both_hear(split)) == []
+    split.clock.move(seconds=50)
+    assert silent(await both_hear(split)) == []
+    split.clock.move(minutes=11)
+    assert silent(await both_hear(split)) == [("TC-new", "angus")]

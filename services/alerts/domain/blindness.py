@@ -77,11 +77,12 @@ class Blindness:
 
 
 def to_be_told(ears: Sequence[Ear], now: datetime) -> Blindness | None:
-    """What hubs must know: somebody has been deaf for too long."""
-    deaf = [ear for ear in ears if now - ear.heard_until >= TOLD_AFTER]
-    if not deaf:
+    """What hubs must know: somebody has been deaf for too long. Whoever was a moment later is named, too: not by `wider`."""
+    began_at = min((ear.heard_until for ear in ears), default=now)
+    if now - began_at < TOLD_AFTER:
         return None
-    return Blindness.seen([ear.shard for ear in deaf], min(ear.heard_until for ear in deaf))
+    deaf = [ear for ear in ears if now - ear.heard_until >= TOLD_AFTER or ear.heard_until <= began_at + HEARS]
+    return Blindness.seen([ear.shard for ear in deaf], began_at)
 
 
 def wider(known: Blindness, ears: Sequence[Ear], now: datetime) -> Blindness | None:
@@ -93,6 +94,11 @@ def wider(known: Blindness, ears: Sequence[Ear], now: datetime) -> Blindness | N
 
 def all_hear(ears: Collection[Ear], now: datetime) -> bool:
     return all(now - ear.heard_until < HEARS for ear in ears)
+
+
+def hears_anew(heard_since: datetime | None, now: datetime) -> bool:
+    """Whether it counts from now that all hear: they did not, or since what is the future by now, for the clock was put back."""
+    return heard_since is None or heard_since > now
 
 
 def is_over(heard_since: datetime | None, now: datetime) -> bool:
@@ -115,7 +121,7 @@ def blindness_event(blindness: Blindness, turn: Turn, now: datetime, about: Abou
         status=turn,
         peripheral_id=None if about == "deaf" else about,
         location=None,
-        text=_text(blindness, turn, about)[:_TEXT_MAX],
+        text=_text(blindness, turn, about),
         test=False,
         marks=(),
         payload_sha256=hashlib.sha256(str(made).encode()).hexdigest(),
@@ -123,13 +129,27 @@ def blindness_event(blindness: Blindness, turn: Turn, now: datetime, about: Abou
 
 
 def _text(blindness: Blindness, turn: Turn, about: About) -> str:
-    since, names = f"{blindness.began_at:%H:%M:%S} UTC", ", ".join(blindness.shards)
+    since = f"{blindness.began_at:%H:%M:%S} UTC"
     match about, turn:
         case "deaf", "activated":
-            return f"Devices have not been heard since {since} ({names}). Silence says nothing now."
+            return _named(
+                f"Devices have not been heard since {since} (", blindness.shards, "). Silence says nothing now."
+            )
         case "deaf", _:
             return f"Devices are heard again; they were not since {since}."
         case _, "activated":
-            return f"Nobody listens there, and nobody there is called silent: {names}."
+            return _named("Nobody listens there, and nobody there is called silent: ", blindness.shards, ".")
         case _:
-            return f"Somebody listens now to: {names}."
+            return _named("Somebody listens now to: ", blindness.shards, ".")
+
+
+def _named(before: str, names: Sequence[str], after: str) -> str:
+    """Of the names as many as there is room for, whole, and how many more there are; of the first at least its beginning."""
+    room = _TEXT_MAX - len(before) - len(after)
+    for count in range(len(names), 0, -1):
+        left = len(names) - count
+        said = ", ".join(names[:count]) + (f" and {left} more" if left else "")
+        if len(said) <= room:
+            return before + said + after
+    more = f"… and {len(names) - 1} more" if len(names) > 1 else "…"
+    return before + names[0][: room - len(more)] + more + after

@@ -31,6 +31,9 @@ TOLD_AFTER: Final = timedelta(minutes=2)
 STALE_AFTER: Final = timedelta(seconds=90)
 """Three counts of ingest's. What was counted before says nothing of now."""
 
+_CLOCKS_DIFFER: Final = timedelta(seconds=5)
+"""What is later than now by more was written before the clock was put back, and must not last until it is that late again."""
+
 _NAMESPACE: Final = uuid.UUID("b0a6f1de-6f7f-4c62-9e0c-6e6a1f0c2d94")  # any constant of our own
 _TEXT_MAX: Final = 128
 _PERIPHERAL_MAX: Final = 32
@@ -192,13 +195,16 @@ def judge(situation: Situation, now: datetime) -> Sequence[Move]:
     fresh = _fresh(situation, now)
     sums, since = _sums(fresh), max((group.counted_at for group in fresh), default=now)
     low = {share for share, each in sums.items() if each.low}
+    put_back = {
+        each.share for each in situation.known if each.told_at is None and each.low_since > now + _CLOCKS_DIFFER
+    }
     told = [each for each in situation.known if each.told_at is not None]
     ending = {each.share: _ending(each.share, situation, sums) for each in told}
     moves: list[Move] = [End(each, why) for each in told if (why := ending[each.share])]
     lasting = {share for share, why in ending.items() if why is None}
 
     waiting = {each.share: each for each in situation.known if each.told_at is None}
-    moves += [Forget(each) for share, each in waiting.items() if share not in low]
+    moves += [Forget(each) for share, each in waiting.items() if share not in low or share in put_back]
     moves += [Begin(share, since) for share in sorted(low - waiting.keys() - ending.keys())]
     for share in _explaining(fresh, low - ending.keys(), lasting | situation.outages):
         degraded = waiting.get(share)
@@ -246,7 +252,9 @@ def _fresh(situation: Situation, now: datetime) -> Sequence[Group]:
     """What says something of now."""
     silent_ears = situation.deaf | situation.blind
     return [
-        group for group in situation.groups if group.shard not in silent_ears and now - group.counted_at < STALE_AFTER
+        group
+        for group in situation.groups
+        if group.shard not in silent_ears and abs(now - group.counted_at) < STALE_AFTER
     ]
 
 

@@ -46,14 +46,15 @@ select (select blindness_id from alerts.blindness where about = 'deaf' order by 
     (select max(hearing_lapse_id) from chassis.hearing_lapse) as lapse_id;
 
 -- name: hears_again
-update alerts.blindness set heard_since = greatest(told_at, $2) where blindness_id = $1;
+-- By the clock as it is now, whatever it said when it was told: nothing waits until it is that late again.
+update alerts.blindness set heard_since = $2 where blindness_id = $1;
 
 -- name: deaf_again
 update alerts.blindness set heard_since = null where blindness_id = $1 and heard_since is not null;
 
 -- name: widen
 -- It goes on as another, of more.
-update alerts.blindness set heard_since = greatest(told_at, $2), ended_at = greatest(told_at, $2) where blindness_id = $1;
+update alerts.blindness set heard_since = $2, ended_at = $2 where blindness_id = $1;
 
 -- name: end
 update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning pg_notify('impaired', '');

@@ -18,6 +18,7 @@ from services.alerts.domain.blindness import (
     Ear,
     all_hear,
     blindness_event,
+    hears_anew,
     is_over,
     to_be_told,
     wider,
@@ -119,7 +120,7 @@ class Watch:
             return await _begin(connection, about, more, blindness_event(more, "activated", now, about), now)
         if not all_hear(ears, now):
             await connection.execute(QUERIES["deaf_again"], known.blindness_id)
-        elif row["heard_since"] is None:
+        elif hears_anew(row["heard_since"], now):
             await connection.execute(QUERIES["hears_again"], known.blindness_id, now)
         elif is_over(row["heard_since"], now):
             await connection.execute(QUERIES["end"], known.blindness_id, now)

@@ -60,14 +60,7 @@ class Ear:
         Not so when lapses have followed each other for as long as a device may have its interval anew: then it may be due
         at any time.
         """
-        if self.blind or not any(_recent(each, now, at_least) for each in self.lapses):
-            return self.blind
-        listened, began_at = timedelta(), now
-        for start, end in reversed(joined(self.lapses)):
-            if began_at - end >= 2 * at_least:
-                break
-            listened, began_at = listened + (began_at - end), start
-        return listened < (CHANCES + 1) * at_least
+        return _too_soon(self.lapses, now, at_least)
 
 
 class Hearing:
@@ -85,9 +78,12 @@ class Hearing:
         return all_[bisect_right(ends, since) :] if ends else all_
 
     def listening(self, council_id: str, now: datetime, at_least: timedelta) -> str | None:
-        """By which shard it is heard, if it was for so long without a lapse; else nobody can say who is not heard."""
+        """By which shard it is heard, if it was for so long without a lapse; else nobody can say who is not heard.
+
+        Or with lapses, if these have recurred for as long as is waited for anybody: else nobody is ever counted there.
+        """
         ears = [ear for ear in self.ears if ear.hears(council_id)]
-        if not ears or any(_recent(lapse, now, at_least) for ear in ears for lapse in ear.lapses_of(council_id)):
+        if not ears or any(_too_soon(ear.lapses_of(council_id), now, at_least) for ear in ears):
             return None
         return ears[0].shard
 
@@ -108,6 +104,20 @@ class Hearing:
             return [_BLIND], []
         found = sorted((each for ear in ears for each in ear.lapses_of(council_id)), key=_ended)
         return found, [_ended(each) for each in found]
+
+
+def _too_soon(lapses: Sequence[Lapse], now: datetime, at_least: timedelta) -> bool:
+    """Whether so long has not passed since the last lapse. If they recur: nor for each chance, in all."""
+    if not any(_recent(each, now, at_least) for each in lapses):
+        return False
+    if any(each.ended_at is None for each in lapses):
+        return True
+    listened, began_at = timedelta(), now
+    for start, end in reversed(joined(lapses)):
+        if began_at - end >= 2 * at_least:
+            break
+        listened, began_at = listened + (began_at - end), start
+    return listened < (CHANCES + 1) * at_least
 
 
 def _recent(lapse: Lapse, now: datetime, within: timedelta) -> bool:

@@ -263,9 +263,9 @@ from (select missed, counted_at from ingest.sweep for update) before
 returning case when before.counted_at is null then 0 else greatest($1 - before.missed, 0) end;
 
 -- name: hearing_by_shard
--- Of each, how many are expected and how many heard; nothing of one that was counted before $1.
+-- Of each, how many are expected and how many heard; nothing of one that was counted before $1, or before the clock was put back.
 select s.shard, sum(c.expected) as expected, sum(c.heard) as heard
-from chassis.shard s left join ingest.hearing_count c on c.shard = s.shard and c.counted_at > $1
+from chassis.shard s left join ingest.hearing_count c on c.shard = s.shard and c.counted_at > $1 and c.counted_at < $1 + interval '3 minutes'
 where s.service = 'ingest' and s.lane = 'heartbeat' group by s.shard;
 
 -- name: named_by_attribute
@@ -274,7 +274,7 @@ select a.attribute, (
     select count(distinct value) from ingest.hearing_named n
     cross join lateral (select case a.attribute when 'cell' then n.cell when 'postcode_district' then n.postcode_district
         when 'firmware' then n.firmware else n.network end as value) t
-    where t.value <> '' and n.counted_at > $1) as named
+    where t.value <> '' and n.counted_at > $1 and n.counted_at < $1 + interval '3 minutes') as named
 from unnest(array['cell', 'postcode_district', 'firmware', 'network']) as a (attribute);
 
 -- name: late_by_council

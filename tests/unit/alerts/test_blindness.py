@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from services.alerts.domain.blindness import Blindness, Ear, blindness_event, wider
+from services.alerts.domain.blindness import Blindness, Ear, blindness_event, hears_anew, is_over, to_be_told, wider
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 SHARDS = ("heartbeats-0", "alarms")
@@ -64,3 +65,50 @@ def test_a_blindness_is_wider_when_others_are_deaf_that_still_heard_when_it_bega
     assert more is not None
     assert (more.shards, more.began_at) == (("a", "c"), NOON)
     assert more.blindness_id != known.blindness_id
+
+
+@pytest.mark.parametrize("later_s", [0.0, 1.0, 4.9, 5.0, 5.1, 9.0])
+def test_whoever_is_deaf_some_seconds_later_is_named_whether_with_the_first_or_by_an_alarm_once_more(
+    later_s: float,
+) -> None:
+    ears = [Ear("a", NOON), Ear("b", at(later_s)), Ear("c", at(later_s + 9))]
+    known = to_be_told(ears[:2], at(15))
+    assert known is not None
+    named = set(known.shards)
+    more = wider(known, ears[:2], at(15 + later_s))
+    named |= set(() if more is None else more.shards)
+    assert named == {"a", "b"}
+    assert to_be_told(ears, at(14.9)) is None
+
+
+def test_that_all_hear_again_counts_by_the_clock_as_it_is_now_though_it_was_put_back() -> None:
+    assert hears_anew(None, NOON)
+    assert hears_anew(at(3600), NOON)
+    assert not is_over(at(3600), NOON)
+    assert not hears_anew(NOON, NOON)
+    assert is_over(NOON, at(10))
+
+
+def text(*names: str, about: Any = "unheard", turn: Any = "activated") -> str:
+    told = blindness_event(Blindness.seen(names, NOON), turn, NOON, about).text
+    assert told is not None
+    assert len(told) <= 128
+    return told
+
+
+def test_of_many_names_as_many_are_told_as_there_is_room_for_and_how_many_there_are_more() -> None:
+    many = [f"council number-{number:02}" for number in range(32)]
+    assert text(*many) == (
+        "Nobody listens there, and nobody there is called silent: "
+        "council number-00, council number-01, council number-02 and 29 more."
+    )
+    assert text(*many, about="deaf").endswith(" more). Silence says nothing now.")
+    assert text("topics of moray (devices of fife)").endswith("silent: topics of moray (devices of fife).")
+
+
+def test_of_a_name_too_long_the_beginning_is_told_and_that_is_what_is_to_be_done() -> None:
+    """The topics that nobody lets through; whose devices write them says readiness."""
+    topics = f"topics of {'m' * 50} (devices of {'f' * 50})"
+    assert f"topics of {'m' * 50} (" in text(topics)
+    assert text(topics).endswith("\u2026.")
+    assert text(topics, topics[:-1] + "g)").endswith("\u2026 and 1 more.")

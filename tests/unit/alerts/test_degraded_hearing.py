@@ -256,3 +256,18 @@ def test_the_alarm_is_an_unprotected_ones_within_the_contracts_lengths_and_alway
 def test_two_long_names_that_begin_alike_are_two_alarms() -> None:
     one, other = (Share("model", "Careline of the year 2019, revision " + each) for each in "AB")
     assert one.peripheral_id != other.peripheral_id
+
+
+def test_low_since_what_is_the_future_by_now_it_begins_anew_and_is_told_two_minutes_later() -> None:
+    """The clock was put back; else nobody would be told until it is that late again."""
+    fleet = [group(50, 39), group(100, sim_operator=OTHER, council_id="moray", model="Hub B")]
+    pending = Degraded(OF_OPERATOR, NOON + timedelta(hours=1))
+    assert Forget(pending) in judge(Situation(groups=fleet, known=[pending]), NOON)
+    assert Begin(OF_OPERATOR, NOON) in judge(Situation(groups=fleet, known=[]), NOON)
+    moment = Degraded(OF_OPERATOR, NOON + timedelta(seconds=1))  # two processes' clocks
+    assert Forget(moment) not in judge(Situation(groups=fleet, known=[moment]), NOON)
+
+
+def test_a_count_of_what_is_the_future_by_now_says_nothing() -> None:
+    fleet = [group(50, 39, counted_at=NOON + timedelta(hours=1))]
+    assert judge(Situation(groups=fleet, known=()), NOON) == []

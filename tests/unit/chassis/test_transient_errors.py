@@ -9,6 +9,7 @@ PASSING = [
     asyncpg.CannotConnectNowError("the database system is starting up"),
     asyncpg.DeadlockDetectedError("deadlock detected"),
     asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
+    asyncpg.IdleInTransactionSessionTimeoutError("terminating connection due to idle-in-transaction timeout"),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     asyncpg.InvalidPasswordError("password authentication failed"),  # it is being changed

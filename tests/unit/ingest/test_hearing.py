@@ -106,3 +106,12 @@ def test_who_is_heard_is_whom_the_filters_let_through_and_the_broker_has_granted
     assert councils_heard(of("+"), of("+"), "heartbeat") is None
     assert councils_heard(of("+"), [], "heartbeat") == frozenset()
     assert councils_heard(of("fife"), None, "heartbeat") == FIFE  # nobody has said
+
+
+def test_whoever_is_heard_between_lapses_that_recur_is_counted_and_after_a_while_no_more_is_waited() -> None:
+    """Else degraded hearing would be told of nobody there for as long as small lapses go on."""
+    often = tuple(lapse(each, each + 0.1) for each in range(1, 9))
+    now = NOON + 8.5 * MINUTE
+    assert Hearing([Ear("a", None, often)]).listening("fife", now, MINUTE) == "a"
+    assert Hearing([Ear("a", None, often[4:])]).listening("fife", now, MINUTE) is None
+    assert Hearing([Ear("a", None, (*often, lapse(8.2, None)))]).listening("fife", now, MINUTE) is None

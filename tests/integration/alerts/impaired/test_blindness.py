@@ -323,3 +323,22 @@ async def test_a_database_that_was_away_for_a_moment_is_nobodys_business(
         await asyncio.to_thread(own_postgres.start)
         await look(fragile)
     assert told(receiver) == []
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+async def test_it_is_over_in_time_though_the_clock_was_put_back_since_it_was_told(
+    town: World, receiver: Receiver, *, heard_first: bool
+) -> None:
+    await heard(town, 0, "alarms")
+    await heard(town, 16)
+    await look(town)
+    await heard(town, 0)
+    if heard_first:
+        await look(town)
+    town.clock.move(-200)  # a hub takes what is signed within five minutes
+    await look(town)
+    town.clock.move(10)
+    await heard(town, 0)
+    await heard(town, 0, "alarms")
+    await look(town)
+    assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)

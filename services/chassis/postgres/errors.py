@@ -12,8 +12,7 @@ def is_transient(error: BaseException) -> bool:
     """Whether trying the same again later can succeed: the database is away, busy or restarting, not our statement wrong."""
     if isinstance(error, asyncpg.PostgresError):
         sqlstate = getattr(error, "sqlstate", None) or ""
-        # 25006: a primary that has become a standby; 25P03: we stood still in a transaction, as a process that was stopped does; 55P03: a
-        # lock not got in time.
+        # 25006: a primary that has become a standby; 25P03: we stood still in a transaction; 55P03: a lock not got in time.
         return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in {"25006", "25P03", "55P03"}
     if isinstance(error, asyncpg.InterfaceError):
         # asyncpg says "connection is closed" and "pool is closing" with this class, and wrong use of its API too.

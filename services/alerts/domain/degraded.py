@@ -21,6 +21,7 @@ from contracts.vocabulary import MONITORING_IMPAIRED
 from services.alerts.domain.blindness import DEVICE
 from services.alerts.domain.outages.chance import log_likelihood_ratio
 from services.alerts.domain.outages.find import CONTRAST_MIN
+from services.alerts.domain.outages.naming import is_readable
 
 LOW: Final = 0.8
 WELL: Final = 0.9
@@ -75,7 +76,7 @@ class Share(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """The value, without what can't be printed."""
+        """The value, without what can't be printed: one that a release before told by it may end now."""
         return "".join(each if each.isprintable() else "\ufffd" for each in self.value)
 
     @property
@@ -90,7 +91,10 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Devices that have all of it in common, as ingest counted them (`ingest.hearing_by_share`); "" is not known, or not named."""
+    """Devices that have all of it in common, as ingest counted them (`ingest.hearing_by_share`); "" is not known, or not named.
+
+    What nobody can read is no share, as it names no outage: they are told of by what else they have.
+    """
 
     shard: str
     council_id: str
@@ -111,7 +115,8 @@ class Group:
         near = (self.shard, self.sim_operator, self.cell, self.network)
         far = (self.council_id, self.postcode_district, self.firmware, self.model)
         values = zip(ATTRIBUTES, near + far, strict=True)
-        object.__setattr__(self, "shares", tuple(Share(attribute, value) for attribute, value in values if value))
+        shares = tuple(Share(attribute, value) for attribute, value in values if is_readable(value))
+        object.__setattr__(self, "shares", shares)
 
 
 @dataclass(frozen=True, slots=True)

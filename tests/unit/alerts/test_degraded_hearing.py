@@ -271,3 +271,10 @@ def test_low_since_what_is_the_future_by_now_it_begins_anew_and_is_told_two_minu
 def test_a_count_of_what_is_the_future_by_now_says_nothing() -> None:
     fleet = [group(50, 39, counted_at=NOON + timedelta(hours=1))]
     assert judge(Situation(groups=fleet, known=()), NOON) == []
+
+
+@pytest.mark.parametrize("value", ["4\n2", "4\u202e2", " ", "4" * 65])
+def test_what_nobody_can_read_is_no_name_as_it_is_none_of_an_outage(value: str) -> None:
+    fleet = [group(50, 0, firmware=value), group(100, sim_operator=OTHER, council_id="moray", model="Hub B")]
+    assert told_of(*fleet) == [OF_OPERATOR]
+    assert not any(share.attribute == "firmware" for each in fleet for share in each.shares)

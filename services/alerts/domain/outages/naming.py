@@ -16,15 +16,14 @@ LENGTHS: Final[Mapping[Attribute, int]] = {"cell_id": 32}
 
 
 def is_name(trait: Trait) -> bool:
-    """Whether people can be told it: not blank, no longer than the contract lets it be, and printable as it stands.
+    """Whether people can be told it: not longer than the contract lets it be, and readable."""
+    return is_readable(trait.value, LENGTHS.get(trait.attribute, LENGTH_MAX))
+
+
+def is_readable(value: str, length_max: int = LENGTH_MAX) -> bool:
+    """Not blank, no longer than that, and printable as it stands: one rule for whatever boxes tell and people are told by.
 
     Not so are control characters, line ends, and those that turn the direction of what follows (Unicode categories C and Z, but
     for the space).
     """
-    value = trait.value
-    return (
-        len(value) <= LENGTHS.get(trait.attribute, LENGTH_MAX)
-        and value.isprintable()
-        and not value.isspace()
-        and value != ""
-    )
+    return len(value) <= length_max and value.isprintable() and not value.isspace() and value != ""

@@ -129,7 +129,7 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
         tasks.start("audit", audit.loop.run())
-        for loop in _own_loops(runtime, tls):
+        for loop in _own_loops(runtime, tls, server.url):
             tasks.start(loop.name, loop.run())
         listens = _merge_listens(started)
         if listens:
@@ -301,13 +301,13 @@ class _Tasks:
                 _log.error("task_would_not_stop", task=task.get_name())
 
 
-def _own_loops(runtime: Runtime, tls: ServerTls | None) -> Iterator[Loop]:
+def _own_loops(runtime: Runtime, tls: ServerTls | None, url: str) -> Iterator[Loop]:
     """Those of the process itself, whatever it serves."""
     if tls is not None:
         yield tls.loop
     if isinstance(runtime.clock, DatabaseClock):
         yield _clock_loop(runtime.database_url, runtime.clock)
-    yield from vitals_loops(runtime)
+    yield from vitals_loops(runtime, url)
 
 
 def _clock_loop(database_url: str, clock: DatabaseClock) -> Loop:

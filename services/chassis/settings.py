@@ -77,6 +77,8 @@ class Settings(BaseSettings):
     # Seconds after which a process whose event loop stands ends itself, for whoever starts it anew; 0: never, as under systemd,
     # which sees to that (WatchdogSec).
     watchdog_s: Annotated[float, Field(ge=0)] = 0.0
+    # Who presents a certificate to others, beside those that we go to: https://name, mqtts://127.0.0.1:8883?name=name&trust=file
+    watch_listeners: Annotated[tuple[str, ...], NoDecode] = ()
     data_dir: Path = Path("~/.local/state/telecare")
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -92,6 +94,7 @@ class Settings(BaseSettings):
         "oidc_role_claims",
         "tls_elsewhere",
         "watch_certificates",
+        "watch_listeners",
         mode="before",
     )
     @classmethod

@@ -56,11 +56,12 @@ class Authority:
             path.write_bytes(self._sign(self.name, self._key, ca, ()))
         return path
 
-    def issue(self, common_name: str, *hosts: str) -> tuple[Path, Path]:
+    def issue(self, common_name: str, *hosts: str, good_for: dt.timedelta = dt.timedelta(days=1)) -> tuple[Path, Path]:
         """A certificate and its key. `hosts`: for a server, beside 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
         public, private = self.folder / f"{common_name}.crt", self.folder / f"{common_name}.key"
-        public.write_bytes(self._sign(common_name, key, x509.BasicConstraints(ca=False, path_length=None), hosts))
+        leaf = x509.BasicConstraints(ca=False, path_length=None)
+        public.write_bytes(self._sign(common_name, key, leaf, hosts, good_for))
         private.write_bytes(_pem(key))
         return public, private
 
@@ -78,7 +79,12 @@ class Authority:
         return path
 
     def _sign(
-        self, common_name: str, key: ec.EllipticCurvePrivateKey, what: x509.BasicConstraints, hosts: tuple[str, ...]
+        self,
+        common_name: str,
+        key: ec.EllipticCurvePrivateKey,
+        what: x509.BasicConstraints,
+        hosts: tuple[str, ...],
+        good_for: dt.timedelta = dt.timedelta(days=1),
     ) -> bytes:
         now = dt.datetime.now(dt.UTC)
         names = [*map(x509.DNSName, hosts), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -89,7 +95,7 @@ class Authority:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - dt.timedelta(days=1))
-            .not_valid_after(now + dt.timedelta(days=1))
+            .not_valid_after(now + good_for)
             .add_extension(what, critical=True)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(self._key, hashes.SHA256())

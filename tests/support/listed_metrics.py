@@ -70,6 +70,8 @@ SOMETIMES: Final = frozenset(
         "telecare_broker_clients",
         "telecare_broker_stored_bytes",
         "telecare_certificate_expiry_timestamp_seconds",
+        "telecare_listener_certificate_expiry_timestamp_seconds",
+        "telecare_listener_fault",
         "telecare_database_disk_bytes",
         "telecare_database_disk_free_bytes",
         "telecare_database_replication_lag_seconds",

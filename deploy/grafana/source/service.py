@@ -192,11 +192,25 @@ def _ground() -> Part:
                 Says(
                     55,
                     "Certificates end in",
-                    "How long until the first certificate of each file ends: three weeks are told, three days wake somebody.",
+                    "How long until the first certificate of each file ends, and what each listener really presents: three weeks are told, three days wake somebody.",
                     *("s", 8, 8),
                     steps=((None, "red"), (3 * 86400, "orange"), (21 * 86400, "green")),
                 ),
                 Prom("min by (file) (telecare_certificate_expiry_timestamp_seconds) - time()", "{{file}}", now=True),
+                Prom(
+                    "min by (listener) (telecare_listener_certificate_expiry_timestamp_seconds) - time()",
+                    "{{listener}}",
+                    now=True,
+                ),
+            ),
+            curves(
+                Says(
+                    80,
+                    "Refused certificates",
+                    "1: the listener presents what others refuse (wrong_name, untrusted), or nobody there speaks TLS (unseen).",
+                    *("short", 8, 8),
+                ),
+                Prom("max by (listener, fault) (telecare_listener_fault)", "{{listener}} {{fault}}"),
             ),
             figure(
                 Says(

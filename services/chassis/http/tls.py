@@ -1,4 +1,4 @@
-"""Our own certificate: read at the start, and again once somebody has renewed it."""
+"""A certificate of our own, HTTP's or the gate's: read at the start, and again once somebody has renewed it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _EVERY_S: Final = 60.0
 class ServerTls:
     """`context` for the server. While `loop` runs, a renewed certificate counts for new connections, without a restart."""
 
-    def __init__(self, certificate: Path, key: Path) -> None:
-        """Raises SettingsError when the two cannot be used."""
+    def __init__(self, certificate: Path, key: Path, way: str = "http") -> None:
+        """Of that way, as settings name it. Raises SettingsError when the two cannot be used."""
+        self._way = way
         self._files = (certificate, key)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -29,10 +30,10 @@ class ServerTls:
             self._load()
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
-                f"TELECARE_HTTP_CERT and TELECARE_HTTP_KEY are not usable ({_said(error)}): "
+                f"TELECARE_{way.upper()}_CERT and TELECARE_{way.upper()}_KEY are not usable ({_said(error)}): "
                 "they name a chain of certificates and its key, both PEM, without a passphrase and readable to us"
             ) from None
-        self.loop = Loop("http-certificate", self._renew, every_s=_EVERY_S)
+        self.loop = Loop(f"{way}-certificate", self._renew, every_s=_EVERY_S)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self | None:
@@ -58,11 +59,11 @@ class ServerTls:
         try:
             if self._times() != self._read:
                 self._load()
-                _log.info("http_certificate_renewed")
+                _log.info(f"{self._way}_certificate_renewed")
         except (OSError, ssl.SSLError) as error:
             # Half written, most likely: the one in use goes on, and the next look reads both again.
             self._read = ()
-            _log.warning("http_certificate_not_renewed", reason=_said(error))
+            _log.warning(f"{self._way}_certificate_not_renewed", reason=_said(error))
 
 
 def _said(error: Exception) -> str:

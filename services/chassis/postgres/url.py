@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import os
+from typing import NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 _SCHEMES = ("postgresql", "postgres")
 _PORT_MAX = 65535
+_PORT = 5432
+_BY_TLS = ("require", "verify-ca", "verify-full")
 
 
 class DatabaseUrlError(ValueError):
@@ -29,3 +33,31 @@ def check_database_url(text: str) -> None:
             raise DatabaseUrlError(
                 "no valid port follows the host; in a password write : as %3A, / as %2F, ? as %3F, # as %23"
             )
+
+
+class TlsServer(NamedTuple):
+    """A server that is reached by TLS. `verified`: its name is looked at; `authority`: a file of those who may sign for it."""
+
+    host: str
+    port: int
+    verified: bool
+    authority: str | None
+
+
+def servers_by_tls(text: str) -> list[TlsServer]:
+    """Those of a URL that is sound, where it says that TLS there must be. A service file's are not known to us."""
+    parts = urlsplit(text)
+    query = parse_qs(parts.query)
+    sslmode = query.get("sslmode", [os.environ.get("PGSSLMODE", "")])[-1]
+    authority = query.get("sslrootcert", [os.environ.get("PGSSLROOTCERT")])[-1]
+    if sslmode not in _BY_TLS or "service" in query:
+        return []
+    addresses = parts.netloc.rpartition("@")[2] or query.get("host", [""])[-1]
+    found = (_address(unquote(each)) for each in addresses.split(",") if each)
+    return [TlsServer(host, port, sslmode == "verify-full", authority) for host, port in found if host[0] != "/"]
+
+
+def _address(text: str) -> tuple[str, int]:
+    """`[::1]:5433` → `::1` and 5433."""
+    parts = urlsplit(f"//{text}") if not text.startswith("/") else None
+    return (text, _PORT) if parts is None or not parts.hostname else (parts.hostname, parts.port or _PORT)

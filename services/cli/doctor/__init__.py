@@ -18,6 +18,7 @@ from services.cli.doctor.hearing import examine_hearing
 from services.cli.doctor.identity import examine_identity
 from services.cli.doctor.installation import examine_installation
 from services.cli.doctor.messages import examine_messages
+from services.cli.doctor.presented import examine_presented
 from services.cli.doctor.register import examine_register
 
 _SIGNS = {"good": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
@@ -33,6 +34,7 @@ async def examine(settings: Settings) -> int:
         examine_hearing,
         examine_register,
         examine_installation,
+        examine_presented,
         examine_messages,
         examine_identity,
     )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 from pydantic import SecretStr
 
+from services.chassis.http import ServerTls
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl
 from services.chassis.postgres import Pool
 from services.chassis.secrets import Vault
 from services.chassis.service import Runtime
-from services.chassis.settings import SettingsError
+from services.chassis.settings import Settings, SettingsError
 from services.chassis.shard import Lane, Shards
 from services.registry.broker.gauges import EVERY_S as COUNT_EVERY_S
 from services.registry.broker.gauges import CredentialGauge
@@ -70,32 +70,40 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
         service="registry",
         lanes={provisioning.LANE: Lane(work, provisioning.RECEIVE_MAX)},
     )
-    gate = _gate(runtime, pool, key)
+    gate_tls = _gate_tls(runtime.settings)
+    gate = _gate(runtime, pool, key, gate_tls)
     tasks = (shards.run,) if gate is None else (shards.run, gate.run)
     listens: dict[str, Callable[[str], None]] = {"broker": lambda _: loops[-1].poke()}
+    renewals = [] if gate_tls is None else [gate_tls.loop]
     return BrokerRoom(
-        own_names, claims, Credentials(pool, key), tasks, gate, loops, listens, (lambda: _note(reconciler),)
+        own_names,
+        claims,
+        Credentials(pool, key),
+        tasks,
+        gate,
+        [*renewals, *loops],
+        listens,
+        (lambda: _note(reconciler),),
     )
 
 
-def _gate(runtime: Runtime, pool: Pool, key: bytes) -> Gate | None:
-    """Raises SettingsError for a certificate that cannot be used, or none where strangers could listen."""
-    settings = runtime.settings
-    if settings.gate_listen is None:
+def _gate_tls(settings: Settings) -> ServerTls | None:
+    """None where units come in clear. Raises SettingsError for a certificate that cannot be used, or that has no key."""
+    if settings.gate_listen is None or settings.gate_cert is None:
         return None
-    host, _, port = settings.gate_listen.rpartition(":")
-    tls = None
-    if settings.gate_cert is not None:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        try:
-            tls.load_cert_chain(settings.gate_cert, settings.gate_key)
-        except (OSError, ssl.SSLError) as error:
-            raise SettingsError(f"TELECARE_GATE_CERT is not usable: {error}") from None
-    elif host not in {"127.0.0.1", "::1", "localhost"}:
+    return ServerTls(settings.gate_cert, settings.gate_key or settings.gate_cert, "gate")  # one file may hold both
+
+
+def _gate(runtime: Runtime, pool: Pool, key: bytes, tls: ServerTls | None) -> Gate | None:
+    """Raises SettingsError where strangers could listen."""
+    if runtime.settings.gate_listen is None:
+        return None
+    host, _, port = runtime.settings.gate_listen.rpartition(":")
+    if tls is None and host not in {"127.0.0.1", "::1", "localhost"}:
         raise SettingsError(
             "TELECARE_GATE_LISTEN is not on loopback: it needs TELECARE_GATE_CERT and TELECARE_GATE_KEY"
         )
-    return Gate(pool, runtime.mqtt_url, key, host, int(port), tls)
+    return Gate(pool, runtime.mqtt_url, key, host, int(port), None if tls is None else tls.context)
 
 
 def admin_url(setting: SecretStr | None) -> MqttUrl | None:

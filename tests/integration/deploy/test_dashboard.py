@@ -49,11 +49,17 @@ PACE = (3, 5, 4, 6, 4, 5, 3, 6, 4, 5)
 async def installation(
     database_server: DatabaseServer, installations_broker: Broker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    """`telecare up` that watches a disk and somebody's certificate as well."""
+    """`telecare up` that watches a disk and somebody's certificate as well, in its file and as it is presented."""
     directory = tmp_path_factory.mktemp("telecare")
-    certificate, _ = self_signed(directory)
-    watched = {"DATABASE_DISK": str(directory), "WATCH_CERTIFICATES": str(certificate)}
-    async with installed(database_server, installations_broker, directory, **watched) as installation:
+    certificate, context = self_signed(directory)
+    somebody = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    port = somebody.sockets[0].getsockname()[1]
+    watched = {
+        "DATABASE_DISK": str(directory),
+        "WATCH_CERTIFICATES": str(certificate),
+        "WATCH_LISTENERS": f"https://127.0.0.1:{port}?name=localhost&trust={certificate}",
+    }
+    async with somebody, installed(database_server, installations_broker, directory, **watched) as installation:
         yield installation
 
 

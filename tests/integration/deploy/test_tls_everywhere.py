@@ -20,7 +20,7 @@ from services.chassis.mqtt import MqttUrl
 from services.registry.broker.document import first_document
 from services.simulator.provisioning import provision
 from tests.blackbox import program
-from tests.blackbox.api import Api
+from tests.blackbox.api import Api, Metrics
 from tests.blackbox.box import now
 from tests.blackbox.hub import Receiver
 from tests.blackbox.installation import empty_database, registration, settings_for
@@ -129,6 +129,8 @@ async def test_a_press_goes_by_tls_from_the_box_to_the_hub_and_nothing_goes_in_c
     assert ours
     assert all(row["ssl"] for row in ours)
 
+    await until(lambda: _sees_what_is_presented(town), 60, what="a handshake with each listener")
+
     examined = await program.run("doctor", settings=town.settings)
     said = " ".join(examined.output.split())
     assert examined.code == 0, examined.output
@@ -208,6 +210,20 @@ async def test_a_renewed_certificate_is_presented_after_a_reload_and_whoever_was
 async def _presented(port: int) -> str:
     """The certificate that the broker shows to whoever comes, PEM."""
     return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port))
+
+
+async def _sees_what_is_presented(town: Town) -> bool:
+    """Whether the service has been shown the certificate of broker, database and its own HTTP, and finds fault with none."""
+    metrics = Metrics((await town.api.by(None).get("/metrics")).body)
+    port = urlsplit(town.settings["DATABASE_URL"]).port
+    own = f"https://127.0.0.1:{town.settings['HTTP_PORT']}"
+    watched = {f"mqtts://localhost:{town.broker_port}", f"postgresql://localhost:{port}", own}
+    ends = metrics.families.get("telecare_listener_certificate_expiry_timestamp_seconds")
+    faults = metrics.families.get("telecare_listener_fault")
+    if ends is None or faults is None or {each.labels["listener"] for each in ends.samples} != watched:
+        return False
+    assert {each.value for each in faults.samples} == {0}
+    return len(faults.samples) == 3 * len(watched)
 
 
 async def _ready(api: Api) -> bool:

@@ -10,11 +10,12 @@ import time
 from typing import NamedTuple
 
 import structlog
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from services.canary.domain.rounds import Rounds
 from services.canary.identity import CanaryIdentity
 from services.canary.line import Hub, Pendant
+from services.canary.metered import Metered
 from services.canary.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -28,18 +29,13 @@ class _Heard(NamedTuple):
     at_s: float
 
 
-def run(identity: CanaryIdentity, *, host: str, port: int, every_s: float, stop: threading.Event) -> None:
+def run(identity: CanaryIdentity, metered: Metered, *, every_s: float, stop: threading.Event) -> None:
     """Press each pendant every `every_s` seconds, and serve `/metrics`. Raises OSError when the port is taken."""
     registry = CollectorRegistry()
     metrics = Metrics(registry, [device.shard for device in identity.devices])
-    server, thread = start_http_server(port, host, registry)
-    _log.info("canary_started", url=f"http://{host}:{server.server_port}/metrics", shards=len(identity.devices))
-    try:
+    with metered.serving(registry) as url:
+        _log.info("canary_started", url=url, shards=len(identity.devices))
         _go_round(identity, metrics, every_s, stop)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _go_round(identity: CanaryIdentity, metrics: Metrics, every_s: float, stop: threading.Event) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from services.chassis.mqtt.url import MqttUrl
 from services.chassis.postgres.url import DatabaseUrlError, check_database_url
-from services.chassis.settings import Settings, SettingsError
+from services.chassis.settings import Settings, SettingsError, Way
 
 _ELSEWHERE = "TELECARE_TLS_ELSEWHERE"
 
@@ -31,16 +32,22 @@ def protected(settings: Settings, *, own_users: bool = False) -> Settings:
 
     `own_users`: whoever connects to the broker has a user of its own, which TELECARE_MQTT_URL does not name.
     """
-    if found := exposures(settings, own_users=own_users):
-        raise SettingsError("; ".join(f"{each.what}: {each.advice}" for each in found))
+    refuse(exposures(settings, own_users=own_users))
     return settings
+
+
+def refuse(found: Iterable[Exposure]) -> None:
+    """Raises SettingsError naming each, if there is one."""
+    if said := "; ".join(f"{each.what}: {each.advice}" for each in found):
+        raise SettingsError(said)
 
 
 def exposures(settings: Settings, *, own_users: bool = False) -> list[Exposure]:
     """Everything that would show. A URL that cannot be read is others' to tell."""
     found = [_http(settings), _broker(settings, own_users=own_users), _database(settings)]
     if settings.mqtt_admin_url is not None:
-        found.append(_mqtt("TELECARE_MQTT_ADMIN_URL", settings.mqtt_admin_url.get_secret_value(), settings))
+        admin_url = settings.mqtt_admin_url.get_secret_value()
+        found.append(mqtt_exposure("TELECARE_MQTT_ADMIN_URL", admin_url, settings.tls_elsewhere))
     return [each for each in found if each is not None]
 
 
@@ -53,7 +60,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _http(settings: Settings) -> Exposure | None:
-    if is_loopback(settings.http_host) or settings.http_cert is not None or "http" in settings.tls_elsewhere:
+    if http_is_safe(settings.http_host, tls=settings.http_cert is not None, elsewhere=settings.tls_elsewhere):
         return None
     return Exposure(
         "TELECARE_HTTP_HOST is beyond loopback, and there is no TLS: tokens would travel in clear",
@@ -62,18 +69,25 @@ def _http(settings: Settings) -> Exposure | None:
     )
 
 
+def http_is_safe(host: str, *, tls: bool, elsewhere: Collection[Way]) -> bool:
+    """The rule for whoever listens on that host."""
+    return is_loopback(host) or tls or "http" in elsewhere
+
+
 def _broker(settings: Settings, *, own_users: bool) -> Exposure | None:
-    return _mqtt("TELECARE_MQTT_URL", settings.mqtt_url.get_secret_value(), settings, own_users=own_users)
+    url = settings.mqtt_url.get_secret_value()
+    return mqtt_exposure("TELECARE_MQTT_URL", url, settings.tls_elsewhere, own_users=own_users)
 
 
-def _mqtt(variable: str, text: str, settings: Settings, *, own_users: bool = False) -> Exposure | None:
+def mqtt_exposure(variable: str, text: str, elsewhere: Collection[Way], *, own_users: bool = False) -> Exposure | None:
+    """Of whoever goes to the broker by that URL, which `variable` names."""
     try:
         url = MqttUrl.parse(text)
     except ValueError:
         return None
     if is_loopback(url.host):
         return None
-    if not url.tls and "broker" not in settings.tls_elsewhere:
+    if not url.tls and "broker" not in elsewhere:
         return Exposure(
             f"{variable} is beyond loopback, and without TLS: the password and every alarm would travel in clear",
             "write mqtts://user:password@host:8883 (deploy/certificates makes certificates for a trial); "

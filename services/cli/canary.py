@@ -88,20 +88,30 @@ def run_canary(
     file: _File = _FILE,
     host: Annotated[str, typer.Option(help="Where /metrics is served.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 9466,
+    cert: Annotated[Path | None, typer.Option(help="/metrics by TLS: a chain of certificates, PEM.")] = None,
+    key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
+    tls_elsewhere: Annotated[
+        str,
+        typer.Option(envvar="TELECARE_TLS_ELSEWHERE", metavar="http,broker", help="What something else protects."),
+    ] = "",
     every: Annotated[float, typer.Option(min=0.1, metavar="60", help="Seconds between presses of one pendant.")] = 60.0,
     log_format: Annotated[str, typer.Option(envvar="TELECARE_LOG_FORMAT", metavar="console|json")] = "console",
 ) -> None:
     """Press, listen, and serve what came of it to Prometheus, until stopped."""
+    from services.canary.exposure import protected
     from services.canary.identity import CanaryIdentity
+    from services.canary.metered import Metered
     from services.canary.run import run
     from services.chassis.logging import configure_logging
 
     identity = CanaryIdentity.read(file)
+    metered = Metered(host, port, cert, key)
+    protected(identity, metered, tls_elsewhere)
     configure_logging("json" if log_format == "json" else "console", "info")
     stop = threading.Event()
     for signal_number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signal_number, lambda _number, _frame: stop.set())
-    run(identity, host=host, port=port, every_s=every, stop=stop)
+    run(identity, metered, every_s=every, stop=stop)
 
 
 def _hub() -> dict[str, Any]:

@@ -20,8 +20,9 @@ from services.registry.gate import gate, passing
 from services.registry.gate.enrolment import create_enrolment, revoke_enrolment
 from tests.integration.registry.broker.secured import Secured
 from tests.integration.registry.identity.town import SECRET_KEY
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, self_signed
 from tests.support.outsider import Outsider, outsider
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.real_stack
 
@@ -179,6 +180,31 @@ async def test_over_tls_a_unit_is_heard_and_one_that_trusts_another_authority_sa
         assert us.may_subscribe(f"{ROOT}/devices/+/+/alarm")
         await asyncio.to_thread(speak)
         assert us.heard() == (f"{GLASGOW}/NEW-1/alarm", b"x")
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of certificates are looked at more often than once a minute."""
+    monkeypatch.setattr("services.chassis.http.tls._EVERY_S", 0.1)
+
+
+@pytest.mark.usefixtures("often")
+async def test_a_renewed_certificate_is_presented_at_the_gate_without_a_restart(
+    gated_by_tls: tuple[Secured, int, Path],
+) -> None:
+    _, port, certificate = gated_by_tls
+
+    async def presented() -> str:
+        return await asyncio.to_thread(ssl.get_server_certificate, ("127.0.0.1", port), timeout=30)
+
+    before = await presented()
+    self_signed(certificate.parent)
+
+    async def renewed() -> bool:
+        return await presented() != before
+
+    await until(renewed, 60)
+    assert await presented() == certificate.read_text()
 
 
 async def test_a_unit_that_floods_is_slowed_down_and_loses_nothing(gated: Gated) -> None:

@@ -67,11 +67,12 @@ fmt: dev
 
 lock:  ## renew the hashed locks (needs uv)
 	uv pip compile pyproject.toml --group pyproject.toml:build --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements.lock
+	uv pip compile --group pyproject.toml:build --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -c requirements.lock -o requirements-build.lock
 	uv pip compile pyproject.toml --group pyproject.toml:dev --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -c requirements.lock -o requirements-dev.lock
 	uv pip compile --group pyproject.toml:audit --universal --generate-hashes --no-emit-index-url --no-header -q --python-version 3.11 -o requirements-audit.lock
 
 audit: $(VENV)/audit/.installed  ## known vulnerabilities of all that is locked (asks the package index's advisories; no part of CI)
-	@$(VENV)/audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock $(ARGS)
+	@deploy/audit $(VENV)/audit/bin/pip-audit requirements.lock requirements-build.lock requirements-dev.lock -- $(ARGS)
 
 $(VENV)/audit/.installed: requirements-audit.lock | $(VENV)/bin/python
 	@$(PYTHON) -m venv $(VENV)/audit
@@ -82,7 +83,7 @@ bench: dev  ## measured figures, as ratios against a bare reference run in the s
 	@deploy/stack/install
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: dev  ## 30 minutes of 5,000 boxes with a fault every 20 s, on the real stack, as root; nothing may be lost (ARGS="--quick", "--for 2m --boxes 500 --seed 7")
+soak: dev  ## 30 minutes of 5,000 boxes (300 with lines of their own) with a fault every 20 s, on the real stack, as root; nothing may be lost (ARGS="--quick", "--for 2m --boxes 500 --seed 7")
 	@deploy/stack/install
 	@$(BIN)/python -m tests.soak $(ARGS)
 

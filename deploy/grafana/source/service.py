@@ -203,15 +203,6 @@ def _ground() -> Part:
                     now=True,
                 ),
             ),
-            curves(
-                Says(
-                    80,
-                    "Refused certificates",
-                    "1: the listener presents what others refuse (wrong_name, untrusted), or nobody there speaks TLS (unseen).",
-                    *("short", 8, 8),
-                ),
-                Prom("max by (listener, fault) (telecare_listener_fault)", "{{listener}} {{fault}}"),
-            ),
             figure(
                 Says(
                     56,
@@ -245,6 +236,15 @@ def _ground() -> Part:
                     steps=((None, "green"), (60, "orange")),
                 ),
                 Prom("max(telecare_database_replication_lag_seconds)", "behind"),
+            ),
+            curves(
+                Says(
+                    80,
+                    "Refused certificates",
+                    "1: the listener presents what others refuse (wrong_name, untrusted), or nobody there speaks TLS (unseen).",
+                    *("short", 24, 6),
+                ),
+                Prom("max by (listener, fault) (telecare_listener_fault)", "{{listener}} {{fault}}"),
             ),
         ),
     )

@@ -15,6 +15,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,13 @@ class Machine:
         """Prometheus's own word on each alert that it has loaded: ok, unknown (not looked at yet), or err."""
         told = self.asked("http://127.0.0.1:9090/api/v1/rules?type=alert")
         return {rule["name"]: rule["health"] for group in told["data"]["groups"] for rule in group["rules"]}
+
+    def away(self, unit: str) -> tuple[int, int]:
+        """When it stopped last, and when it said that it had started again, in microseconds since the machine did."""
+        times = ("InactiveEnterTimestampMonotonic", "ActiveEnterTimestampMonotonic")
+        asked = (self.debian.run("systemctl", "show", f"--property={each}", "--value", unit).stdout for each in times)
+        stopped, started = map(int, asked)
+        return stopped, started
 
     def main_pids(self, *units: str) -> list[str]:
         return self.debian.run("systemctl", "show", "--property=MainPID", "--value", *units).stdout.split()
@@ -320,6 +328,15 @@ async def test_a_process_whose_loop_hangs_is_killed_and_comes_back(machine: Mach
     assert machine.debian.run("systemctl", "show", "--property=NRestarts", "--value", unit).stdout.strip() == "1"
     machine.debian.run_shell(f"rm -r {drop_in}; systemctl daemon-reload")
     machine.debian.run("systemctl", "restart", unit, timeout_s=120)
+
+
+async def test_restarted_as_the_page_has_it_one_of_two_works_at_any_moment(machine: Machine) -> None:
+    """A unit stops only when the one before it has started."""
+    await asyncio.to_thread(machine.debian.run, "telecare-restart", timeout_s=200)
+    assert machine.active() == UNITS, machine.journal()
+    away = sorted([*map(machine.away, UNITS), machine.away("telecare-canary.service")])
+    assert all(stop > 0 for stop, _ in away[1:]), away
+    assert all(started <= stop for (_, started), (stop, _) in pairwise(away)), away
 
 
 async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile(machine: Machine) -> None:

@@ -1,8 +1,10 @@
 """Which fault comes when."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from tests.soak.faults import FAULTS
+from tests.soak.fleet import _CONNECTIONS
 from tests.soak.plan import FULL, QUICK, strikes
 
 
@@ -24,3 +26,15 @@ def test_the_quick_run_has_every_fault_once_in_its_order() -> None:
     planned = strikes(QUICK, list(FAULTS))
     assert [each.fault for each in planned] == list(FAULTS)
     assert all(each.lasts_s < QUICK.fault_every_s for each in planned)
+
+
+def test_the_page_says_how_many_of_the_devices_have_connections_of_their_own() -> None:
+    page = (
+        (Path(__file__).parents[3] / "docs" / "operations.md")
+        .read_text()
+        .partition("\n## Soak")[2]
+        .partition("\n## ")[0]
+    )
+    said = f"{FULL.boxes_with_lines} of the {FULL.boxes:,} ({QUICK.boxes_with_lines} of {QUICK.boxes} with `--quick`)"
+    assert said in page
+    assert f"The other {FULL.boxes - FULL.boxes_with_lines:,} only report, over {_CONNECTIONS}\n" in page

@@ -20,7 +20,7 @@ def audited(tmp_path: Path, *, of_the_known: str, of_ours: str) -> subprocess.Co
     auditor = tmp_path / "pip-audit"
     auditor.write_text(f'#!/bin/sh\ncase "$*" in\n  */known) {of_the_known} ;;\n  *) {of_ours} ;;\nesac\n')
     auditor.chmod(0o755)
-    asked = [TREE / "deploy" / "audit", auditor, TREE / "requirements.lock", "--"]
+    asked = [str(TREE / "deploy" / "audit"), str(auditor), str(TREE / "requirements.lock"), "--"]
     return subprocess.run(asked, check=False, capture_output=True, text=True, timeout=60)
 
 

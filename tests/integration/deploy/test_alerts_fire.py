@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 import asyncpg
 import pytest
 
-from services.chassis.postgres import Connection
 from tests.blackbox.installation import HUB, Installation
 from tests.integration.deploy.dashboards import panels
+from tests.integration.deploy.faults import a_minute_passes_for_events, hold_what_becomes_of, make_older, probe_now
 from tests.integration.deploy.rules import is_of_the_canary, shipped_rules
 from tests.integration.deploy.town import homes
 from tests.support.prometheus import Prometheus
@@ -74,18 +74,6 @@ async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_pages_a
             await until(in_state(watching, alert, "inactive"), SEEN_WITHIN_S)
 
 
-async def make_older(installation: Installation, alarm_id: str, *, minutes: int) -> None:
-    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
-    try:
-        await connection.execute(
-            "update alerts.alarm set opened_at = opened_at - make_interval(mins => $2) where alarm_id = $1",
-            alarm_id,
-            minutes,
-        )
-    finally:
-        await connection.close()
-
-
 async def test_an_alarm_that_no_hub_is_routed_for_pages_until_it_is_dealt_with(
     installation: Installation, watching: Prometheus
 ) -> None:
@@ -101,10 +89,9 @@ async def test_an_event_that_becomes_no_alarm_pages_until_it_does(
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
     try:
         async with homes(installation, 1) as (home,):
-            # Whoever hangs while he handles a device's rows holds this lock.
-            await connection.execute("select pg_advisory_lock(hashtextextended('alarms:' || $1, 0))", home.device_id)
+            await hold_what_becomes_of(connection, home.device_id)
             await home.receipt(home.press("fall"))
-            await connection.execute("update chassis.event_log set created_at = created_at - interval '1 minute'")
+            await a_minute_passes_for_events(connection)
             await until(in_state(watching, AUDIT, "firing"), SEEN_WITHIN_S)
             ready = await installation.api.by(None).get("/readyz")
             assert "an event that was stored has not become an alarm" in str(ready.body["failing"])
@@ -131,17 +118,6 @@ async def test_a_hub_that_takes_no_probe_pages_until_it_does(installation: Insta
         await until(in_state(watching, CHANNEL, "inactive"), SEEN_WITHIN_S)
     finally:
         await connection.close()
-
-
-async def probe_now(connection: Connection, *, failures: int | None = None) -> bool:
-    """The hub's next probe is due at once; so many have failed before it."""
-    done = await connection.execute(
-        "update alerts.channel_health set look_at = now(), failures = coalesce($2, failures), "
-        "failing_since = case when $2 is null then failing_since else now() end where hub_id = $1 and probe_id is null",
-        HUB,
-        failures,
-    )
-    return done == "UPDATE 1"
 
 
 async def test_deafness_is_noticed_at_once_and_over_when_the_broker_is_back(

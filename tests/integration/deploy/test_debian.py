@@ -273,6 +273,12 @@ async def test_prometheus_scrapes_every_process_and_alertmanager_feeds_the_dead_
         lambda: machine.rules() == {rule["alert"]: "ok" for rule in shipped_rules("alert")}, 90, what="our rules"
     )
 
+    # What nginx and the broker present was seen by each process, and nobody would refuse it.
+    fault = "http://127.0.0.1:9090/api/v1/query?query=sum%20by%20(listener)%20(telecare_listener_fault)"
+    found = machine.asked(fault)["data"]["result"]
+    listeners = {each["metric"]["listener"]: each["value"][1] for each in found}
+    assert listeners == {f"https://{NAME}:443": "0", f"mqtts://{NAME}:8883": "0"}
+
     loaded = yaml.safe_load(machine.asked("http://127.0.0.1:9093/api/v2/status")["config"]["original"])
     shipped = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
     assert {each["name"] for each in loaded["receivers"]} == {each["name"] for each in shipped["receivers"]}

@@ -23,7 +23,8 @@ class ConditionChange:
     """One verdict. `version` counts those on a device and condition: of two, the later one is how it is.
 
     `at` is when it was judged, by the database's clock. `since`: when the device was last heard, or its mains lost; None: it was
-    never heard. `expected_silent_at`: when its model's battery will be empty; None where that is not known, or nothing to expect.
+    never heard. One that flaps has no end told until it is stable; gone again before, it is told to have begun once more.
+    `expected_silent_at`: when its model's battery will be empty; None where that is not known, or nothing to expect.
     `watched`: whether somebody waits for the device; if not, it is over for that alone, and the device need not be well.
     What follows is as last known when it was judged: what devices of one outage may share.
     """

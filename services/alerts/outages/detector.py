@@ -275,6 +275,7 @@ class Detector:
                 affected(
                     Single(
                         affected_id=row["affected_id"],
+                        version=row["version"],
                         device_id=DeviceId(row["device_id"]),
                         council_id=None if row["council_id"] is None else CouncilId(row["council_id"]),
                         condition=row["condition"],

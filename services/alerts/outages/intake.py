@@ -39,6 +39,7 @@ _BEGAN: Final = (
     *("model", "firmware", "sim_operator", "cell_id", "network", "postcode_district"),
 )
 _ENDED: Final = ("device_id", "condition", "version", "at")
+_GONE_AGAIN: Final = ("device_id", "condition", "version")
 
 
 @dataclass(slots=True)
@@ -102,6 +103,7 @@ async def _handle_poison(connection: Connection, row: LogRow, now: datetime) -> 
 async def store(connection: Connection, changes: Iterable[ConditionChange], now: datetime) -> None:
     """The latest of each device and condition is how it is. Whoever was told of is told to be well again, in this transaction.
 
+    One that flaps is not well for being heard; gone again, it is told of anew if a person closed its alarm meanwhile.
     One that was well in between, and is affected again before we took either, is affected anew: what was told or said of it, and
     the outage that it was of, are over.
     """
@@ -115,7 +117,10 @@ async def store(connection: Connection, changes: Iterable[ConditionChange], now:
         if all_of_it[-1].turn == "began" and any(each.turn == "ended" for each in all_of_it)
     ]
     await _end(connection, in_between, now)
-    if began := [each for each in latest if each.turn == "began"]:
+    began = [each for each in latest if each.turn == "began"]
+    if again := [each for each in began if each.flapping]:
+        await connection.execute(QUERIES["gone_again"], now, *_columns(again, _GONE_AGAIN))
+    if began:
         await connection.execute(QUERIES["began"], now, *_columns(began, _BEGAN))
     await _end(connection, [each for each in latest if each.turn == "ended"], now)
 
@@ -147,6 +152,7 @@ def _columns(changes: Sequence[ConditionChange], names: Sequence[str]) -> Iterat
 def _single(row: Record) -> Single:
     return Single(
         affected_id=row["affected_id"],
+        version=row["version"],
         device_id=DeviceId(row["device_id"]),
         council_id=None if row["council_id"] is None else CouncilId(row["council_id"]),
         condition=row["condition"],

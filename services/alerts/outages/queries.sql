@@ -47,6 +47,25 @@ set version = excluded.version, since = excluded.since, flapping = excluded.flap
     expected_silent_at = excluded.expected_silent_at
 where a.version < excluded.version;
 
+-- name: gone_again
+-- Devices that flap and fell silent once more before they were stable: whoever was told of by himself, and has no open alarm any more for a
+-- person closed it, is told of anew; a member once its outage is over. Whoever closes it at this moment is waited for. `offset 0`: as below.
+with found as (
+    select a.affected_id, a.device_id
+    from unnest($2::text[], $3::text[], $4::bigint[]) as t (device_id, condition, version)
+    cross join lateral (
+        select k.affected_id, k.device_id from alerts.affected k
+        where k.device_id = t.device_id and k.condition = t.condition and k.ended_at is null and k.told_at is not null
+            and k.version < t.version offset 0) a
+), handled as (
+    select l.device_id from found f join alerts.alarm l on l.device_id = f.device_id and l.kind = 'device_silent'
+    where l.state <> 'closed'
+    order by l.alarm_id for share of l
+)
+update alerts.affected a set told_at = null, loose_since = case when a.outage_id is null then $1 else a.loose_since end
+from found f
+where a.affected_id = f.affected_id and not exists (select from handled h where h.device_id = f.device_id);
+
 -- name: ended
 -- Devices that are well again: those that were told of by themselves, or are members of an outage. Of a member nobody is told, but an alarm of
 -- its that is held back is closed in the same way. `offset 0`: each is looked up by itself, however few the server takes to be affected.
@@ -61,9 +80,9 @@ with told as (
     update alerts.affected a set ended_at = greatest(f.at, a.began_at), version = f.version
     from found f
     where a.affected_id = f.affected_id and a.version < f.version
-    returning a.affected_id, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
+    returning a.affected_id, a.version, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
 )
-select affected_id, device_id, council_id, condition, since, expected_silent_at, ended_at, told_at is not null as told, outage_id
+select affected_id, version, device_id, council_id, condition, since, expected_silent_at, ended_at, told_at is not null as told, outage_id
 from ended where told_at is not null or outage_id is not null;
 
 -- name: left_outage

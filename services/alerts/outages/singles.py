@@ -20,9 +20,13 @@ _NAMESPACE: Final = uuid.UUID("6a1f6a52-8a3e-4d2b-9c86-0d0f4c0f9f38")  # any con
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Single:
-    """One time that a device was affected. `affected_id` makes the events about it, so that told again they are the same."""
+    """One time that a device was affected. `affected_id` makes the events about it, so that told again they are the same.
+
+    `version`: of the latest verdict. One that flaps may be told of more than once in that time, each time by a verdict of its own.
+    """
 
     affected_id: int
+    version: int
     device_id: DeviceId
     council_id: CouncilId | None
     condition: Condition
@@ -32,7 +36,7 @@ class Single:
 
 def affected(single: Single, now: datetime) -> AlarmEvent:
     """The event that raises its alarm."""
-    return _event(single, "activated", _words(single), now)
+    return _event(single, "activated", _words(single), now, of_verdict=f":{single.version}")
 
 
 def well_again(single: Single, at: datetime) -> AlarmEvent:
@@ -61,8 +65,10 @@ def _moment(at: datetime) -> str:
     return f"{at.astimezone(LONDON):%H:%M on %d %b}"
 
 
-def _event(single: Single, status: Literal["activated", "restored"], text: str, at: datetime) -> AlarmEvent:
-    event_id = str(uuid.uuid5(_NAMESPACE, f"{single.affected_id}:{status}"))
+def _event(
+    single: Single, status: Literal["activated", "restored"], text: str, at: datetime, *, of_verdict: str = ""
+) -> AlarmEvent:
+    event_id = str(uuid.uuid5(_NAMESPACE, f"{single.affected_id}:{status}{of_verdict}"))
     return AlarmEvent(
         event_id=EventId(event_id),
         device_id=single.device_id,

@@ -78,7 +78,7 @@ class Watched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What changes of a device: it begins to be silent, is heard again (`ended`), or is heard but must prove itself first."""
+    """What changes of a device: it begins to be silent, is heard again, is heard but must prove itself first, or is gone again."""
 
     silent: bool
     returned_at: datetime | None

@@ -117,11 +117,12 @@ left join page p on p.watched_since is null
 
 -- name: store_verdicts
 -- Each only if nothing was judged, heard or registered of the device since it was looked at: one row changed, and the verdict is ours.
--- What alerts is told of it, if it turns, is in the same statement: a contracts.condition.ConditionChange, of the row that is changed.
+-- What alerts is told of it, if it turns or is gone again before it was stable, is in the same statement: a
+-- contracts.condition.ConditionChange, of the row that is changed.
 -- A row is looked for where it was seen, for whatever changes it moves it. One that a heartbeat is just updating is passed over: that
 -- device is heard; and nobody waits for whom, in whatever order rows are locked. $11: so many silences are flapping.
 with mine as materialized (
-    select l.ctid as at_place, l.silent as was_silent, m.name as model, t.*
+    select l.ctid as at_place, l.silent as was_silent, l.returned_at is not null as was_back, m.name as model, t.*
     from unnest($1::tid[], $2::text[], $3::integer[], $4::timestamptz[], $5::timestamptz[], $6::boolean[], $7::timestamptz[],
         $8::smallint[], $9::timestamptz[], $10::text[])
     as t (place, device_id, version, heard_at, watched_since, silent, returned_at, silences, first_silence_at, change_id)
@@ -136,8 +137,8 @@ with mine as materialized (
         verdict_version = l.verdict_version + 1, judged_at = $12, judged_heard_at = l.last_heard_at
     from mine t
     where l.ctid = t.at_place and l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
-    returning l.device_id, l.council_id, l.silent, l.silent <> t.was_silent as turns, l.last_heard_at, l.verdict_version, l.watched_since,
-        l.silences, t.model, l.firmware, coalesce(l.sim_operator, l.sim_registered) as sim_operator, l.cell_id, l.network,
+    returning l.device_id, l.council_id, l.silent, l.last_heard_at, l.verdict_version, l.watched_since, l.silences,
+        l.silent <> t.was_silent or (l.silent and t.was_back and l.returned_at is null) as turns, t.model, l.firmware, coalesce(l.sim_operator, l.sim_registered) as sim_operator, l.cell_id, l.network,
         l.postcode_district, t.change_id
 ), entered as (
     insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)

@@ -8,9 +8,12 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from services.alerts.domain.triggers import Close
 from services.alerts.outages import store
+from services.alerts.people import People
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.outages.conftest import Scotland
+from tests.integration.alerts.world import World
 from tests.unit.alerts.build import event
 
 
@@ -189,6 +192,63 @@ async def test_flapping_devices_are_singles_however_many(scotland: Scotland) -> 
     await homes.after(20)
     assert await homes.open() == []
     assert len(await homes.singles()) == 12
+
+
+async def test_one_that_flaps_and_is_gone_again_is_told_of_anew_if_a_person_closed_its_alarm_and_only_then(
+    scotland: Scotland,
+) -> None:
+    homes, world, device = scotland.homes, scotland.world, scotland.skye[0]
+    await homes.fall_silent([device], flapping=True)
+    await homes.after(20)
+    await homes.fall_silent([device], flapping=True)  # it came back, and went, before it was stable
+    await homes.after(600)
+    (alarm,) = await world.alarms(device)
+    assert [event for event, _ in await world.history(alarm["alarm_id"]) if event in {"raised", "repeated"}] == [
+        "raised"
+    ]
+    await _close(world, alarm["alarm_id"])
+    await homes.after(600)
+    assert len(await world.alarms(device)) == 1  # whoever closed it need not be told of the same silence
+
+    await homes.fall_silent([device], flapping=True, since=world.clock.now() - timedelta(minutes=11))
+    assert len(await world.alarms(device)) == 1
+    await homes.after(20)
+    homes.versions[device, "silent"] -= 1
+    await homes.fall_silent([device], flapping=True)  # told twice
+    await homes.after(20)
+    assert sorted(each["state"] for each in await world.alarms(device)) == ["closed", "open"]
+    await homes.return_([device])
+    assert [each["state"] for each in await world.alarms(device)] == ["closed", "closed"]
+
+
+async def test_one_that_flaps_as_a_member_is_told_of_after_the_outage_though_its_alarm_of_before_was_closed(
+    scotland: Scotland,
+) -> None:
+    homes, world = scotland.homes, scotland.world
+    device, others = scotland.skye[0], scotland.skye[1:]
+    await homes.fall_silent([device], flapping=True)
+    await homes.after(60)
+    (alarm,) = await world.alarms(device)
+    await homes.fall_silent(others)
+    assert [members for _, _, members in await homes.open()] == [20]
+    await _close(world, alarm["alarm_id"])
+    await homes.fall_silent([device], flapping=True)
+    await homes.after(600)
+    assert len(await world.alarms(device)) == 1
+    await homes.return_(others)
+    await homes.after(120)
+    assert await homes.open() == []
+    assert sorted(each["state"] for each in await world.alarms(device)) == ["closed", "open"]
+
+
+async def _close(world: World, alarm_id: str) -> None:
+    """As a person does."""
+    async with world.parts.pool.acquire() as connection, connection.transaction():
+        closing = Close("morag", "equipment_fault")
+        _, after_commit = await People(world.parts.alarms).act(connection, alarm_id, closing, None, world.clock.now())
+    assert after_commit is not None
+    after_commit()
+    await world.settle()
 
 
 async def test_a_verdict_told_twice_or_late_changes_nothing(scotland: Scotland) -> None:

@@ -28,8 +28,9 @@ select $1, 'M-' || n, 'highland', now(), now() from generate_series(1, $2::int) 
 """
 _AFFECTED = """
 insert into alerts.affected (device_id, council_id, condition, version, began_at, since, flapping, sim_operator, loose_since,
-    outage_id)
-select case when $1::uuid is null then 'L-' else 'M-' end || n, 'highland', 'silent', 1, now(), now(), false, '23410', now(), $1
+    outage_id, told_at)
+select case when $1::uuid is null then 'L-' else 'M-' end || n, 'highland', 'silent', 1, now(), now(), false, '23410', now(), $1,
+    case when $1 is not null then now() end
 from generate_series(1, $2::int) n
 """
 _ALARMS = """
@@ -81,6 +82,7 @@ def decided_with(outage_id: UUID, now: datetime) -> dict[str, tuple[Any, ...]]:
             *(times, nothing, nothing, nothing, nothing, nothing, nothing),
         ),
         "ended": (ids, condition, [2] * 2_000, times),
+        "gone_again": (now, ids, condition, [2] * 2_000),
         "loose": ("silent", ago, None, None),
         "members": (outage_id,),
         "open_outages": ("silent",),

@@ -149,7 +149,12 @@ async def test_a_device_that_comes_and_goes_has_one_alarm_that_stays_until_it_is
         seen += [(each.turn, each.flapping) for each in await watch.look()]
         watch.clock.move(seconds=601)
         seen += [(each.turn, each.flapping) for each in await watch.look()]
-    assert seen == [("began", False), ("ended", False), ("began", False), ("ended", False), ("began", True)]
+        await watch.sweep.release()
+        other = watch.sweeper()
+        assert await watch.look(other) == []  # nor does another process tell it again
+        await other.release()
+    twice_silent = [("began", False), ("ended", False), ("began", False), ("ended", False)]
+    assert seen == [*twice_silent, *[("began", True)] * 4]  # each time that it is gone again, and no end of it
     for _ in range(9):
         await watch.hear("TC-1")
         assert await watch.look() == []

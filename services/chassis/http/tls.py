@@ -18,21 +18,24 @@ _EVERY_S: Final = 60.0
 
 
 class ServerTls:
-    """`context` for the server. While `loop` runs, a renewed certificate counts for new connections, without a restart."""
+    """`context` for the server. While `loop` runs, a renewed certificate counts for new connections, without a restart.
+
+    A renewed pair is read into a context of its own, which each new connection then takes. One that is in use is never changed: it
+    would have the new certificate and no key for a moment, or, of a pair half written, until the next look.
+    """
 
     def __init__(self, certificate: Path, key: Path, way: str = "http") -> None:
         """Of that way, as settings name it. Raises SettingsError when the two cannot be used."""
         self._way = way
         self._files = (certificate, key)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
-            self._load()
+            self.context = self._current = self._load()
         except (OSError, ssl.SSLError) as error:
             raise SettingsError(
                 f"TELECARE_{way.upper()}_CERT and TELECARE_{way.upper()}_KEY are not usable ({_said(error)}): "
                 "they name a chain of certificates and its key, both PEM, without a passphrase and readable to us"
             ) from None
+        self.context.sni_callback = self._take_current  # called of each connection, also of one that names nobody
         self.loop = Loop(f"{way}-certificate", self._renew, every_s=_EVERY_S)
 
     @classmethod
@@ -44,9 +47,16 @@ class ServerTls:
             raise SettingsError("TELECARE_HTTP_CERT and TELECARE_HTTP_KEY go together: set both, or neither")
         return cls(settings.http_cert, settings.http_key)
 
-    def _load(self) -> None:
+    def _load(self) -> ssl.SSLContext:
         self._read = self._times()
-        self.context.load_cert_chain(*self._files)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_cert_chain(*self._files)
+        return context
+
+    def _take_current(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        if self._current is not self.context:
+            connection.context = self._current
 
     def _times(self) -> tuple[int, ...]:
         return tuple(each.stat().st_mtime_ns for each in self._files)
@@ -58,7 +68,7 @@ class ServerTls:
     def _look(self) -> None:
         try:
             if self._times() != self._read:
-                self._load()
+                self._current = self._load()
                 _log.info(f"{self._way}_certificate_renewed")
         except (OSError, ssl.SSLError) as error:
             # Half written, most likely: the one in use goes on, and the next look reads both again.

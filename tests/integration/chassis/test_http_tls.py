@@ -64,6 +64,15 @@ async def test_a_renewed_certificate_is_shown_without_a_restart_and_a_broken_one
         await tls.loop.run_once()
         assert await shown(server, trial / "authority.crt") == second
 
+        key = (trial / "http.key").read_bytes()
+        certificates(trial)
+        (trial / "http.key").write_bytes((trial / "broker.key").read_bytes())  # not yet its own
+        await tls.loop.run_once()
+        assert await shown(server, trial / "authority.crt") == second
+        (trial / "http.key").write_bytes(key)
+        await tls.loop.run_once()
+        assert await shown(server, trial / "authority.crt") != second
+
 
 @pytest.mark.parametrize("missing", ["http_cert", "http_key"])
 def test_a_certificate_without_its_key_is_told(trial: Path, missing: str) -> None:

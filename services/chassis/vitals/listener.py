@@ -20,9 +20,7 @@ FAULTS: Final[tuple[Fault, ...]] = get_args(Fault)
 
 _PORTS: Final = {"https": 443, "mqtts": 8883, "postgresql": 5432}
 _TIMEOUT_S: Final = 5.0  # for each thing that is waited for
-_SSL_REQUEST: Final = bytes(
-    (0, 0, 0, 8, 4, 210, 22, 47)
-)  # PostgreSQL's protocol, SSLRequest; the answer to it is S or N
+_SSL_REQUEST: Final = bytes((0, 0, 0, 8, 4, 210, 22, 47))  # PostgreSQL's protocol; the answer is S or N
 _NOT_THE_NAME: Final = frozenset({62, 64})  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _ENDED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED: the day itself says so
 

@@ -138,8 +138,8 @@ with mine as materialized (
     from mine t
     where l.ctid = t.at_place and l.verdict_version = t.version and l.last_heard_at is not distinct from t.heard_at
     returning l.device_id, l.council_id, l.silent, l.last_heard_at, l.verdict_version, l.watched_since, l.silences,
-        l.silent <> t.was_silent or (l.silent and t.was_back and l.returned_at is null) as turns, t.model, l.firmware, coalesce(l.sim_operator, l.sim_registered) as sim_operator, l.cell_id, l.network,
-        l.postcode_district, t.change_id
+        l.silent <> t.was_silent or (l.silent and t.was_back and l.returned_at is null) as turns, t.model, l.firmware,
+        coalesce(l.sim_operator, l.sim_registered) as sim_operator, l.cell_id, l.network, l.postcode_district, t.change_id
 ), entered as (
     insert into chassis.event_log (stream, key, urgency, body, created_at, not_before)
     select 'conditions', device_id, 3, jsonb_build_object(

@@ -18,7 +18,7 @@ import aiohttp
 import asyncpg
 
 from tests.blackbox.api import Metrics
-from tests.blackbox.box import Sent
+from tests.blackbox.box import Box
 from tests.support.devices import Traffic, boxes, insist
 from tests.support.processes import ServiceProcess
 from tests.support.servers import Broker, Database, DatabaseServer, until
@@ -158,8 +158,10 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 own_postgres.resume()
                 await stored_more(two, one, 50)
 
+                before = two.scrapes[-1]
                 await asyncio.to_thread(broker.kill)
                 await traffic.more(20)
+                forgotten = before, datetime.now(UTC)
                 await asyncio.to_thread(broker.start)
                 await stored_more(two, one, 50)
 
@@ -167,8 +169,7 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 await one.process.ready()
             # What was given back has come again, and is counted once.
             # Nobody presses meanwhile: a busy machine always has something in hand.
-            now = datetime.now(UTC)
-            await until(lambda: drained(two, now), 60, what="nothing in flight")
+            await settled(traffic, made[0], two)
             async with traffic.flowing():
                 await stored_more(two, one, 20)
                 await two.killed()
@@ -176,13 +177,7 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 two.process.start()
                 made[1].say("heartbeat", b"none either")
                 await traffic.more(20)
-            await insist(traffic.pressed)
-            last = [
-                box.beat() for box in made
-            ]  # what the broker forgot, and had been given back to it, is followed by something
-            await until(lambda: stored(database, last), 60, what="the last heartbeats to be stored")
-            over = datetime.now(UTC)
-            await until(lambda: drained(one, over) and drained(two, over), 60, what="nothing in flight")
+            await settled(traffic, made[0], one, two)
     finally:
         one.process.kill()
         two.process.kill()
@@ -190,7 +185,7 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
     there = await truth(database)
     assert len(there["alarm"].received_at) == len(traffic.pressed)
     for lane in LANES:
-        reconcile(lane, (one, two), there[lane])
+        reconcile(lane, (one, two), there[lane], forgotten)
     assert sum(each.increase("heartbeat", "quarantined") for each in (one, two)) > 0
     assert one.kills[0][0].counted["alarm", "stored"] > 0, "it was killed at its work"
 
@@ -205,27 +200,35 @@ async def stored_more(working: Instance, other: Instance, count: int) -> None:
     await until(lambda: seen() >= before + count, 60, what=f"{count} more alarms to be stored")
 
 
-async def stored(database: Database, beats: Sequence[Sent]) -> bool:
-    connection = await asyncpg.connect(database.url)
-    try:
-        found = await connection.fetchval(
-            "select count(*) from ingest.heartbeat "
-            "join unnest($1::text[], $2::bigint[]) as said (boot_id, seq) using (boot_id, seq)",
-            *([beat.boot_id for beat in beats], [beat.seq for beat in beats]),
-        )
-        return bool(found == len(beats))
-    finally:
-        await connection.close()
+async def settled(traffic: Traffic, box: Box, *instances: Instance) -> None:
+    """Wait until nothing is in flight.
+
+    What a broker forgot when it was killed, and had been given back to it, never comes again, and is in flight until as many
+    that follow are stored: a device repeats its alarm, and for each heartbeat there is another one here.
+    """
+    await insist(traffic.pressed)
+    asked_at = datetime.now(UTC)
+
+    def drained() -> bool:
+        nonlocal asked_at
+        last = [each.scrapes[-1] for each in instances]
+        if any(each.asked_at < asked_at for each in last):
+            return False
+        if sum(each.in_flight(lane) for each in last for lane in LANES) == 0:
+            return True
+        for _ in range(int(sum(each.in_flight("heartbeat") for each in last))):
+            box.beat()
+        asked_at = datetime.now(UTC)
+        return False
+
+    await until(drained, 60, what="nothing in flight")
 
 
-def drained(instance: Instance, since: datetime) -> bool:
-    """Whether a scrape that was asked for since then says so."""
-    last = instance.scrapes[-1]
-    return last.asked_at > since and all(last.in_flight(lane) == 0 for lane in LANES)
+def reconcile(lane: Lane, instances: Sequence[Instance], there: Truth, forgotten: tuple[Scrape, datetime]) -> None:
+    """The equation in each scrape, over all lives, and against the database.
 
-
-def reconcile(lane: Lane, instances: Sequence[Instance], there: Truth) -> None:
-    """The equation in each scrape, over all lives, and against the database."""
+    `forgotten`: the last scrape before the broker was killed, and when it was dead.
+    """
     for instance in instances:
         assert all(scrape.in_flight(lane) >= 0 for scrape in instance.scrapes), (
             "nothing is settled that was not received"
@@ -241,8 +244,10 @@ def reconcile(lane: Lane, instances: Sequence[Instance], there: Truth) -> None:
     assert seen("received") == seen(*SETTLED) + died
 
     # Which rows Prometheus did not see become rows: those in flight at the last scrape of one that was killed, those received
-    # between that and its death; and those committed while their session ended, which came again and counted as duplicates.
-    rows, unseen = len(there.received_at), died + sum(there.between(last.asked_at, dead_at) for last, dead_at in kills)
+    # between that and its death; and those committed while their session ended, which came again and counted as duplicates, or
+    # were forgotten by the broker.
+    rows, unseen = len(there.received_at), died + forgotten[0].in_flight(lane)
+    unseen += sum(there.between(last.asked_at, dead_at) for last, dead_at in (*kills, forgotten))
     new = seen("stored", "quarantined")
     assert new <= rows <= new + seen("duplicate") + unseen
     assert new > rows / 2, "else this says little"

@@ -43,12 +43,12 @@ class Decay:
         if not self.fleet.counted:
             return 0  # a process that has just begun knows of nobody: all would be well again, and fall silent anew a minute later
         now, fleet = self.clock.now(), self.fleet.latest
-        found = frozenset(decaying(fleet.singles.get("silent", Census()), fleet.population))
         async with borrow(self.pool) as connection, connection.transaction():
             known = {
                 Trait(row["attribute"], row["value"]): CouncilId(row["council_id"])
                 for row in await connection.fetch(QUERIES["decaying"])
             }
+            found = frozenset(decaying(fleet.singles.get("silent", Census()), fleet.population, known))
             await self._begin(connection, found - known.keys(), now)
             for trait in known.keys() - found:
                 if await connection.fetchval(QUERIES["decay_ends"], trait.attribute, trait.value):

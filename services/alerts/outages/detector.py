@@ -27,7 +27,7 @@ from services.alerts.intake import STREAM
 from services.alerts.outages import store
 from services.alerts.outages.fleet import FleetCount, tally
 from services.alerts.outages.singles import Single, affected
-from services.alerts.outages.sql import QUERIES
+from services.alerts.outages.sql import DECIDING, QUERIES
 from services.alerts.outages.store import Outage
 from services.alerts.outages.telling import tell
 from services.chassis.clock import Clock
@@ -44,7 +44,6 @@ _RUNS_MAX: Final = 20  # that find no end, until people are told all the same
 _TALLY_AGAIN_AFTER: Final = timedelta(seconds=10)
 _TALLY_WRONG_BY: Final = 0.05
 _TELL_AFTER_S: Final = 10.0
-_DECIDING: Final = 2  # of `one_at_a_time`
 
 
 class _Beginning(NamedTuple):
@@ -102,7 +101,7 @@ class Detector:
     async def _alone(self) -> AsyncIterator[Connection | None]:
         """A transaction in which nobody else decides; None when somebody does."""
         async with borrow(self.pool) as connection, connection.transaction():
-            alone = await connection.fetchval(QUERIES["one_at_a_time"], _DECIDING)
+            alone = await connection.fetchval(QUERIES["one_at_a_time"], DECIDING)
             if alone:
                 await connection.execute(QUERIES["by_index"])
             yield connection if alone else None

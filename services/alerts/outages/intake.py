@@ -16,7 +16,7 @@ from contracts.ids import CouncilId, DeviceId
 from services.alerts.intake import STREAM as ALARMS
 from services.alerts.intake import unprocessable
 from services.alerts.outages.singles import Single, watched_no_more, well_again
-from services.alerts.outages.sql import QUERIES
+from services.alerts.outages.sql import QUERIES, TAKING
 from services.chassis.clock import Clock
 from services.chassis.event_log import AfterCommit, LogEntry, LogRow, append, handle_each
 from services.chassis.postgres import Connection, Pool, is_transient
@@ -31,7 +31,6 @@ EVERY_S: Final = 1.0
 AT_ONCE_MAX: Final = 2_000
 _ONE_BY_ONE_MAX: Final = 50
 _READ_AT_ONCE_MAX: Final = 500  # a few milliseconds, in which nobody else's alarm is worked on
-_TAKING: Final = 1  # of `one_at_a_time`
 
 # As the queries take them: a list of each.
 _BEGAN: Final = (
@@ -69,7 +68,7 @@ class ConditionIntake:
     ) -> int:
         now = self.clock.now()
         async with borrow(self.pool) as connection, connection.transaction():
-            if not await connection.fetchval(QUERIES["one_at_a_time"], _TAKING):
+            if not await connection.fetchval(QUERIES["one_at_a_time"], TAKING):
                 return 0
             await connection.execute(QUERIES["by_index"])
             rows = [LogRow(**row) for row in await connection.fetch(QUERIES[query], now, at_most)]
@@ -103,7 +102,8 @@ async def _handle_poison(connection: Connection, row: LogRow, now: datetime) -> 
 async def store(connection: Connection, changes: Iterable[ConditionChange], now: datetime) -> None:
     """The latest of each device and condition is how it is. Whoever was told of is told to be well again, in this transaction.
 
-    One that flaps is not well for being heard; gone again, it is told of anew if a person closed its alarm meanwhile.
+    One that flaps is not well for being heard; gone again, it is told of anew if a person closed its alarm meanwhile, and is to be
+    asked after anew as a member.
     One that was well in between, and is affected again before we took either, is affected anew: what was told or said of it, and
     the outage that it was of, are over.
     """
@@ -122,6 +122,8 @@ async def store(connection: Connection, changes: Iterable[ConditionChange], now:
         await connection.execute(QUERIES["gone_again"], now, *_columns(again, _GONE_AGAIN))
     if began:
         await connection.execute(QUERIES["began"], now, *_columns(began, _BEGAN))
+    if again:
+        await connection.execute(QUERIES["asked_before"], *_columns(again, ("device_id", "condition")))
     await _end(connection, [each for each in latest if each.turn == "ended"], now)
 
 

@@ -66,9 +66,20 @@ update alerts.affected a set told_at = null, loose_since = case when a.outage_id
 from found f
 where a.affected_id = f.affected_id and not exists (select from handled h where h.device_id = f.device_id);
 
+-- name: asked_before
+-- Members that flap and were heard after somebody had asked after their people, and are gone again: to be asked after anew. After `began`,
+-- which wrote when they were heard; a member whose verdict is no news has no later time there.
+update alerts.outage_member m set since = a.since, contacted_by = null, contacted_at = null, note = null
+from unnest($1::text[], $2::text[]) as t (device_id, condition)
+cross join lateral (
+    select k.device_id, k.outage_id, k.since from alerts.affected k
+    where k.device_id = t.device_id and k.condition = t.condition and k.ended_at is null and k.outage_id is not null offset 0) a
+where m.outage_id = a.outage_id and m.device_id = a.device_id and m.contacted_at < a.since;
+
 -- name: ended
 -- Devices that are well again: those that were told of by themselves, or are members of an outage. Of a member nobody is told, but an alarm of
 -- its that is held back is closed in the same way. `offset 0`: each is looked up by itself, however few the server takes to be affected.
+-- One whose beginning was put off, and is yet to be taken, is kept as over: taken then, that is no later than this, and no news.
 with told as (
     select * from unnest($1::text[], $2::text[], $3::bigint[], $4::timestamptz[]) as t (device_id, condition, version, at)
 ), found as (
@@ -81,6 +92,12 @@ with told as (
     from found f
     where a.affected_id = f.affected_id and a.version < f.version
     returning a.affected_id, a.version, a.device_id, a.council_id, a.condition, a.since, a.expected_silent_at, a.ended_at, a.told_at, a.outage_id
+), not_begun as (
+    insert into alerts.affected (device_id, condition, version, began_at, flapping, loose_since, ended_at)
+    select t.device_id, t.condition, t.version, t.at, false, t.at, t.at from told t
+    where not exists (
+        select from alerts.affected p
+        where p.device_id = t.device_id and p.condition = t.condition and (p.version >= t.version or p.ended_at is null))
 )
 select affected_id, version, device_id, council_id, condition, since, expected_silent_at, ended_at, told_at is not null as told, outage_id
 from ended where told_at is not null or outage_id is not null;
@@ -166,7 +183,7 @@ with chosen as (
     from joined j join alerts.outage_member m on m.device_id = j.device_id
         and (coalesce(m.left_at, 'infinity') > j.began_at or m.contacted_at >= j.began_at)
         and exists (select from alerts.outage o where o.outage_id = m.outage_id and o.condition = j.condition offset 0)
-    for update of m
+    order by m.device_id, m.outage_id for update of m
 ), listed as (
     insert into alerts.outage_member as m (outage_id, device_id, council_id, postcode_district, since, joined_at, contacted_by,
         contacted_at, note)
@@ -216,7 +233,7 @@ with outage as (
     -- that it comes to, before it was well for a while, does not.
     select m.outage_id, m.device_id, m.contacted_by, m.contacted_at, m.note, s.began_at
     from sorted s join alerts.outage_member m on m.outage_id = any (array[$1, s.outage_id]) and m.device_id = s.device_id
-    for update of m
+    order by m.device_id, m.outage_id for update of m
 ), left_outage as (
     update alerts.outage_member m set left_at = $2 from kept k
     where m.outage_id = $1 and k.outage_id = $1 and m.device_id = k.device_id
@@ -399,8 +416,11 @@ order by m.device_id
 limit $6;
 
 -- name: hold_member
--- Whoever decides what its outage is part of has done so for this member, or waits.
-select from alerts.outage_member where outage_id = $1 and device_id = $2 for update;
+-- Whoever decides what its outage is part of has done so for this member, or waits: of a device every row that a tick may be written to is
+-- locked at once, in the order in which whoever decides locks them, by outage. Taken one after the other, the two waited for each other.
+select from alerts.outage_member m
+where m.device_id = $2 and exists (select from alerts.outage_member k where k.outage_id = $1 and k.device_id = $2)
+order by m.outage_id for update of m;
 
 -- name: contacted
 -- Who asked after the person, when, and what they say of it; of a member of the asker's councils. Said again, the last word stands. Is the
@@ -432,6 +452,20 @@ from said s left join registry.device_directory d using (device_id);
 -- name: worked_on
 -- Outages that are open, or were so at $1: their lists are being worked through.
 select outage_id from alerts.outage where closed_at is null or closed_at > $1 order by opened_at, outage_id;
+
+-- name: elsewhere
+-- Of $3 members, by device after $2: the last, and whether any lives in another council now than is listed.
+with page as materialized (
+    select device_id, council_id from alerts.outage_member where outage_id = $1 and device_id > $2 order by device_id limit $3
+)
+select (select max(device_id) from page) as last, exists (
+    select from page p
+    cross join lateral (select k.council_id from registry.device_directory k where k.device_id = p.device_id offset 0) d
+    where d.council_id is distinct from p.council_id) as moved;
+
+-- name: alone
+-- As `one_at_a_time`, and whoever decides is waited for.
+select pg_advisory_xact_lock(1209135270, $1);
 
 -- name: relocated
 -- Of $3 members, by device after $2, those who live in another council now are listed there. One whose row somebody holds is looked at

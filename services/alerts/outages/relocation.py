@@ -11,7 +11,7 @@ from uuid import UUID
 import structlog
 
 from services.alerts.outages import store
-from services.alerts.outages.sql import QUERIES
+from services.alerts.outages.sql import DECIDING, QUERIES
 from services.chassis.clock import Clock
 from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import borrow
@@ -59,9 +59,17 @@ class Relocation:
             return [row["outage_id"] for row in await connection.fetch(QUERIES["worked_on"], since)]
 
     async def _some(self, outage_id: UUID, after: str) -> tuple[str | None, int]:
-        """Of those after a device: the last one looked at, or None when there is no other, and how many have moved."""
+        """Of those after a device: the last one looked at, or None when there is no other, and how many have moved.
+
+        Whoever decides counts too: two that count at once would leave what the slower one saw, without the council that came last.
+        So this waits for its turn; but only if somebody has moved.
+        """
         async with borrow(self.pool) as connection, connection.transaction():
             await connection.execute(QUERIES["by_index"])
+            seen = await connection.fetchrow(QUERIES["elsewhere"], outage_id, after, _AT_ONCE)
+            if seen is None or not seen["moved"]:
+                return (None if seen is None else seen["last"]), 0
+            await connection.execute(QUERIES["alone"], DECIDING)
             row = await connection.fetchrow(QUERIES["relocated"], outage_id, after, _AT_ONCE)
             if row is None:
                 return None, 0

@@ -283,6 +283,20 @@ def test_bad_luck_is_no_bad_firmware() -> None:
     assert list(decaying(*_fleet_of_versions(bad=4))) == []
 
 
+def test_what_was_told_of_goes_on_until_it_is_no_more_than_twice_as_often_as_others() -> None:
+    ill, well = Trait("model", "a"), Trait("model", "b")
+    population = Census(1_300, {ill: 300, well: 1_000})
+
+    def goes_on(cases: int, others: int, *, known: bool = True) -> bool:
+        singles = Census(cases + others, {ill: cases, well: others})
+        return ill in decaying(singles, population, {ill} if known else ())
+
+    assert goes_on(19, 2, known=False)
+    assert not goes_on(18, 2, known=False)
+    assert next(cases for cases in range(20) if goes_on(cases, 2)) == 3
+    assert next(cases for cases in range(99) if goes_on(cases, 99)) == 61
+
+
 def test_a_fleet_of_one_version_has_nothing_to_compare_it_with() -> None:
     only: dict[Trait, int] = {Trait("firmware", "1.0"): 50}
     assert list(decaying(Census(30, {Trait("firmware", "1.0"): 30}), Census(50, only))) == []

@@ -50,3 +50,15 @@ async def test_its_end_is_told_when_they_fall_silent_no_more_often_than_others(s
     (alarm,) = await alarms(scotland)
     events = await scotland.world.database.fetch("select event from alerts.transition order by transition_id")
     assert (alarm[0], "restored" in {row["event"] for row in events}) == ("model-Hub-A", True)
+
+
+async def test_one_device_more_or_less_in_a_week_neither_begins_nor_ends_it_anew(scotland: Scotland) -> None:
+    decay = scotland.world.parts.outages.decay
+    await decay.fleet.count()
+    for cases in (30, 19, 18, 19, 12, 18, 19):
+        others = {Trait("model", "Hub B"): 2}
+        decay.fleet.latest = replace(DYING, singles={"silent": Census(cases + 2, {MODEL: cases, **others})})
+        await decay.run_once()
+        assert await alarms(scotland) == [("model-Hub-A", "open")]
+    events = await scotland.world.database.fetch("select event from alerts.transition")
+    assert [row["event"] for row in events] == ["raised"]

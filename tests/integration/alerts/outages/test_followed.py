@@ -16,6 +16,7 @@ from services.alerts.domain.outages.census import Trait
 from services.alerts.domain.outages.find import Finding
 from services.alerts.http.asker import Scope
 from services.alerts.outages import reading, store
+from services.alerts.outages.sql import DECIDING, QUERIES
 from services.alerts.outages.worklist import worklist
 from services.chassis.postgres import Connection
 from tests.integration.alerts.outages.conftest import Scotland, until_one_waits
@@ -113,6 +114,36 @@ async def test_a_tick_that_waits_for_its_member_to_move_finds_it_there(
             await until_one_waits(scotland)
         await saying
     assert await ticks(scotland, whole) == [(scotland.inverness[3], "Morag", "at home")]
+
+
+@pytest.mark.parametrize("who", ["somebody who ticks it off", "whoever decides"])
+async def test_a_device_s_rows_are_locked_in_one_order_by_whoever_ticks_it_off_and_by_whoever_moves_it(
+    scotland: Scotland, merged: tuple[UUID, UUID], who: str
+) -> None:
+    """Each locked the row first that the other wanted next, and the server ended one of the two."""
+    (part, whole), device, pool = merged, scotland.inverness[3], scotland.world.parts.pool
+    await scotland.world.database.execute(
+        "insert into alerts.outage_member (outage_id, device_id, council_id, since, joined_at, left_at) "
+        "values ($1, $2, 'highland', $3, $3, $3)",
+        *(whole, device, scotland.world.clock.now() - timedelta(hours=2)),
+    )
+    first, last = sorted(merged)
+    hold = "select from alerts.outage_member where outage_id = $1 and device_id = $2 for update"
+    async with pool.acquire() as holding, pool.acquire() as other:
+        async with holding.transaction():
+            await holding.execute(hold, first, device)
+            does = sort_out(scotland, other) if who == "whoever decides" else _ticked(scotland, other, last, device)
+            doing = asyncio.create_task(does)
+            await until_one_waits(scotland)
+            await holding.execute(hold, last, device)
+        await doing
+    if who != "whoever decides":
+        assert await ticks(scotland, whole) == await ticks(scotland, part) == [(device, "Morag", "at home")]
+
+
+async def _ticked(scotland: Scotland, connection: Connection, outage_id: UUID, device: str) -> None:
+    async with connection.transaction():
+        await tick(scotland, connection, outage_id, device)
 
 
 async def test_a_tick_on_somebody_else_s_member_follows_nowhere(scotland: Scotland, merged: tuple[UUID, UUID]) -> None:
@@ -272,6 +303,29 @@ async def test_a_member_that_moves_is_on_the_list_of_its_new_council_and_on_no_o
         found = await reading.outage(connection, outage_id, Scope(HubId("highland-arc"), None))
     assert found is not None
     assert (found.members, found.view.councils) == (1, ["glasgow-city", "highland"])
+
+
+async def test_whoever_moves_while_others_join_is_counted_with_them(scotland: Scotland) -> None:
+    """Two that count at once: the slower one wrote the councils that it had seen, and the hub of the last one saw no list."""
+    homes, database, pool = scotland.homes, scotland.world.database, scotland.world.parts.pool
+    await homes.fall_silent(scotland.glasgow)
+    ((outage_id,),) = await database.fetch("select outage_id from alerts.outage")
+    await database.execute(
+        "update registry.device set council_id = 'highland' where device_id = $1", scotland.glasgow[7]
+    )
+    async with pool.acquire() as deciding:
+        async with deciding.transaction():
+            await deciding.fetchval(QUERIES["one_at_a_time"], DECIDING)
+            await deciding.execute(
+                "insert into alerts.outage_member (outage_id, device_id, council_id, joined_at) values ($1, 'M-1', 'moray', now())",
+                outage_id,
+            )
+            await store.counted(deciding, outage_id)
+            moving = asyncio.create_task(scotland.world.parts.outages.relocation.follow())
+            await until_one_waits(scotland)
+        assert await moving == 1
+    (outage,) = await homes.outages()
+    assert sorted(outage["councils"]) == ["glasgow-city", "highland", "moray"]
 
 
 async def test_a_list_that_nobody_works_on_any_more_stays_as_it_was(scotland: Scotland) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from services.alerts.domain.outages.census import Trait
 from services.alerts.domain.outages.find import Finding
@@ -72,3 +73,52 @@ async def test_a_member_that_was_well_in_between_is_asked_after_anew_though_both
     )
     assert row is not None
     assert tuple(row) == (None, None)
+
+
+async def test_an_end_that_is_taken_before_the_beginning_that_was_put_off_is_the_last_word(scotland: Scotland) -> None:
+    """It failed when it was taken, and is tried again later: the device was silent for ever then, though it had been heard."""
+    homes, device, intake = scotland.homes, scotland.skye[0], scotland.world.parts.outages.intake
+    await homes.change([device])
+    await scotland.world.database.execute(
+        "update chassis.event_log set attempts = 1, not_before = $1 where stream = 'conditions'",
+        scotland.world.clock.now() + timedelta(seconds=30),
+    )
+    await homes.change([device], "ended")
+    assert (await intake.run_once(), await intake.run_once()) == (1, 0)
+    scotland.world.clock.move(30)
+    assert await intake.run_once() == 1
+    await homes.after(120)
+    assert await homes.singles() == []
+    assert await scotland.world.database.fetchval("select count(*) from alerts.affected where ended_at is null") == 0
+    await homes.fall_silent([device])
+    await homes.after(60)
+    assert await homes.singles() == [device]
+
+
+async def test_a_member_that_flaps_and_was_heard_since_somebody_asked_after_it_is_asked_after_anew(
+    scotland: Scotland,
+) -> None:
+    homes, (comes_and_goes, stays, unheard) = scotland.homes, scotland.glasgow[:3]
+    await homes.fall_silent(scotland.glasgow, flapping=False)
+    ((outage,),) = await scotland.world.database.fetch("select outage_id from alerts.outage")
+    scotland.world.clock.move(600)
+    asked_at = scotland.world.clock.now()
+    async with scotland.world.parts.pool.acquire() as connection:
+        for device in (comes_and_goes, stays, unheard):
+            await reading.contacted(
+                connection, outage, device, Scope(None, None), operator="Morag", note="at home", now=asked_at
+            )
+    scotland.world.clock.move(1800)
+    heard_at = scotland.world.clock.now() - timedelta(minutes=10)
+    await homes.fall_silent([comes_and_goes], flapping=True, since=heard_at)
+    await homes.fall_silent([unheard], flapping=True, since=asked_at - timedelta(minutes=5))
+    rows = await scotland.world.database.fetch(
+        "select device_id, contacted_by, note, left_at, since from alerts.outage_member where device_id = any ($1) order by 1",
+        scotland.glasgow[:3],
+    )
+    assert [tuple(row)[:4] for row in rows] == [
+        (comes_and_goes, None, None, None),
+        (stays, "Morag", "at home", None),
+        (unheard, "Morag", "at home", None),
+    ]
+    assert rows[0]["since"] == heard_at

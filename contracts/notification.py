@@ -62,6 +62,8 @@ class OutageData(Payload):
 
     `began_at`: when most of its members were last well; `members`: whoever was one, `members_now`: who is affected still;
     `merged_into`: closed, for it is part of that other outage. `p_value`: of chance; `log_likelihood_ratio`: natural, of its name.
+    `called_at`: when an alarm was last raised for those left. `closed_as`: nearly all returned, or nobody else did for hours.
+    `left_behind`: who was affected still then, and is told of by himself, or is of another outage. Both null of old ones.
     """
 
     outage_id: str
@@ -78,6 +80,9 @@ class OutageData(Payload):
     councils: list[str]
     p_value: float
     log_likelihood_ratio: float
+    called_at: Time | None = None
+    closed_as: Literal["returned", "stalled", "merged"] | None = None
+    left_behind: int | None = None
 
 
 class OutageNotification(Payload):

@@ -7,6 +7,7 @@ import uuid
 import pytest
 from playwright.async_api import expect
 
+from contracts.alarm_event import OF_NO_HOME
 from tests.browser.conftest import Operator
 from tests.integration.alerts.running import Installation
 
@@ -111,3 +112,15 @@ async def test_a_viewer_reads_and_has_nothing_to_press(alerts: Installation, ope
     await ailsa.page.goto(f"{ailsa.url}/console/outages/{id_}")
     await expect(ailsa.page.get_by_text("Not asked after yet").first).to_be_visible()
     assert await ailsa.page.get_by_role("button", name="Asked after").count() == 0
+
+
+async def test_the_alarm_for_those_who_are_left_leads_to_their_list(alerts: Installation, operator: Operator) -> None:
+    id_ = await an_outage(alerts)
+    device = await alerts.press("device_silent", device_id=f"outage-{id_}", topic="", marks=(OF_NO_HOME,))
+    alarm = await alerts.alarm(device)
+    morag = await operator("Morag", **WAYS["on the smallest phone"])
+    await morag.page.goto(f"{morag.url}/console/alarms/{alarm['alarm_id']}")
+    assert await morag.accessibility_faults() == []
+    assert await morag.small_targets() == []
+    await morag.page.get_by_role("link", name="Its list").click()
+    await expect(morag.page.get_by_role("heading", level=1)).to_have_text("Mobile operator 23410")

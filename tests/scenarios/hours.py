@@ -209,7 +209,10 @@ class LongStory(Story):
 
     async def singles(self, *kinds: str) -> list[str]:
         """Devices that ever had an alarm of these kinds (silent or without mains, by themselves), each as often as it had one."""
-        query = "select device_id from alerts.alarm where kind = any ($1::text[]) order by device_id"
+        query = (
+            "select device_id from alerts.alarm where kind = any ($1::text[]) and device_id not like 'outage-%' "
+            "order by device_id"
+        )
         rows = await self.database.fetch(query, kinds or ("device_silent", "power_supply"))
         return [row["device_id"] for row in rows]
 

@@ -1,7 +1,8 @@
-"""Decides about outages, as a process of alerts does: `python -m tests.support.deciding URL NOW ROUNDS [DIES WHEN]`.
+"""Decides about outages, as a process of alerts does: `python -m tests.support.deciding URL NOW ROUNDS [DIES WHEN OF]`.
 
-`DIES` is after how many moves of members it loses its power; `WHEN` is "before" that move is committed, or "after". Production code
-holds no hook: here what moves members is wrapped. Moves are small, so that few devices make many. Prints how many it made.
+`DIES` is after how many moves of members (or, `OF` "calls", calls to people for those who are left) it loses its power; `WHEN` is
+"before" that is committed, or "after". Production code holds no hook: here what moves members is wrapped. Moves are small, so that
+few devices make many. Prints how many it made.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from services.alerts.outages import store
+from services.alerts.outages import detector, store
 from services.alerts.outages.detector import Detector
 from services.alerts.outages.fleet import FleetCount
 from services.chassis.postgres import Connection
@@ -24,13 +25,13 @@ MOVED_AT_ONCE = 7
 NAME = "deciding"
 
 
-def count_moves(dies: int, when: str) -> list[None]:
+def count_moves(dies: int, when: str, of: str) -> list[None]:
     """Of members: one entry each. And lose the power at one of them: no handler, no flush."""
     moves: list[None] = []
 
     def counted(move: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def and_count(*arguments: Any) -> Any:
-            result = await move(*arguments)
+        async def and_count(*arguments: Any, **named: Any) -> Any:
+            result = await move(*arguments, **named)
             if result:
                 moves.append(None)
             if when == "before":
@@ -46,14 +47,17 @@ def count_moves(dies: int, when: str) -> list[None]:
     alone = Detector._alone
 
     @asynccontextmanager
-    async def alone_and_die(detector: Detector) -> AsyncIterator[Connection | None]:
-        async with alone(detector) as connection:
+    async def alone_and_die(of: Detector) -> AsyncIterator[Connection | None]:
+        async with alone(of) as connection:
             yield connection
         if when == "after":
             die()
 
-    store.join = counted(store.join)  # type: ignore[assignment]
-    store.sort_out = counted(store.sort_out)  # type: ignore[assignment]
+    if of == "calls":
+        detector.call = counted(detector.call)  # type: ignore[assignment, attr-defined]
+    else:
+        store.join = counted(store.join)  # type: ignore[assignment]
+        store.sort_out = counted(store.sort_out)  # type: ignore[assignment]
     Detector._alone = alone_and_die  # type: ignore[assignment, method-assign]
     return moves
 
@@ -61,15 +65,15 @@ def count_moves(dies: int, when: str) -> list[None]:
 async def main() -> None:
     url, now, rounds, *death = sys.argv[1:]
     store.MOVED_AT_ONCE_MAX = MOVED_AT_ONCE  # type: ignore[misc]
-    dies, when = death or ("-1", "after")
-    moves = count_moves(int(dies), when)
+    dies, when, of = death or ("-1", "after", "moves")
+    moves = count_moves(int(dies), when, of)
     pool = await open_pool(url, role="telecare_alerts", name=NAME)
     clock = StandingClock(datetime.fromisoformat(now))
     fleet = FleetCount(pool, clock)
     await fleet.count()
-    detector = Detector(pool, clock, fleet, None, lambda: None)
+    decides = Detector(pool, clock, fleet, None, lambda: None)
     for _ in range(int(rounds)):
-        await detector.run_once()
+        await decides.run_once()
     await pool.close()
     print(len(moves))
 

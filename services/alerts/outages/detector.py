@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -21,10 +21,12 @@ from contracts.condition import Condition
 from contracts.ids import CouncilId, DeviceId, HubId
 from services.alerts.domain.outages import course, moves
 from services.alerts.domain.outages.census import CONDITIONS, Census, Trait
+from services.alerts.domain.outages.course import Waited
 from services.alerts.domain.outages.find import WINDOW
 from services.alerts.domain.outages.moves import Begin, Join, Merge, Move, Open, Rename, Situation
 from services.alerts.intake import STREAM
 from services.alerts.outages import store
+from services.alerts.outages.calls import call
 from services.alerts.outages.fleet import FleetCount, tally
 from services.alerts.outages.singles import Single, affected
 from services.alerts.outages.sql import DECIDING, QUERIES
@@ -51,6 +53,7 @@ class _Beginning(NamedTuple):
 
     suspects: frozenset[Trait] = frozenset()
     held_back: frozenset[UUID] = frozenset()
+    situation: Situation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Detector:
             beginning = await self._move(condition, now)
             if beginning is None:
                 continue  # another process is at it
-            if await self._tell(condition, now, beginning.held_back):
+            if await self._tell(condition, now, beginning.held_back, situation=beginning.situation):
                 await self._sort_out(condition, now)
             raised += await self._raise(condition, beginning.suspects, now, now)
         return raised
@@ -118,7 +121,7 @@ class Detector:
                 move = await asyncio.to_thread(moves.next_move, situation, now)
                 if move is None:
                     self._unfinished[condition] = 0
-                    return _Beginning(moves.suspects(situation), moves.held_back(situation, now))
+                    return _Beginning(moves.suspects(situation), moves.held_back(situation, now), situation)
                 fills = await self._make(connection, condition, move, now)
             if fills is not None:
                 await self._fill(fills, condition, now)
@@ -221,27 +224,44 @@ class Detector:
         if merged.told_at is not None:
             await tell(connection, merged.outage_id, "outage.closed", self.fallback, now)
             self.look()
+        if merged.called_at is not None:
+            await call(connection, merged, now, over=True)
         _say("outage_merged", merged.outage_id, merged.trait, into=str(merged.merged_into))
 
     async def _tell(
-        self, condition: Condition, now: datetime, held_back: Collection[UUID] = (), *, only: UUID | None = None
+        self,
+        condition: Condition,
+        now: datetime,
+        held_back: Collection[UUID] = (),
+        *,
+        only: UUID | None = None,
+        situation: Situation | None = None,
     ) -> bool:
         """Write how each stands, and tell what is new. Whether one was closed."""
         closed = False
         async with self._alone() as connection:
             if connection is None:
                 return False
-            for outage, members in await store.open_outages(connection, condition):
+            outages = await store.open_outages(connection, condition)
+            explaining = await _explaining(situation, outages)
+            for outage, members in outages:
                 before = replace(outage.course, members_now=members.now, flapping_now=members.flapping)
                 held = outage.outage_id in held_back or only not in {None, outage.outage_id}
                 more = outage.told_at is not None and await self._reaches_more(connection, outage)
-                stands, news = course.run(before, now, held_back=held, reaches_more=more)
+                waited = Waited(explaining.get(outage.outage_id), await store.deaf_for(connection, before, now))
+                stands, news = course.run(before, now, held_back=held, reaches_more=more, waited=waited)
                 if stands.closed_at is not None:
                     stands, closed = replace(stands, members_now=0, flapping_now=0), True
                     self._tallies.pop(outage.outage_id, None)
-                    _say("outage_over", outage.outage_id, outage.trait, still_affected=members.now)
+                    _say(
+                        "outage_over", outage.outage_id, outage.trait, still_affected=members.now, how=stands.closed_as
+                    )
                 if replace(stands, flapping_now=0) != outage.course:  # counted anew each time, and kept nowhere
                     await store.stands(connection, outage.outage_id, stands)
+                if stands.called_at is not None and (outage.called_at is None or stands.called_at > outage.called_at):
+                    await call(connection, outage, now)
+                elif stands.closed_at is not None and outage.called_at is not None:
+                    await call(connection, outage, now, over=True)
                 if news is not None:
                     hubs = await tell(connection, outage.outage_id, news, self.fallback, now)
                     _say(news.replace(".", "_"), outage.outage_id, outage.trait, members=members.now, hubs=hubs)
@@ -268,7 +288,7 @@ class Detector:
                 QUERIES["settle"],
                 *(now, as_of - moves.SETTLING, as_of - moves.SUSPECTED_FOR),
                 *([each.attribute for each in named], [each.value for each in named]),
-                *(RAISED_AT_ONCE_MAX, condition),
+                *(RAISED_AT_ONCE_MAX, condition, course.PAGED_AGAIN_AFTER),
             )
             events = [
                 affected(
@@ -280,6 +300,7 @@ class Detector:
                         condition=row["condition"],
                         since=row["since"],
                         expected_silent_at=row["expected_silent_at"],
+                        asked_at=row["asked_at"],
                     ),
                     now,
                 )
@@ -289,6 +310,18 @@ class Detector:
                 entries = [LogEntry(STREAM, each.device_id, int(each.urgency), each.to_json()) for each in events]
                 await append(connection, entries, now)
             return len(events)
+
+
+async def _explaining(
+    situation: Situation | None, outages: Iterable[tuple[Outage, store.Members]]
+) -> Mapping[UUID, bool]:
+    """Of those of which most have returned, whether they explain still."""
+    halved = {
+        each.outage_id for each, members in outages if course.is_halved(members.now - members.flapping, each.peak)
+    }
+    if situation is None or not halved:
+        return {}
+    return await asyncio.to_thread(moves.explaining, situation, halved)
 
 
 def _say(what: str, outage_id: UUID, trait: Trait, **more: object) -> None:

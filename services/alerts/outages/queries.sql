@@ -266,14 +266,45 @@ returning true;
 
 -- name: merged
 -- It is part of another: closed, and its members are that one's in due course. Its news says so.
-update alerts.outage set merged_into = $2, closed_at = $3, members_now = 0, unsorted = true where outage_id = $1 and closed_at is null
+update alerts.outage set merged_into = $2, closed_at = $3, closed_as = 'merged', members_now = 0, unsorted = true where outage_id = $1 and closed_at is null
 returning *;
 
 -- name: stands
 -- How it stands, and what people were told of it. Of one that is over, nobody is a member any more, in due course.
 update alerts.outage
-set unsorted = unsorted or $5::timestamptz is not null, members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6, told_members = $7, told_attribute = $8, told_value = $9
+set unsorted = unsorted or $5::timestamptz is not null, members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6,
+    told_members = $7, told_attribute = $8, told_value = $9,
+    mark = $10, moved_at = $11, called_at = $12, closed_as = $13, left_behind = $14
 where outage_id = $1;
+
+-- name: deaf_for
+-- For how long, from $1 to $2, the shard that heard least could not hear: lapses, and what is going on. One that nobody ever worked hears nobody.
+select coalesce(max(s.lapsed + greatest($2 - greatest(s.heard_until + interval '5 seconds', $1), interval '0')), interval '0')
+from (
+    select k.heard_until, coalesce((
+        select sum(least(l.ended_at, $2) - greatest(l.started_at, $1))
+        from chassis.hearing_lapse l where l.shard = k.shard and l.ended_at > $1 and l.started_at < $2), interval '0') as lapsed
+    from chassis.shard k where k.service = 'ingest' and k.lane = 'heartbeat' and k.heard_until is not null) s;
+
+-- name: calls
+-- Who is left, by council, and how many of them nobody has asked after: a person is called for them now. Nobody is left of a council for
+-- which one was called before: that is over. So are all, when the outage is ($3).
+with left_now as (
+    select coalesce(m.council_id, '') as council_id, count(*) as homes, count(*) filter (where m.contacted_at is null) as unasked
+    from alerts.outage_member m where m.outage_id = $1 and m.left_at is null and not $3
+    group by 1
+), called as (
+    insert into alerts.outage_call as c (outage_id, council_id, called_at, homes)
+    select $1, council_id, $2, homes from left_now
+    on conflict (outage_id, council_id) do update set called_at = excluded.called_at, homes = excluded.homes, ended_at = null
+), over as (
+    update alerts.outage_call c set ended_at = $2
+    where c.outage_id = $1 and c.ended_at is null and not exists (select from left_now l where l.council_id = c.council_id)
+    returning c.council_id
+)
+select council_id, homes, unasked from left_now
+union all select council_id, 0, 0 from over
+order by council_id;
 
 -- name: counted
 -- What is counted for people, when they are told: whoever was a member, of which councils, and when most were last well (a tenth may have
@@ -321,16 +352,23 @@ select count(distinct hub_id) as hubs, pg_notify('outage', '') from parcels;
 -- name: settle
 -- Those that waited long enough for others to turn up and are told of by themselves, at most $6: since $2, or since $3 when they have a
 -- trait ($4, $5) of which improbably many are affected; or since what is the future by now, for the clock was put back. A bounded number,
--- and no two processes take the same.
+-- and no two processes take the same. Nobody for whom, as one of those left of an outage, a person was called since $8 ago.
 with chosen as (
     select a.affected_id from alerts.affected a
     where a.ended_at is null and a.outage_id is null and a.told_at is null and a.condition = $7
         and (a.loose_since > $1::timestamptz + interval '1 minute' or (a.loose_since <= $2 and (a.loose_since <= $3 or not exists (
             select from unnest($4::text[], $5::text[]) as s (attribute, value) where alerts.trait(a, s.attribute) = s.value))))
+        and not exists (
+            select from alerts.outage_member m join alerts.outage o on o.outage_id = m.outage_id
+            where m.device_id = a.device_id and o.condition = a.condition and o.called_at between $1 - $8::interval and $1
+                and a.began_at <= o.called_at and m.joined_at <= o.called_at and (m.left_at is null or m.left_at >= o.called_at))
     order by a.loose_since limit $6 for update skip locked
 )
 update alerts.affected a set told_at = $1 from chosen where a.affected_id = chosen.affected_id
-returning a.affected_id, a.device_id, a.council_id, a.condition, a.version, a.since, a.expected_silent_at, a.began_at;
+returning a.affected_id, a.device_id, a.council_id, a.condition, a.version, a.since, a.expected_silent_at, a.began_at, (
+    -- As a member of an outage that is over, and since he is silent: the alarm says so, that nobody need ask again.
+    select max(m.contacted_at) from alerts.outage_member m
+    where m.device_id = a.device_id and m.contacted_at >= greatest(a.began_at, a.since)) as asked_at;
 
 -- name: forget
 -- What ended before then and was no outage's, a bounded number. Members stay in their outage's list.

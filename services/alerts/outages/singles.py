@@ -32,11 +32,13 @@ class Single:
     condition: Condition
     since: datetime | None
     expected_silent_at: datetime | None
+    asked_at: datetime | None = None  # somebody asked after the person, from an outage's list
 
 
 def affected(single: Single, now: datetime) -> AlarmEvent:
     """The event that raises its alarm."""
-    return _event(single, "activated", _words(single), now, of_verdict=f":{single.version}")
+    asked = f"; asked after {_moment(single.asked_at)}" if single.asked_at else ""
+    return _event(single, "activated", _words(single) + asked, now, of_verdict=f":{single.version}")
 
 
 def well_again(single: Single, at: datetime) -> AlarmEvent:

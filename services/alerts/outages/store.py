@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from contracts.condition import Condition
 from services.alerts.domain.outages.census import Trait
-from services.alerts.domain.outages.course import Course
+from services.alerts.domain.outages.course import Course, Ending, may_have_stalled
 from services.alerts.domain.outages.find import WINDOW, Finding
 from services.alerts.outages.sql import QUERIES
 from services.chassis.postgres import Connection
@@ -43,6 +43,11 @@ class Outage:
     told_at: datetime | None
     told_members: int
     told_trait: Trait | None
+    mark: int | None
+    moved_at: datetime | None
+    called_at: datetime | None
+    closed_as: Ending | None
+    left_behind: int | None
 
     @property
     def course(self) -> Course:
@@ -55,6 +60,12 @@ class Outage:
             told_at=self.told_at,
             told_members=self.told_members,
             told_trait=self.told_trait,
+            opened_at=self.opened_at,
+            mark=self.mark,
+            moved_at=self.moved_at,
+            called_at=self.called_at,
+            closed_as=self.closed_as,
+            left_behind=self.left_behind,
         )
 
 
@@ -79,6 +90,11 @@ def outage_of(row: Record) -> Outage:
         told_at=row["told_at"],
         told_members=row["told_members"],
         told_trait=None if told is None else Trait(told, row["told_value"]),
+        mark=row["mark"],
+        moved_at=row["moved_at"],
+        called_at=row["called_at"],
+        closed_as=row["closed_as"],
+        left_behind=row["left_behind"],
     )
 
 
@@ -147,7 +163,16 @@ async def stands(connection: Connection, outage_id: UUID, course: Course) -> Non
         QUERIES["stands"],
         *(outage_id, course.members_now, course.peak, course.low_since, course.closed_at),
         *(course.told_at, course.told_members, *told),
+        *(course.mark, course.moved_at, course.called_at, course.closed_as, course.left_behind),
     )
+
+
+async def deaf_for(connection: Connection, course: Course, now: datetime) -> timedelta:
+    """For how long somebody could not be heard since its number moved last; looked for only where it may matter."""
+    if not may_have_stalled(course, now):
+        return timedelta(0)
+    deaf: timedelta = await connection.fetchval(QUERIES["deaf_for"], course.moved_at, now)
+    return deaf
 
 
 async def counted(connection: Connection, outage_id: UUID) -> Outage:

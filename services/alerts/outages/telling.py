@@ -49,4 +49,7 @@ def data_of(outage: Outage) -> OutageData:
         councils=list(outage.councils),
         p_value=exp(outage.log_p),
         log_likelihood_ratio=outage.log_ratio,
+        called_at=outage.called_at,
+        closed_as=outage.closed_as,
+        left_behind=outage.left_behind,
     )

@@ -4,7 +4,8 @@ A device that is affected is a member of one outage or of none: every move takes
 makes them counts anew; so nothing here grows with the number of devices.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
@@ -134,6 +135,20 @@ def held_back(situation: Situation, now: datetime) -> frozenset[UUID]:
 def explains(outage: Open, situation: Situation) -> bool:
     """Whether so many with its trait are affected that one more is no surprise. Once most have returned, it is."""
     return situation.share_of(outage.trait, outage.members.of(outage.trait), {outage.outage_id})
+
+
+def explaining(situation: Situation, among: Collection[UUID]) -> Mapping[UUID, bool]:
+    """Of each of these that is in it whether it explains. All others' members are counted once, however many outages there are."""
+    taken = Counter[Trait]()
+    for each in situation.outages:
+        taken.update(each.members.by_trait)
+    found = {}
+    for each in situation.outages:
+        if each.outage_id in among:
+            own = each.members.of(each.trait)
+            free = max(situation.population.of(each.trait) - (taken[each.trait] - own), 0)
+            found[each.outage_id] = has_share(situation.condition, own, free)
+    return found
 
 
 def _joined(situation: Situation) -> Iterator[Join]:

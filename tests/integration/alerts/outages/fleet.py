@@ -161,9 +161,18 @@ class Homes:
     async def singles(self) -> list[str]:
         """Devices with an alarm of being affected, of any state."""
         rows = await self.world.database.fetch(
-            "select device_id from alerts.alarm where kind in ('device_silent', 'power_supply') order by device_id"
+            "select device_id from alerts.alarm where kind in ('device_silent', 'power_supply') and device_id not like 'outage-%' "
+            "order by device_id"
         )
         return [row["device_id"] for row in rows]
+
+    async def calls(self) -> list[tuple[str, str, str]]:
+        """Alarms about those who are left of an outage: council, state, and what was said last."""
+        rows = await self.world.database.fetch(
+            "select a.council_id, a.state, (select e.body ->> 'text' from alerts.alarm_event e where e.alarm_id = a.alarm_id "
+            "order by e.transition_id desc limit 1) from alerts.alarm a where a.device_id like 'outage-%' order by a.opened_at, 1"
+        )
+        return [tuple(row) for row in rows]
 
     async def told(self) -> list[tuple[str, str]]:
         """Which hub was to be told what news of outages, in order."""

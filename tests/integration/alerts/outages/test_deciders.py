@@ -17,11 +17,13 @@ from tests.support.servers import Database, until
 KILLS = [pytest.param("after", id="between two moves"), pytest.param("before", id="in the middle of a move")]
 
 
-async def decider(scotland: Scotland, database: Database, *death: str, rounds: int = 1) -> tuple[int, int]:
-    """Another process decides; its exit status, and how often it moved members."""
+async def decider(
+    scotland: Scotland, database: Database, *death: str, rounds: int = 1, of: str = "moves"
+) -> tuple[int, int]:
+    """Another process decides; its exit status, and how often it moved members. `of`: what it dies of, moves or calls."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.support.deciding", database.url, scotland.world.clock.now().isoformat()),
-        *(str(rounds), *death),
+        *(str(rounds), *death, *([of] if death else [])),
         stdout=asyncio.subprocess.PIPE,
     )
     said, _ = await process.communicate()
@@ -123,6 +125,39 @@ async def test_killed_while_one_outage_becomes_part_of_another_nobody_is_lost_be
     assert sorted(row["device_id"] for row in asked_after) == sorted([hurt, scotland.inverness[5]])
     await homes.after(180)
     assert await homes.singles() == []
+
+
+@pytest.mark.parametrize("when", KILLS)
+async def test_killed_when_an_outage_had_stalled_people_are_called_once_and_whoever_is_left_is_told_of_in_the_end(
+    scotland: Scotland, database: Database, when: str
+) -> None:
+    homes, left = scotland.homes, scotland.glasgow[:30]
+    await homes.fall_silent(scotland.glasgow)
+    await homes.return_(scotland.glasgow[30:])
+    scotland.world.clock.move(6 * 3600)
+    assert (await decider(scotland, database, "1", when, of="calls"))[0] == -signal.SIGKILL
+    assert (await decider(scotland, database))[0] == 0
+    await homes.settle()
+    assert [each[:2] for each in await homes.calls()] == [("glasgow-city", "open")]
+    assert await scotland.world.database.fetchval("select count(*) from alerts.alarm_event") == 1
+    assert await members(scotland) == Counter(dict.fromkeys(left, 2))
+
+    scotland.world.clock.move(3600)
+    await homes.change(left[20:], "ended")
+    while await scotland.world.parts.outages.intake.run_once():
+        pass
+    assert (await decider(scotland, database))[0] == 0
+    scotland.world.clock.move(60)
+    for moves in (1, 1):
+        assert (await decider(scotland, database, str(moves), when))[0] == -signal.SIGKILL
+    assert await scotland.world.database.fetchval("select count(*) from alerts.outage where unsorted") == 1
+    assert (await decider(scotland, database))[0] == 0
+    assert await members(scotland) == Counter()
+    await homes.after(SUSPECTED_FOR.total_seconds())
+    assert await homes.singles() == left[:20]
+    assert [each[:2] for each in await homes.calls()] == [("glasgow-city", "closed")]
+    assert Counter(await homes.told())[("clyde-arc", "outage.closed")] == 1
+    assert len(await homes.outages()) == 1
 
 
 @pytest.mark.parametrize("when", KILLS)

@@ -82,7 +82,11 @@ def decided_with(outage_id: UUID, now: datetime) -> dict[str, tuple[Any, ...]]:
             *(times, nothing, nothing, nothing, nothing, nothing, nothing),
         ),
         "ended": (ids, condition, [2] * 2_000, times),
+        "deaf_for": (ago, now),
         "gone_again": (now, ids, condition, [2] * 2_000),
+        "asked_before": (ids, condition),
+        "calls": (outage_id, now, False),
+        "elsewhere": (outage_id, "", 5_000),
         "loose": ("silent", ago, None, None),
         "members": (outage_id,),
         "open_outages": ("silent",),
@@ -93,7 +97,7 @@ def decided_with(outage_id: UUID, now: datetime) -> dict[str, tuple[Any, ...]]:
         "counted": (outage_id,),
         "list_members": (outage_id, "highland-arc", None, "M-17", False, 1_000),
         "relocated": (outage_id, "", 5_000),
-        "settle": (now, ago, ago, ["model"], ["Hub A"], 2_000, "silent"),
+        "settle": (now, ago, ago, ["model"], ["Hub A"], 2_000, "silent", timedelta(hours=1)),
     }
 
 

@@ -1,6 +1,10 @@
 """What a heartbeat and a look cost: updates in place, no index of what a heartbeat changes, and nobody read who can't be due."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
+
+import asyncpg
+import pytest
 
 from services.ingest.domain.slices import PAGES
 from services.ingest.liveness.health import look
@@ -8,14 +12,37 @@ from services.ingest.liveness.health.sql import QUERIES as HEALTH
 from services.ingest.liveness.sql import QUERIES
 from tests.integration.ingest.liveness.test_sweepers import a_crowd
 from tests.integration.ingest.liveness.watch import Watch
-from tests.support.servers import until
+from tests.support.servers import DatabaseServer, until
+
+pytestmark = pytest.mark.usefixtures("no_housekeeping")
 
 READINGS = {"battery_pct": 80, "mains": True, "signal_dbm": -70, "network": "lte", "cell_id": "1-2", "firmware": "4.2"}
 
 
-async def quiet(watch: Watch) -> None:
-    """No housekeeping of the server's own, which would be counted."""
-    await watch.database.execute("alter table ingest.liveness set (autovacuum_enabled = false)")
+@pytest.fixture
+async def no_housekeeping(postgres_server: DatabaseServer) -> AsyncIterator[None]:
+    """The server's own, of any table, rests: it would be counted, and while it analyses one of this database, for a moment, no
+    VACUUM clears what was updated before: the next update finds no room on its page, and is not HOT.
+    """
+    server = await asyncpg.connect(postgres_server.admin_url)
+
+    async def rests() -> bool:
+        keepers = "select count(*) from pg_stat_activity where backend_type like 'autovacuum%'"
+        return bool(await server.fetchval(keepers) == 0)
+
+    try:
+        await server.execute("alter system set autovacuum = off")
+        await server.execute("select pg_reload_conf()")
+        await until(rests, what="the server's housekeeping to rest")
+        yield
+    finally:
+        await server.execute("alter system reset autovacuum")
+        await server.execute("select pg_reload_conf()")
+        await server.close()
+
+
+async def settled(watch: Watch) -> None:
+    """Nothing is left to be cleared, and the server knows of everybody."""
     await watch.database.execute("vacuum analyze ingest.liveness")
 
 
@@ -40,7 +67,7 @@ async def _alone(watch: Watch, pid: int) -> bool:
 async def test_every_update_of_a_heartbeat_is_hot(watch: Watch) -> None:
     """Once it has told all that it tells (that makes its row longer) and pages have settled."""
     await a_crowd(watch)
-    await quiet(watch)
+    await settled(watch)
     ids = [f"TC-{n}" for n in range(1, 1001)]
     await rounds(watch, ids, 3)
     before = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
@@ -52,7 +79,7 @@ async def test_every_update_of_a_heartbeat_is_hot(watch: Watch) -> None:
 async def test_every_update_of_one_that_is_heard_in_another_council_is_hot(watch: Watch) -> None:
     """Once its row is as long as it will be; and another place of as long a name is no reason for it to move."""
     await a_crowd(watch)
-    await quiet(watch)
+    await settled(watch)
     ids = [f"TC-{n}" for n in range(1, 1001)]
     await rounds(watch, ids, 3, council_id="moray")
     before = [await counted(watch, "pg_stat_user_tables", figure) for figure in ("n_tup_upd", "n_tup_hot_upd")]
@@ -65,7 +92,7 @@ async def test_every_update_of_one_that_is_heard_in_another_council_is_hot(watch
 async def test_every_heartbeat_of_an_ailing_device_is_hot_and_so_are_verdicts_on_it(watch: Watch) -> None:
     """Once its row is as long as it will be."""
     await a_crowd(watch)
-    await quiet(watch)
+    await settled(watch)
     ids = [f"TC-{n}" for n in range(1, 1001)]
     await rounds(watch, ids, 2)
     await judged(watch, ids, 5)
@@ -157,7 +184,7 @@ async def test_of_those_who_are_well_or_known_to_be_ill_none_is_read_for_their_h
 
 async def test_where_nobody_can_be_due_nobody_is_looked_at(watch: Watch) -> None:
     await a_crowd(watch)
-    await quiet(watch)
+    await settled(watch)
     await watch.look()
     before = await counted(watch, "pg_statio_user_tables", "heap_blks_read + heap_blks_hit")
     for _ in range(10):

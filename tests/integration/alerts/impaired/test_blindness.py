@@ -10,6 +10,7 @@ from services.alerts.domain.blindness import DEVICE
 from services.alerts.impaired import Memory, Watch
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World, make_world
+from tests.scenarios.stepped import SteppedClock
 from tests.support.servers import Database, DatabaseServer
 
 HUBS = ("clyde-arc", "forth-arc", "unnamed-arc")
@@ -31,7 +32,8 @@ async def town(standing: World, receiver: Receiver) -> World:
 
 
 async def heard(world: World, seconds_ago: float, shard: str = "heartbeats-0") -> None:
-    """As far as that ingest has heard."""
+    """As far as that ingest has heard. It says so a moment after it said something last."""
+    await world.database.execute("update stepped.clock set ahead = ahead + interval '1 millisecond'")
     await world.database.execute(
         "update chassis.shard set heard_until = clock_timestamp() - make_interval(secs => $2) where shard = $1",
         *(shard, seconds_ago),
@@ -53,7 +55,8 @@ async def test_every_hub_is_told_once_that_nobody_hears_the_devices_and_when_tha
 ) -> None:
     await heard(town, 0, "alarms")
     await heard(town, 16)
-    second = Watch(town.parts.pool, town.clock, town.parts.metrics, Memory({}))
+    memory = Memory({}, monotonic=town.parts.watch.memory.monotonic)
+    second = Watch(town.parts.pool, town.clock, town.parts.metrics, memory)
     await look(town, town.parts.watch, second, town.parts.watch)
     assert told(receiver) == [(hub_id, "alarm.raised") for hub_id in HUBS]
     alarm = await town.alarm(DEVICE)
@@ -157,6 +160,8 @@ async def test_what_people_wait_for_goes_on_meanwhile(town: World, receiver: Rec
 
 @pytest.fixture
 async def fragile(own_database: Database, receiver: Receiver, tmp_path: Path) -> AsyncIterator[World]:
+    """Its database's clock stands still, too: a server that is started again takes some seconds of a busy machine."""
+    await SteppedClock.make(own_database, stands=True)
     async with make_world(own_database, tmp_path) as world:
         await open_hubs(world, receiver)
         yield world

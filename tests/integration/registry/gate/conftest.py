@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.run import Build, running
+from services.chassis.run import Build, Process, running
 from services.ingest.service import build as build_ingest
 from services.registry.service import build
 from tests.integration.registry.broker.conftest import server  # noqa: F401 - a fixture
 from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
-from tests.integration.registry.identity.town import opened, settings_for
+from tests.integration.registry.identity.town import Town, opened, settings_for
 from tests.support.certificates import self_signed
-from tests.support.servers import Broker, Database, free_port
+from tests.support.servers import Broker, Database, free_port, until
 from tests.support.stack import RealBroker
 
 
@@ -59,4 +59,15 @@ async def _gated(
         running(settings, [build, *others], clock=town.clock) as process,
     ):
         await town.ready(process)
+        await _heard(town, process)
         yield Secured(town, server, Broker(server), settings, process.url), port
+
+
+async def _heard(town: Town, process: Process) -> None:
+    """Wait until ingest, if it runs here, listens: what is sent before is acknowledged, and heard by nobody."""
+
+    async def listens() -> bool:
+        shards = "select from chassis.shard where service = any ($1) and session_at is null"
+        return not await town.rows(shards, [each.name for each in process.services])
+
+    await until(listens, 60, what="every session to stand")

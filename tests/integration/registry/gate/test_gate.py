@@ -149,7 +149,7 @@ async def test_a_unit_that_nobody_registered_is_told_that_its_alarm_was_stored(
         with outsider(port, USER, password, "NEW-1", v5=v5) as unit:
             unit.paho.subscribe([(f"{GLASGOW}/NEW-1/command", 1), (f"{GLASGOW}/NEW-1/receipt", 1)])
             unit.publish(f"{GLASGOW}/NEW-1/alarm", json.dumps(alarm).encode())
-            said = unit.heard(20)
+            said = unit.heard(60)
         assert said is not None
         assert said[0] == f"{GLASGOW}/NEW-1/receipt"
         receipt: dict[str, Any] = json.loads(said[1])

@@ -283,9 +283,13 @@ async def test_prometheus_scrapes_every_process_and_alertmanager_feeds_the_dead_
 
     # What nginx and the broker present was seen by each process, and nobody would refuse it.
     fault = "http://127.0.0.1:9090/api/v1/query?query=sum%20by%20(listener)%20(telecare_listener_fault)"
-    found = machine.asked(fault)["data"]["result"]
-    listeners = {each["metric"]["listener"]: each["value"][1] for each in found}
-    assert listeners == {f"https://{NAME}:443": "0", f"mqtts://{NAME}:8883": "0"}
+
+    def seen() -> bool:
+        found = machine.asked(fault)["data"]["result"]
+        listeners = {each["metric"]["listener"]: each["value"][1] for each in found}
+        return listeners == {f"https://{NAME}:443": "0", f"mqtts://{NAME}:8883": "0"}
+
+    await until(seen, 90, what="what is presented to be seen, and no fault in it")
 
     loaded = yaml.safe_load(machine.asked("http://127.0.0.1:9093/api/v2/status")["config"]["original"])
     shipped = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
@@ -400,7 +404,7 @@ async def test_a_backup_is_restored_by_the_very_commands_that_the_page_has(machi
     in_it = (
         "runuser -u postgres -- psql -Atc \"select count(*) from pg_stat_activity where query ~ '^select pg_sleep'\""
     )
-    await until(lambda: machine.debian.run_shell(in_it) == "1\n", 20, what="somebody in the database")
+    await until(lambda: machine.debian.run_shell(in_it) == "1\n", 90, what="somebody in the database")
     (before,) = machine.api("GET", "/api/v1/alarms?device=TC-000124")["items"]
     page = (
         (DEPLOY.parent / "docs" / "operations.md").read_text().partition("\nRestoring, as rehearsed")[2].split("```")[1]

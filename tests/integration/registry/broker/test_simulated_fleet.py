@@ -11,10 +11,10 @@ from tests.blackbox import program
 from tests.integration.registry.broker.secured import SERVICE, Secured
 from tests.integration.registry.broker.whole import whole_service
 from tests.integration.registry.identity.town import OPS
-from tests.support.servers import Database
+from tests.support.servers import Database, until
 from tests.support.stack import RealBroker
 
-pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real_stack
 
 BOXES = 12
 FLEET = ("simulate", "--boxes", str(BOXES), "--for", "3s", "--interval", "1")
@@ -42,15 +42,17 @@ async def test_each_box_fetches_its_own_credential_and_its_alarms_are_stored(
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert not any(password in ran.output for password in (*passwords.values(), SERVICE[1]))
         assert await secured.lets_in("TC-000001", passwords["TC-000001"])
-        heard = await secured.town.rows(
-            "select count(*) as devices from ingest.device_liveness where last_heard_at is not null"
-        )
-        assert heard == [{"devices": BOXES}]
-
+        # A broker has acknowledged what ingest has yet to store.
+        await until(lambda: _heard(secured), 60, what="every box to be heard")
         # With the file nobody is asked for anything: there is no token.
         again = await program.run(*provisioned, settings=settings_of(secured, database, token=False), timeout_s=90)
         assert again.code == 0, again.output
         assert json.loads(file.read_text()) == passwords
+
+
+async def _heard(secured: Secured) -> bool:
+    query = "select count(*) as devices from ingest.device_liveness where last_heard_at is not null"
+    return await secured.town.rows(query) == [{"devices": BOXES}]
 
 
 async def test_kept_in_memory_only_they_are_fetched_anew_and_those_before_are_void(

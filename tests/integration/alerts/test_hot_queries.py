@@ -55,7 +55,7 @@ HOT = {
 async def test_no_hot_query_reads_a_table_from_end_to_end(database: Database, subtests: pytest.Subtests) -> None:
     connection = await asyncpg.connect(database.url)
     try:
-        await connection.execute(_HISTORY, timeout=60)
+        await connection.execute(_HISTORY, timeout=240)
         await connection.execute("set plan_cache_mode = force_generic_plan")
         for queries, names in HOT.values():
             for name in names:

@@ -89,7 +89,7 @@ async def test_rehearsals_side_by_side_wait_for_none_of_the_others(world: World)
         await intake.rehearse(connection, world.clock.now())
         await gate.wait()  # each has written, and none has undone it
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await asyncio.gather(*[line.rehearse(play) for line in lines])
     for line in lines:
         line.drop()

@@ -1,6 +1,7 @@
 """The alerts, as shipped, against faults of the running service: whom they wake, and that they let him sleep again."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import asyncpg
@@ -57,12 +58,12 @@ async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_pages_a
     async with homes(installation, 1) as (home,):
         await home.receipt(home.press("fall"), "notified")
         alarm = await installation.alarm(home.device_id)
-        await make_older(installation, alarm["alarm_id"], minutes=2)
+        await make_older(installation, alarm["alarm_id"], minutes=1)
         await until(in_state(watching, LATE, "firing"), SEEN_WITHIN_S)
         rules = await watching.rules()
         (firing,) = rules[LATE]["alerts"]
         assert (firing["labels"]["severity"], firing["labels"]["priority"]) == ("warn", "1")
-        assert "has waited 2m" in firing["annotations"]["summary"]
+        assert re.search(r"has waited [12]m", firing["annotations"]["summary"])  # however long it took to be seen
         assert rules[VERY_LATE]["state"] == "inactive"
 
         await make_older(installation, alarm["alarm_id"], minutes=2)

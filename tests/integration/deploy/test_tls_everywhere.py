@@ -199,7 +199,7 @@ async def test_a_renewed_certificate_is_presented_after_a_reload_and_whoever_was
         async def renewed() -> bool:
             return await _presented(port) != first
 
-        await until(renewed, 20, what="the new certificate")
+        await until(renewed, 60, what="the new certificate")
         assert (trial / "broker.crt").read_text().startswith(await _presented(port))
         assert before.is_connected
         assert before.may_subscribe(topic), "on the connection that it had"

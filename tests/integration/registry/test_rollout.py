@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from tests.blackbox.api import Metrics
 from tests.integration.registry.rollout.life import council, count, hear, live, move, rollout
 from tests.integration.registry.running import Registry
@@ -182,7 +184,8 @@ async def test_prometheus_is_given_the_same_figures_counted_in_the_background(re
     assert after.labels("telecare_devices") == {"council", "stage"}
 
 
-async def test_the_registry_is_ready_when_its_database_is(registry: Registry) -> None:
+async def test_the_registry_is_ready_when_its_database_is(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.chassis.http.readiness.CHECK_TIMEOUT_S", 60.0)
     answer = await registry.ops.by(None).get("/readyz")
     assert (answer.status, answer.body) == (200, {"status": "ready", "services": ["registry"], "failing": []})
     await registry.execute("drop schema registry cascade")

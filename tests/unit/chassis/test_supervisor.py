@@ -17,7 +17,7 @@ def heard(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[sock
     name = str(tmp_path / "notify") if request.param == "path" else f"@telecare-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as line:
         line.bind(name.replace("@", "\0"))
-        line.settimeout(5)
+        line.settimeout(60)
         yield line, name
 
 

@@ -15,6 +15,7 @@ from tests.integration.alerts.channels.ways import HUNG_AFTER_S, EmailWay, MqttW
 from tests.support.servers import Broker, until
 
 DETAIL_LENGTH_MAX = 120
+PATIENT_S = 60.0  # where the time is not what is tested
 _SLACK_S = 8.0  # of a machine that pauses for seconds; a channel that is not told otherwise gives up after ten
 
 
@@ -62,6 +63,7 @@ async def test_permanent(way: Way) -> None:
 
 
 async def test_slow(way: Way) -> None:
+    way.channel = await way.towards(way.port, timeout_s=PATIENT_S)
     reached, release = await way.hold()
     sending = asyncio.create_task(way.send())
     async with asyncio.timeout(60):
@@ -127,6 +129,7 @@ def failed(outcome: Outcome, *verdicts: str) -> None:
 async def test_a_provider_that_hangs_holds_a_few_sends_and_no_more(made: type[Way], at_once_max: int) -> None:
     """The dispatcher's places are everybody's: a hub's webhook must find one."""
     async with made() as way:
+        way.channel = await way.towards(way.port, timeout_s=PATIENT_S)
         holds = [await way.hold() for _ in range(100)]
         sending = [asyncio.create_task(way.send()) for _ in range(100)]
         await until(lambda: sum(each.done() for each in sending) == 100 - at_once_max)

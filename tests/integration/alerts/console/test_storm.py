@@ -26,7 +26,7 @@ async def test_a_page_in_a_storm_shows_the_most_urgent_and_says_that_there_are_m
     alerts: Installation, enter: Enter
 ) -> None:
     morag = await enter("hub", "clyde-arc")
-    await alerts.database.execute(_STORM, timeout=60)
+    await alerts.database.execute(_STORM, timeout=240)
     took_s = float("inf")
     for _ in range(3):  # whoever else uses this machine is not what is measured
         began_s = time.perf_counter()
@@ -43,7 +43,7 @@ async def test_a_page_in_a_storm_shows_the_most_urgent_and_says_that_there_are_m
 
 async def test_however_many_look_at_once_each_gets_the_page(alerts: Installation, enter: Enter) -> None:
     morag = await enter("hub", "clyde-arc")
-    await alerts.database.execute(_STORM, timeout=60)
+    await alerts.database.execute(_STORM, timeout=240)
     answers = await asyncio.gather(*(morag.get("/") for _ in range(20)))
     assert {answer.status for answer in answers} == {200}
 
@@ -51,7 +51,7 @@ async def test_however_many_look_at_once_each_gets_the_page(alerts: Installation
 async def test_no_statement_of_a_page_reads_the_alarms_from_end_to_end(database: Database) -> None:
     connection = await asyncpg.connect(database.url)
     try:
-        await connection.execute(_STORM, timeout=60)
+        await connection.execute(_STORM, timeout=240)
         await connection.execute("set plan_cache_mode = force_generic_plan")
         for name in (
             "board",

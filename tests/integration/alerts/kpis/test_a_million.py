@@ -40,8 +40,8 @@ set session_replication_role = origin;
 @pytest.fixture
 async def years(database: Database) -> AsyncIterator[Connection]:
     connection = await asyncpg.connect(database.url)
-    await connection.execute(_YEARS, timeout=110)
-    await connection.execute("vacuum analyze alerts.alarm, alerts.transition, alerts.delivery", timeout=60)
+    await connection.execute(_YEARS, timeout=240)
+    await connection.execute("vacuum analyze alerts.alarm, alerts.transition, alerts.delivery", timeout=240)
     yield connection
     await connection.close()
 

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
-import asyncpg
 import pytest
 
 from tests.blackbox import program
@@ -17,7 +16,7 @@ from tests.blackbox.api import Api, Metrics
 from tests.blackbox.box import PRIVATE, Box, Version
 from tests.blackbox.hub import Receiver
 from tests.blackbox.program import Program
-from tests.support.servers import Broker, DatabaseServer, free_port, until
+from tests.support.servers import Broker, DatabaseServer, execute_alone, free_port, until
 
 COUNCIL = "glasgow-city"
 HUB = "clyde-arc"
@@ -47,17 +46,9 @@ class MakeBox(Protocol):
 async def empty_database(server: DatabaseServer) -> AsyncIterator[str]:
     """The URL of a database that nobody has migrated."""
     name = f"telecare_{secrets.token_hex(8)}"
-    await _execute(server.admin_url, f"CREATE DATABASE {name}")
+    await execute_alone(server.admin_url, f"CREATE DATABASE {name}")
     yield server.url_of(name)
-    await _execute(server.admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-async def _execute(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    await execute_alone(server.admin_url, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def settings_for(database_url: str, mqtt_url: str, data_dir: Path) -> dict[str, str]:

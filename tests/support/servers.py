@@ -19,9 +19,10 @@ from tests.support.proxy import TcpProxy
 from tests.support.stack import RealBroker, RealPostgres
 from tests.support.waiting import until
 
-__all__ = ["Broker", "Database", "DatabaseServer", "TcpProxy", "free_port", "real_stack", "until"]
+__all__ = ["Broker", "Database", "DatabaseServer", "TcpProxy", "execute_alone", "free_port", "real_stack", "until"]
 
 _TEMPLATE = "telecare_template"
+_ALONE_WITHIN_S = 240.0
 
 
 def real_stack() -> bool:
@@ -131,23 +132,33 @@ class DatabaseServer(_Running[_Server]):
     async def create_database(self) -> Database:
         """A fresh, migrated database."""
         if not self._has_template:
-            await self._execute(f"CREATE DATABASE {_TEMPLATE}")
+            await execute_alone(self.admin_url, f"CREATE DATABASE {_TEMPLATE}")
             await migrate(self.url_of(_TEMPLATE))
             self._has_template = True
         name = f"telecare_{uuid.uuid4().hex}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        await execute_alone(self.admin_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
         return Database(url=self.url_of(name), name=name, server=self)
 
     async def drop(self, database: Database) -> None:
         """Drop it, whoever is still connected."""
-        await self._execute(f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
+        await execute_alone(self.admin_url, f"DROP DATABASE IF EXISTS {database.name} WITH (FORCE)")
 
-    async def _execute(self, statement: str) -> None:
-        connection = await asyncpg.connect(self.admin_url)
+
+async def execute_alone(admin_url: str, statement: str) -> None:
+    """What makes or drops a database. The server gives whoever is in it still five seconds to go; a busy machine needs more."""
+    connection = await asyncpg.connect(admin_url)
+
+    async def done() -> bool:
         try:
             await connection.execute(statement)
-        finally:
-            await connection.close()
+        except asyncpg.ObjectInUseError:
+            return False
+        return True
+
+    try:
+        await until(done, _ALONE_WITHIN_S, what=statement)
+    finally:
+        await connection.close()
 
 
 class Broker(_Running[_BrokerServer]):

@@ -8,7 +8,7 @@ import pytest
 
 from services.chassis.postgres import migrate as migrating
 from services.chassis.postgres.migrate import Migration, MigrationError, migrate, missing, pending
-from tests.support.servers import DatabaseServer, real_stack
+from tests.support.servers import DatabaseServer, execute_alone, real_stack
 
 PART_2 = {1, 10, 20, 30, 31, 32}
 """What a database knew before each service added to its own numbers."""
@@ -16,13 +16,9 @@ PART_2 = {1, 10, 20, 30, 31, 32}
 
 @pytest.fixture
 async def empty_url(postgres_server: DatabaseServer) -> AsyncIterator[str]:
-    admin = await asyncpg.connect(postgres_server.admin_url)
-    try:
-        await admin.execute("create database telecare_of_before")
-        yield postgres_server.url_of("telecare_of_before")
-        await admin.execute("drop database telecare_of_before with (force)")
-    finally:
-        await admin.close()
+    await execute_alone(postgres_server.admin_url, "create database telecare_of_before")
+    yield postgres_server.url_of("telecare_of_before")
+    await execute_alone(postgres_server.admin_url, "drop database telecare_of_before with (force)")
 
 
 async def test_a_database_of_the_version_before_is_migrated_and_who_looked_at_what_is_forgotten(

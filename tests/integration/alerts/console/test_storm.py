@@ -4,7 +4,9 @@ import asyncio
 import time
 
 import asyncpg
+import pytest
 
+from services.alerts.console import turns
 from services.alerts.console.board import SHOWN_MAX
 from services.alerts.console.sql import QUERIES
 from tests.integration.alerts.console.conftest import Enter
@@ -41,7 +43,11 @@ async def test_a_page_in_a_storm_shows_the_most_urgent_and_says_that_there_are_m
     assert took_s < 3.0
 
 
-async def test_however_many_look_at_once_each_gets_the_page(alerts: Installation, enter: Enter) -> None:
+async def test_however_many_look_at_once_each_gets_the_page(
+    alerts: Installation, enter: Enter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Pages are made one after the other: where each takes an eighth of a second, the last has waited for more than five.
+    monkeypatch.setattr(turns, "WAIT_S", 240.0)
     morag = await enter("hub", "clyde-arc")
     await alerts.database.execute(_STORM, timeout=240)
     answers = await asyncio.gather(*(morag.get("/") for _ in range(20)))

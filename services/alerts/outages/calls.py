@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 _NAMESPACE: Final = uuid.UUID("a3f0a5c2-0d1c-4e0c-8d7e-5a4f0c1e9b42")  # any constant of our own
 OF_OUTAGE: Final = "outage-"
 """The `device_id` of these alarms, before the outage's own."""
+_PERIPHERAL_LENGTH_MAX: Final = 32  # the contract's
 
 
 async def call(connection: Connection, outage: Outage, now: datetime, *, over: bool = False) -> int:
@@ -65,10 +66,18 @@ def _event(outage: Outage, council: str, homes: int, unasked: int, now: datetime
         received_at=now,
         kind=KINDS[outage.condition],
         status=turn,
-        peripheral_id=council[:32] or None,
+        peripheral_id=_as_peripheral(council),
         location=None,
         text=f"Outage {outage.trait.value[:32]}: {said}",
         test=False,
         marks=(OF_NO_HOME,),
         payload_sha256=hashlib.sha256(event_id.encode()).hexdigest(),
     )
+
+
+def _as_peripheral(council: str) -> str | None:
+    """As long as a peripheral's name may be. Two whose names begin alike are two: one would join the other's alarm, and its hubs hear nothing."""
+    if len(council) <= _PERIPHERAL_LENGTH_MAX:
+        return council or None
+    mark = hashlib.sha256(council.encode()).hexdigest()[:8]
+    return f"{council[: _PERIPHERAL_LENGTH_MAX - 9]}-{mark}"

@@ -99,6 +99,25 @@ async def test_are_they_many_each_council_has_one_alarm_with_its_list_and_each_d
     assert (outage["closed_as"], outage["left_behind"]) == ("returned", 20)
 
 
+async def test_councils_whose_names_begin_alike_have_an_alarm_each(scotland: Scotland) -> None:
+    homes, world = scotland.homes, scotland.world
+    one, other = (f"the-combined-authority-of-the-north-{which}" for which in ("east", "west"))
+    await homes.fall_silent(scotland.glasgow)
+    await world.database.execute(
+        "update alerts.outage_member set council_id = case when device_id = any ($1::text[]) then $2 else $3 end",
+        *(scotland.glasgow[:30], one, other),
+    )
+    world.clock.move(6 * HOUR_S)
+    await homes.settle()
+    assert sorted(each[:2] for each in await homes.calls()) == [(one, "open"), (other, "open")]
+
+    # Nobody of the one is left: that ends its own alarm, and not the other's.
+    await homes.return_(scotland.glasgow[:30])
+    world.clock.move(24 * HOUR_S)
+    await homes.settle()
+    assert sorted(each[:2] for each in await homes.calls()) == [(one, "closed"), (other, "open")]
+
+
 async def test_nobody_is_told_of_by_himself_within_an_hour_of_the_call_for_all_who_are_left_though_he_leaves_it(
     scotland: Scotland,
 ) -> None:

@@ -205,3 +205,10 @@ def test_how_long_we_were_deaf_is_asked_of_nobody_who_was_called_for_and_does_no
     assert may_have_stalled(opened, NOON + minutes(360))
     called, _ = run(opened, NOON + minutes(360), waited=Waited(explains=True))
     assert not may_have_stalled(called, NOON + minutes(900))
+
+
+def test_is_it_not_known_what_explains_a_few_that_are_left_people_are_called_within_a_day_all_the_same() -> None:
+    opened, _ = run(NEW, NOON)
+    left, _ = run(replace(opened, members_now=SINGLES_MAX), NOON + minutes(5))
+    assert run(left, NOON + minutes(24 * 60 - 1))[0].called_at is None
+    assert run(left, NOON + minutes(24 * 60))[0].called_at == NOON + minutes(24 * 60)

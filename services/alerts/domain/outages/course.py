@@ -168,11 +168,14 @@ def _calls(course: Course, steady: int, waited: Waited, now: datetime) -> bool:
     """Whether a person is to be called for those who are left: nobody moves any more, or it is long since."""
     if not course.members_now:
         return False
-    if course.members_now <= SINGLES_MAX and (course.low_since is not None or _few(course, steady, waited) is None):
-        return False  # it will be over in a minute, and each told of; or may be the next second, when it is known what explains
+    few = course.members_now <= SINGLES_MAX
+    if few and course.low_since is not None:
+        return False  # it will be over in a minute, and each told of
     told_of = course.called_at or course.opened_at  # its opening was told with the list of all
     if now - told_of >= CALLED_EVERY_MAX:
         return True
+    if few and _few(course, steady, waited) is None:
+        return False  # it may be over the next second, when it is known what explains
     if now - told_of < PAGED_AGAIN_AFTER:
         return False
     patience = STALLED_FOR if course.low_since is None else LINGERING_FOR

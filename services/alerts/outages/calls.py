@@ -76,7 +76,10 @@ def _event(outage: Outage, council: str, homes: int, unasked: int, now: datetime
 
 
 def _as_peripheral(council: str) -> str | None:
-    """As long as a peripheral's name may be. Two whose names begin alike are two: one would join the other's alarm, and its hubs hear nothing."""
+    """As long as a peripheral's name may be.
+
+    Two whose names begin alike are two still: the one would join the other's alarm, and its hubs hear nothing.
+    """
     if len(council) <= _PERIPHERAL_LENGTH_MAX:
         return council or None
     mark = hashlib.sha256(council.encode()).hexdigest()[:8]

@@ -279,11 +279,13 @@ where outage_id = $1;
 
 -- name: deaf_for
 -- For how long, from $1 to $2, the shard that heard least could not hear: lapses, and what is going on. One that nobody ever worked hears nobody.
+-- Lapses of one shard run at once, one for each of its filters say: a minute counts once.
 select coalesce(max(s.lapsed + greatest($2 - greatest(s.heard_until + interval '5 seconds', $1), interval '0')), interval '0')
 from (
     select k.heard_until, coalesce((
-        select sum(least(l.ended_at, $2) - greatest(l.started_at, $1))
-        from chassis.hearing_lapse l where l.shard = k.shard and l.ended_at > $1 and l.started_at < $2), interval '0') as lapsed
+        select sum(upper(once) - lower(once)) from unnest((
+            select range_agg(tstzrange(greatest(l.started_at, $1), least(l.ended_at, $2)))
+            from chassis.hearing_lapse l where l.shard = k.shard and l.ended_at > $1 and l.started_at < $2)) once), interval '0') as lapsed
     from chassis.shard k where k.service = 'ingest' and k.lane = 'heartbeat' and k.heard_until is not null) s;
 
 -- name: calls

@@ -158,7 +158,8 @@ async def test_while_we_cannot_hear_nobody_is_taken_for_one_that_never_returns(s
     now = world.clock.now()
     await world.database.execute("update chassis.shard set heard_until = $1 where shard = 'h-test'", now)
     await world.database.execute(
-        "insert into chassis.hearing_lapse (shard, started_at, ended_at, reason) values ('h-test', $1, $2, 'test')",
+        "insert into chassis.hearing_lapse (shard, started_at, ended_at, reason, filters) "
+        "values ('h-test', $1, $2, 'test', null), ('h-test', $1, $2, 'subscribed_anew', '{x}')",  # at once: counted once
         since + timedelta(hours=5),
         now,
     )

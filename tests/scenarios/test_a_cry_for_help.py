@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.scenarios.story import Story, happened
 
 PENDANT = {"peripheral_id": "pendant-1", "location": "bathroom"}
@@ -94,6 +96,7 @@ async def test_nobody_takes_it_and_the_first_hub_is_down_the_second_is_told_and_
         assert [each.type for each in clyde.heard(of=box)] == ["alarm.raised", "alarm.escalated"]
 
 
+@pytest.mark.alone
 async def test_lulea_2020_eight_presses_in_half_an_hour_are_eight_calls_to_the_hub_while_test_alarms_flood_in(
     story: Story,
 ) -> None:

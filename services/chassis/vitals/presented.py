@@ -90,7 +90,16 @@ class PresentedVitals:
 
     async def run_once(self) -> int:
         """Go to each, one after the other. Returns 0: the next round is due in ten minutes."""
-        for listener in self._watched:
+        await self._look_at(self._watched)
+        return 0
+
+    async def again(self) -> int:
+        """Go to those that had a fault: one handshake that was slow is over in a minute, and so is a mend. Returns 0, as above."""
+        await self._look_at([listener for listener, fault in self._faults.items() if fault is not None])
+        return 0
+
+    async def _look_at(self, listeners: Sequence[Listener]) -> None:
+        for listener in listeners:
             look = await asyncio.to_thread(listener.look)
             if look.ends_at_s is not None:  # else what it presented last is what it will present when it is back
                 self._ends.labels(str(listener)).set(look.ends_at_s)
@@ -99,4 +108,3 @@ class PresentedVitals:
             if look.fault is not None and look.fault != self._faults.get(listener):
                 _log.warning("listener_fault", listener=str(listener), fault=look.fault, reason=look.reason)
             self._faults[listener] = look.fault
-        return 0

@@ -26,5 +26,6 @@ def vitals_loops(runtime: Runtime, own_url: str | None = None) -> tuple[Loop, ..
     return (
         Loop("certificate-vitals", certificates.run_once, EVERY_S),
         Loop("presented-vitals", presented.run_once, PRESENTED_EVERY_S),
+        Loop("presented-vitals-again", presented.again, EVERY_S),
         Loop("database-vitals", database.run_once, EVERY_S),
     )

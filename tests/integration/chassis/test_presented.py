@@ -106,6 +106,28 @@ async def test_what_devices_would_refuse_is_told_with_why_and_when_it_ends_all_t
     assert metrics.get_sample_value(PRESENTED, {"listener": str(right)}) == ends, "it is what will be back"
 
 
+async def test_where_something_is_amiss_it_is_looked_at_again_each_minute_and_what_is_well_is_left_in_peace(
+    authority: Authority,
+) -> None:
+    metrics = CollectorRegistry()
+    refused, well = (context_of(*authority.issue(name, name)) for name in ("wrong.example", "localhost"))
+    async with serving(refused) as mended, serving(well) as other:
+        watched = listener(mended, authority), listener(other, authority)
+        vitals = PresentedVitals(metrics, watched)
+
+        def told(at: Listener, fault: str) -> float | None:
+            return metrics.get_sample_value(FAULT, {"listener": str(at), "fault": fault})
+
+        await vitals.run_once()
+        assert [told(each, "wrong_name") for each in watched] == [1, 0]
+        refused.load_cert_chain(*authority.issue("localhost", "localhost"))
+        well.load_cert_chain(*authority.issue("wrong.example", "wrong.example"))
+        await vitals.again()
+        assert [told(each, "wrong_name") for each in watched] == [0, 0], "the second is looked at with the others"
+        await vitals.run_once()
+        assert [told(each, "wrong_name") for each in watched] == [0, 1]
+
+
 async def test_the_doctor_says_what_is_presented_now_and_what_is_to_be_done(authority: Authority) -> None:
     soon, later = dt.timedelta(days=2), dt.timedelta(days=300)
     told: dict[str, str] = {}

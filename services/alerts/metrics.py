@@ -1,6 +1,6 @@
 """What Prometheus is told. No label holds an id; each takes a handful of values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import get_args
 
@@ -87,6 +87,13 @@ class Metrics:
             ["shard"],
             registry=registry,
         )
+        self._shard_info = Gauge(
+            "telecare_shard_info",
+            "1 for each shard of ingest that there is, whether or not anybody ever worked it",
+            ["lane", "shard"],
+            registry=registry,
+        )
+        self._shards: set[tuple[str, str]] = set()
         self.outages_open = Gauge(
             "telecare_outages_open", "Outages of many devices at once that are not over", registry=registry
         )
@@ -113,3 +120,12 @@ class Metrics:
         """How far behind each shard of ingest is."""
         for ear in ears:
             self._hearing_lag_s.labels(ear.shard).set(max((now - ear.heard_until).total_seconds(), 0))
+
+    def shards(self, lane_of: Mapping[str, str]) -> None:
+        """Which there are, by name. One that was retired is told of no more."""
+        there = {(lane, shard) for shard, lane in lane_of.items()}
+        for gone in self._shards - there:
+            self._shard_info.remove(*gone)
+        for each in there:
+            self._shard_info.labels(*each).set(1)
+        self._shards = there

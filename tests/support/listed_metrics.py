@@ -39,6 +39,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_outage_members": frozenset({"condition"}),
         "telecare_monitoring_blind": frozenset(),
         "telecare_hearing_lag_seconds": frozenset({"shard"}),
+        "telecare_shard_info": frozenset({"lane", "shard"}),
         "telecare_session_gaps": frozenset(),
         "telecare_database_size_bytes": frozenset(),
         "telecare_database_standbys": frozenset(),

@@ -40,7 +40,7 @@ def _hearing() -> Part:
                     14,
                     "Session gaps in 24 h",
                     "Times in which the broker may have lost what it held for us. Receipts make alarms good; heartbeats stay lost.",
-                    *("short", 6, 8, ANY_IS_ODD),
+                    *("short", 4, 8, ANY_IS_ODD),
                 ),
                 Prom("sum(increase(telecare_session_gaps_total[24h]))", now=True),
             ),
@@ -49,9 +49,22 @@ def _hearing() -> Part:
                     70,
                     "Blind by ingest's own word",
                     "1 while ingest holds that nobody listens. *Hearing* on the board of alarms goes by alerts and by absence as well.",
-                    *("short", 6, 8, ANY_IS_BAD),
+                    *("short", 4, 8, ANY_IS_BAD),
                 ),
                 Prom("max(telecare_monitoring_blind)", now=True),
+            ),
+            figure(
+                Says(
+                    81,
+                    "Without a canary",
+                    "Shards of alarms that there are and no canary tries. Above 0 for five minutes somebody is woken.",
+                    *("short", 4, 8, ANY_IS_BAD),
+                ),
+                Prom(
+                    'count(max by (shard) (telecare_shard_info{lane="alarm"}) '
+                    "unless max by (shard) (telecare_canary_last_success_timestamp_seconds)) or vector(0)",
+                    now=True,
+                ),
             ),
             curves(
                 Says(

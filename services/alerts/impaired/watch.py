@@ -91,6 +91,7 @@ class Watch:
         nobody = await self._nobody.listens(connection, rows, now_s)
         self._unheard = {each: Ear(each.name, now - timedelta(seconds=for_s)) for each, for_s in nobody.items()}
         self.metrics.hears(ears, now)
+        self.metrics.shards({row["shard"]: row["lane"] for row in rows})
         async with connection.transaction():
             said = [
                 await self._decide(connection, "deaf", ears, now),

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from services.alerts.domain.blindness import DEVICE
 from services.alerts.impaired import Memory, Watch
+from services.alerts.metrics import Metrics
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World, make_world
 from tests.scenarios.stepped import SteppedClock
@@ -347,3 +349,22 @@ async def test_it_is_over_in_time_though_the_clock_was_put_back_since_it_was_tol
     await heard(town, 0, "alarms")
     await look(town)
     assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
+
+
+async def test_prometheus_is_told_which_shards_there_are_that_one_without_a_canary_is_missed(town: World) -> None:
+    registry = CollectorRegistry()
+    watch = Watch(town.parts.pool, town.clock, Metrics(registry), Memory({}, monotonic=lambda: 1000.0))
+
+    async def alarm_shards() -> set[str]:
+        await watch.run_once()
+        (family,) = [each for each in registry.collect() if each.name == "telecare_shard_info"]
+        return {each.labels["shard"] for each in family.samples if each.labels["lane"] == "alarm"}
+
+    assert await alarm_shards() == {"alarms"}
+    await town.database.execute(
+        "insert into chassis.shard (shard, service, lane, client_id, filters) "
+        "values ('alarms-north', 'ingest', 'alarm', 'alarms-north', '{telecare/v1/devices/moray/+/alarm}')"
+    )
+    assert await alarm_shards() == {"alarms", "alarms-north"}, "though nobody ever worked it"
+    await town.database.execute("delete from chassis.shard where shard = 'alarms-north'")
+    assert await alarm_shards() == {"alarms"}

@@ -17,7 +17,17 @@ async def story(database: Database, broker: Broker, tmp_path: Path) -> AsyncIter
 
 
 @pytest.fixture
-async def hours(database: Database, broker: Broker, tmp_path: Path) -> AsyncIterator[LongStory]:
+def patient_ears(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pause of this machine is no deafness: each device would have its interval anew, and they would fall silent one by one.
+
+    Rightly so; but what is asked here is what becomes of those who fall silent together. What a lapse does, stories of blindness
+    tell (they begin without this).
+    """
+    monkeypatch.setattr("services.chassis.shard.lease.LAPSE_S", 60.0)
+
+
+@pytest.fixture
+async def hours(patient_ears: None, database: Database, broker: Broker, tmp_path: Path) -> AsyncIterator[LongStory]:
     """A story of hours or days, in which a fleet reports as they pass."""
     async with LongStory.begin(database.url, broker, tmp_path) as begun:
         yield begun

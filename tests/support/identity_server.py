@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any, Final
 
 from canaille import create_app
@@ -111,12 +112,32 @@ def _controls(app: Flask) -> None:
         return jsonify({})
 
 
+class _OneAtATime:
+    """Its store in memory forgets a person for an instant whenever it saves one, and can't be read while that is written.
+
+    A browser asks for a page, its styles and its pictures at once; so connections have threads, and what they ask for takes turns.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._turn = threading.Lock()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        with self._turn:
+            answer = self._app(environ, start_response)
+            try:
+                return list(answer)
+            finally:
+                if hasattr(answer, "close"):  # not the one that says that nothing has changed
+                    answer.close()
+
+
 def main() -> None:
     port = int(sys.argv[1])
     app = _application(port)
     _controls(app)
     print("up", flush=True)
-    make_server("127.0.0.1", port, app, threaded=True).serve_forever()
+    make_server("127.0.0.1", port, _OneAtATime(app), threaded=True).serve_forever()
 
 
 if __name__ == "__main__":

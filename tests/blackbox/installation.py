@@ -95,7 +95,7 @@ class Installation:
         assert migrated.code == 0, migrated.output
         for each in self.programs.values():
             each.start()
-        await until(self._all_answer, 60, what="the service to answer")
+        await until(self._all_answer, 180, what="the service to answer")  # as long as it gives itself
         self.unready_without_recipients = await self.alarms_api.by(None).get("/readyz")
         await self.make_hub(HUB, COUNCIL)
         await until(self.ready, 60, what="the service to be ready")

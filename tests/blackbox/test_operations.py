@@ -14,7 +14,8 @@ from tests.support.listed_metrics import LISTED, OF_THE_CANARY
 from tests.support.servers import free_port, until
 
 
-async def test_health_readiness_and_metrics_need_no_token(api: Api) -> None:
+async def test_health_readiness_and_metrics_need_no_token(installation: Installation, api: Api) -> None:
+    await until(installation.ready, what="to be ready: what other tests did to its hubs may keep it from that")
     for path in ("/healthz", "/readyz", "/metrics"):
         assert (await api.by(None).get(path)).status == 200, path
 

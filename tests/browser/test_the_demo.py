@@ -37,11 +37,11 @@ async def demo() -> AsyncIterator[str]:
             )
         try:
             found = await until(
-                lambda: re.search(r"http://127\.0\.0\.1:\d+", output.read_text()), 60, what="the demo to be up"
+                lambda: re.search(r"(http://127\.0\.0\.1:\d+)\D", output.read_text()), 180, what="the demo to be up"
             )
-            yield found[0]
+            yield found[1]
             process.send_signal(signal.SIGINT)
-            assert await asyncio.to_thread(process.wait, 30) == 0, output.read_text()
+            assert await asyncio.to_thread(process.wait, 120) == 0, output.read_text()
         finally:
             process.kill()
             process.wait()

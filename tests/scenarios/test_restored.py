@@ -241,6 +241,6 @@ async def test_where_no_timer_of_systemds_is_the_hours_and_the_nights_backups_ar
             )
             assert len(made(NIGHTLY)) == 1, "the night's is not due"
             timer.terminate()
-            assert await asyncio.to_thread(timer.wait, 20) == 0
+            assert await asyncio.to_thread(timer.wait, 60) == 0
         finally:
             timer.kill()

@@ -90,6 +90,16 @@ class Homes:
         await self.database.execute(_TELL, new)
         return new
 
+    async def settle_three_districts(self, operator: str) -> list[str]:
+        """In each forty homes of this operator, and forty of each of two others. Returns those of this one."""
+        of_operator: list[str] = []
+        for district in ("G1", "G2", "G3"):
+            for sim_operator in (operator, "23415", "23430"):
+                where = {"district": district, "cell_id": f"{district}-{sim_operator}", "sim_operator": sim_operator}
+                settled = await self.settle_in(40, **where)
+                of_operator += settled if sim_operator == operator else []
+        return of_operator
+
     def move(self, home: str, **elsewhere: str) -> None:
         """Its box roams: it reports by another cell, network or operator from now on."""
         self.places[home] = replace(self.places[home], **elsewhere)

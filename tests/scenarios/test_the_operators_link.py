@@ -51,12 +51,7 @@ async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kep
     hours: LongStory,
 ) -> None:
     arc, homes = await hours.hub("clyde-arc", "glasgow-city"), hours.homes
-    away: list[str] = []
-    for district in ("G1", "G2", "G3"):
-        for operator in (OPERATOR, "23415", "23430"):
-            where = {"district": district, "cell_id": f"{district}-{operator}", "sim_operator": operator}
-            settled = await homes.settle_in(40, **where)
-            away += settled if operator == OPERATOR else []
+    away = await homes.settle_three_districts(OPERATOR)
     await hours.hours_pass(0.25)
     fleet = await boxes_of(hours, away)
     boxes = [*fleet.boxes.values()]

@@ -12,12 +12,7 @@ async def test_a_third_of_an_operators_boxes_stays_dead_and_people_are_called_fo
     hours: LongStory,
 ) -> None:
     arc, homes = await hours.hub("clyde-arc", "glasgow-city"), hours.homes
-    away: list[str] = []
-    for district in ("G1", "G2", "G3"):
-        for operator in (OPERATOR, "23415", "23430"):
-            where = {"district": district, "cell_id": f"{district}-{operator}", "sim_operator": operator}
-            settled = await homes.settle_in(40, **where)
-            away += settled if operator == OPERATOR else []
+    away = await homes.settle_three_districts(OPERATOR)
     await hours.hours_pass(0.25)
     homes.fall_silent(away)
     await hours.silence_is_found(away)

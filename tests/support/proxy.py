@@ -66,9 +66,8 @@ class TcpProxy:
 
     async def stop(self) -> None:
         """Close the port and every connection."""
-        self._refusing = (
-            True  # whoever was let in at this instant: the server waits until it is gone, and it need not go
-        )
+        # Whoever was let in at this instant: the server waits until it is gone, and it need not go.
+        self._refusing = True
         if self._server is not None:
             self._server.close()
         self._abort_all()

@@ -124,3 +124,12 @@ async def test_the_alarm_for_those_who_are_left_leads_to_their_list(alerts: Inst
     assert await morag.small_targets() == []
     await morag.page.get_by_role("link", name="Its list").click()
     await expect(morag.page.get_by_role("heading", level=1)).to_have_text("Mobile operator 23410")
+
+    # Its name is longer than any box's, and is wrapped in the queue too: it ran into the time that is left.
+    await morag.page.set_viewport_size({"width": 1200, "height": 740})
+    await morag.page.goto(f"{morag.url}/console/alarms/{alarm['alarm_id']}")
+    card = morag.card(device)
+    name, room = await card.locator(".id").bounding_box(), await card.locator("a.open").bounding_box()
+    assert name is not None
+    assert room is not None
+    assert name["x"] + name["width"] <= room["x"] + room["width"]

@@ -134,9 +134,9 @@ class Consumer:
 
     async def _all_or_nothing(self, transaction: _Transaction, urgency_max: int) -> int:
         """The rows of a key as they nearly always go: every round trip counts between a press and a person."""
-        now = self.clock.now()
         async with transaction() as connection:
             rows = await self._claim(connection, "take_rows", urgency_max)
+            now = self.clock.now()  # not that of the claim, which may have waited: nothing happens before it was told
             after = [await self.handle(connection, row, now) for row in rows]
         _act(after)
         return len(rows)

@@ -26,6 +26,7 @@ class Log:
         self.pool = pool
         self.clock = MovedClock()
         self.handled: dict[str, list[int]] = defaultdict(list)
+        self.handled_at: list[datetime] = []
         self.poisoned: list[int] = []
         self.committed: list[int] = []
         self.failing: dict[int, Exception] = {}
@@ -41,7 +42,7 @@ class Log:
         async with self.pool.acquire() as connection:
             await append(connection, entries, self.clock.now())
 
-    async def handle(self, connection: Connection, row: LogRow, _now: datetime) -> AfterCommit:
+    async def handle(self, connection: Connection, row: LogRow, now: datetime) -> AfterCommit:
         number: int = json.loads(row.body)["number"]
         self.entered.set()
         if row.key in self.gates:
@@ -50,6 +51,7 @@ class Log:
         if number in self.failing:
             raise self.failing[number]
         self.handled[row.key].append(number)
+        self.handled_at.append(now)
         return lambda: self.committed.append(number)
 
     async def handle_poison(self, _connection: Connection, row: LogRow, _now: datetime) -> None:
@@ -105,6 +107,19 @@ async def test_a_key_that_is_slow_delays_no_other_and_is_handled_by_one_at_a_tim
     await slow
     await log.consumer().run_once()
     assert log.handled["slow"] == [1, 2]
+
+
+async def test_what_a_claim_had_to_wait_for_is_handled_by_the_time_when_it_was_had(log: Log) -> None:
+    """By an earlier one an alarm's ladder would have begun before it was told of, and its first minute be over too soon."""
+    await log.append("a", 1, 2)
+    async with log.pool.acquire() as connection, connection.transaction():
+        await connection.execute("select from chassis.event_log order by event_log_id desc limit 1 for update")
+        claim = asyncio.create_task(log.consumer().run_once())
+        waits = "select count(*) > 0 from pg_locks where not granted"
+        await until(lambda: log.pool.fetchval(waits), what="the claim to wait for its second row")
+        log.clock.move(60)
+    assert await claim == 2
+    assert log.handled_at == [log.clock.now()] * 2
 
 
 async def test_the_most_urgent_key_comes_first_with_what_waits_before_it(log: Log) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from services.chassis.embedded.ports import LOOPBACK, wanted_or_free
+from services.chassis.embedded.ports import LOOPBACK, PortClaim, claim_port
 from services.chassis.embedded.process import Account, GuardedProcess, ServerDidNotStartError, signal_all
 
 _USER: Final = "telecare"
@@ -82,6 +82,7 @@ class PostgresCluster:
         self._pristine = pristine
         self._settings = {**_SETTINGS, **settings}
         self._server: GuardedProcess | None = None
+        self._claim: PortClaim | None = None
         self.port = 0
 
     @property
@@ -124,6 +125,9 @@ class PostgresCluster:
         if self._temporary and self._server is not None:
             signal_all([self._server.pid], signal.SIGQUIT)  # what is thrown away needs no last checkpoint
         self.halt()
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
         for directory in self._leftovers:
             shutil.rmtree(directory, ignore_errors=True)
         if self._temporary:
@@ -152,7 +156,7 @@ class PostgresCluster:
 
     def _start(self) -> None:
         self.initialise()
-        self.port = self.port or wanted_or_free(self._wanted_port)
+        self._choose_port()
         settings = [f"--{name}={value}" for name, value in {**self._settings, "port": str(self.port)}.items()]
         self._server = GuardedProcess(
             self._installation.argv("postgres", "-D", self._installation.path(self._data), *settings),
@@ -162,6 +166,11 @@ class PostgresCluster:
             remove=self._leftovers,
         )
         self._server.wait_until_ready(self._ready, _READY_TIMEOUT_S)
+
+    def _choose_port(self) -> None:
+        if self._claim is None:
+            self._claim = claim_port(self.port or self._wanted_port)
+            self.port = self._claim.port
 
     @property
     def _home(self) -> Path:

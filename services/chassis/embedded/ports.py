@@ -33,11 +33,6 @@ def is_free(port: int) -> bool:
     return True
 
 
-def wanted_or_free(port: int | None) -> int:
-    """The port that is wished for, or another one where that is taken."""
-    return port if port is not None and is_free(port) else free_port()
-
-
 @dataclass(frozen=True, slots=True)
 class PortClaim:
     """A TCP port that no other process of ours chooses, until the claim is released or its holder ends."""

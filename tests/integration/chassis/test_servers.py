@@ -218,6 +218,25 @@ def test_a_port_that_another_has_chosen_and_not_yet_opened_is_replaced_too() -> 
     second.release()
 
 
+def test_nobody_else_chooses_the_port_of_a_database_before_it_is_stopped_for_good() -> None:
+    """Not while it starts, nor while it is down for a while: who was about to come back would have met another's server."""
+    database = EmbeddedPostgres()
+    database.start()
+    try:
+        port = database.port
+        database.halt()
+        other = claim_port(port)
+        assert other.port != port
+        other.release()
+        database.start()
+        assert database.port == port
+    finally:
+        database.stop()
+    again = claim_port(port)
+    assert again.port == port
+    again.release()
+
+
 async def test_a_kept_directory_keeps_the_data_and_the_password(tmp_path: Path) -> None:
     directory = reachable(tmp_path) / "kept"
     first = EmbeddedPostgres(directory)

@@ -139,8 +139,9 @@ class Sweep:
         """Look at some pages; whether the lease is still ours."""
         first, last = first_place(number), first_place(number + 1)
         seen = await connection.fetch(QUERIES["probe"], first, last, view.due_before, view.deaf_list, _ROWS_MAX)
-        if any(_in_future(row, view) for row in seen):
-            while await connection.fetch(QUERIES["heard_in_future"], first, last, view.now, _ROWS_MAX):
+        now = self.clock.now()  # not the pass's: what was heard since that began is no future
+        if any(_in_future(row, now) for row in seen):
+            while await connection.fetch(QUERIES["heard_in_future"], first, last, now, _ROWS_MAX):
                 pass
         turns = [row["next_from"] + view.promises.silent_after(row["model_id"]) for row in seen if row["next_from"]]
         # A row may come here from other pages: it was heard just now, then.
@@ -180,8 +181,8 @@ class Sweep:
             rows = await connection.fetch(
                 QUERIES["silent_page"], after, _PAGE_MAX, view.promises.stable_after(), view.due_before
             )
-            if _in_future(rows[0], view):
-                await connection.execute(QUERIES["silent_in_future"], after, rows[0]["upto"], view.now)
+            if _in_future(rows[0], now := self.clock.now()):
+                await connection.execute(QUERIES["silent_in_future"], after, rows[0]["upto"], now)
             after = rows[0]["upto"]
             found, _ = await _judged([row for row in rows if row["device_id"] is not None], view)
             yield found
@@ -199,8 +200,8 @@ class Sweep:
         return _Settled(await self._still_ours(connection), whole)
 
 
-def _in_future(row: Row, view: _View) -> bool:
-    return row["last_from"] is not None and row["last_from"] > view.now + _IN_FUTURE
+def _in_future(row: Row, now: datetime) -> bool:
+    return row["last_from"] is not None and row["last_from"] > now + _IN_FUTURE
 
 
 async def _judged(rows: list[Row], view: _View) -> tuple[list[Found], datetime | None]:

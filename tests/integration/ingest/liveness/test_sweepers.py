@@ -7,11 +7,14 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from services.chassis.clock import DatabaseClock
+from services.chassis.postgres import Connection
 from services.ingest.liveness import sweep as sweeping
 from services.ingest.liveness import verdicts
+from services.ingest.liveness.promises import Promises, read_promises
 from services.ingest.metrics import LivenessMetrics
 from tests.integration.ingest.liveness.test_silence import turns
 from tests.integration.ingest.liveness.watch import Watch, run_watch
@@ -155,3 +158,24 @@ async def test_whoever_was_stopped_for_a_while_and_takes_over_puts_nobodys_last_
     await late.run_once()
     oldest = await watch.database.fetchval("select clock_timestamp() - min(last_heard_at) from ingest.liveness")
     assert oldest < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("silent", [False, True])
+async def test_what_was_heard_while_a_sweep_stood_still_is_no_future_to_it(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch, silent: bool
+) -> None:
+    """The database, or the machine, stops for two minutes in its midst; it goes on by the time when it began."""
+    await watch.register("TC-1")
+    await watch.look()
+    watch.clock.move(seconds=601)
+    if silent:
+        assert turns(await watch.look()) == [("TC-1", "began")]
+
+    async def after_two_minutes(connection: Connection) -> Promises:
+        watch.clock.move(seconds=120)
+        await watch.hear("TC-1")
+        return await read_promises(connection)
+
+    monkeypatch.setattr(sweeping, "read_promises", after_two_minutes)
+    await watch.look()
+    assert (await watch.row("TC-1"))["last_heard_at"] == watch.clock.now()

@@ -35,7 +35,7 @@ class Rewinds:
         now = self.clock.now()
         if self._seen is None or now < self._seen - _TOLERATED:
             async with borrow(self.pool) as connection:
-                woken = await connection.fetchval(QUERIES["wake_from_the_future"], now)
+                woken = await connection.fetchval(QUERIES["wake_from_the_future"], self.clock.now())
             if woken:
                 _log.critical("clock_put_back", alarms=woken, hint="check NTP on the database's hosts")
             self._seen = now

@@ -75,10 +75,10 @@ class Waker:
             yield connection
 
     async def _run_once(self, transaction: Callable[[], AbstractAsyncContextManager[Connection]]) -> int:
-        now = self.clock.now()
-        self._passed_over = {id_: until for id_, until in self._passed_over.items() if until > now}
         try:
             async with transaction() as connection:
+                now = self.clock.now()  # not before: a connection may have to be waited for
+                self._passed_over = {id_: until for id_, until in self._passed_over.items() if until > now}
                 alarm = await store.due_alarm(connection, now, self._passed_over)
                 if alarm is None:
                     return 0

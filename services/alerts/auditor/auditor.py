@@ -47,8 +47,8 @@ class Auditor:
 
     async def run_once(self) -> int:
         """Audit. Returns 0: the next is due in five seconds."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection:
+            now = self.clock.now()  # not before it had to wait: what was decided meanwhile would be far off
             found = await audit(connection, self.streams, now)
         self._audited_at_s = time.monotonic()
         for each in found:

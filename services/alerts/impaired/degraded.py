@@ -51,11 +51,12 @@ class DegradedHearing:
 
     async def run_once(self) -> int:
         """Look, and tell what is to be told. Returns 0: the next count is half a minute away."""
-        now, told = self.clock.now(), list[AlarmEvent]()
+        told: list[AlarmEvent] = []
         async with borrow(self.pool) as connection, connection.transaction():
             if not await connection.fetchval(QUERIES["one_at_a_time"]):
                 return 0
             seen = {name: await connection.fetch(QUERIES[name]) for name in _SEEN}
+            now = self.clock.now()  # when that was so: a count of half a minute ago must not be one to come
             # Thousands of groups take longer than an alarm should wait for the loop.
             for move in await asyncio.to_thread(_moves, seen, now):
                 event = await _carry_out(connection, move, now)

@@ -66,14 +66,14 @@ class ConditionIntake:
     async def _take(
         self, query: str, at_most: int, store_them: Callable[[Connection, Sequence[LogRow], datetime], Awaitable[None]]
     ) -> int:
-        now = self.clock.now()
         async with borrow(self.pool) as connection, connection.transaction():
             if not await connection.fetchval(QUERIES["one_at_a_time"], TAKING):
                 return 0
             await connection.execute(QUERIES["by_index"])
-            rows = [LogRow(**row) for row in await connection.fetch(QUERIES[query], now, at_most)]
+            rows = [LogRow(**row) for row in await connection.fetch(QUERIES[query], self.clock.now(), at_most)]
             if rows:
-                await store_them(connection, rows, now)
+                # Not the time of the claim, which may have waited: nothing happens before it was told.
+                await store_them(connection, rows, self.clock.now())
             return len(rows)
 
     async def _all(self, connection: Connection, rows: Sequence[LogRow], now: datetime) -> None:

@@ -53,8 +53,8 @@ class Prober:
 
     async def run_once(self) -> int:
         """Look at one channel: its probe's outcome, or begin the next. Returns 1, or 0 when none is due."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection:
+            now = self.clock.now()  # not before: a connection may have to be waited for
             async with connection.transaction():
                 kept_up = await _contained(connection, lambda: self._keep_up(connection, now))
                 found = await store.due(connection, now, DELIVERED_KINDS, 1)
@@ -151,8 +151,8 @@ class TransportProber:
 
     async def _claim(self, kind: DeliveryKind) -> list[Health]:
         """Ours, for the claim moves them on: should we crash, the next probe comes in five minutes."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection, connection.transaction():
+            now = self.clock.now()
             claimed = [
                 begun(health, None, now + PROBE_EVERY, now)
                 for health in await store.due(connection, now, [kind], _AT_ONCE_MAX)

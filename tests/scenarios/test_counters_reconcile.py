@@ -152,7 +152,8 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 await one.killed()  # it works on the shards; the other takes over
                 await stored_more(two, one, 50)
 
-                # Nobody else is there until both faults are over: what one process gives back and another takes is counted by both.
+                # Nobody else is there from now on while there is traffic: what one process gives back, for a pause was longer than
+                # its lease, and another takes is in flight for good to the first.
                 own_postgres.pause()  # until what is in hand is given back to the broker
                 await until(lambda: two.process.events("shard_given_up"), 60, what="a shard to be given up")
                 own_postgres.resume()
@@ -164,20 +165,21 @@ async def test_received_is_stored_duplicate_quarantined_and_in_flight_through_ki
                 forgotten = before, datetime.now(UTC)
                 await asyncio.to_thread(broker.start)
                 await stored_more(two, one, 50)
-
-                one.process.start()
-                await one.process.ready()
             # What was given back has come again, and is counted once.
             # Nobody presses meanwhile: a busy machine always has something in hand.
             await settled(traffic, made[0], two)
             async with traffic.flowing():
                 await stored_more(two, one, 20)
                 await two.killed()
+                one.process.start()
+                await one.process.ready()
                 await stored_more(one, two, 50)
-                two.process.start()
                 made[1].say("heartbeat", b"none either")
                 await traffic.more(20)
-            await settled(traffic, made[0], one, two)
+            await settled(traffic, made[0], one)
+            two.process.start()
+            await two.process.ready()
+            await until(lambda: two.scrapes[-1].asked_at > two.dead_at[-1], what="its counters to have begun again")
     finally:
         one.process.kill()
         two.process.kill()

@@ -13,6 +13,7 @@ from tests.support.servers import Broker, Database, TcpProxy, until
 
 TAKEN_OVER_S = 40.0  # some twelve at most, and a busy machine's own
 LEASE_S = 4
+LONG_S = 60.0  # no pause is as long, and a takeover that waits for it comes too late
 # Who took a shard, from whom, and for how long that one had said nothing. Whoever has let go of one is nobody.
 _REMEMBER = """
 create table public.taken (shard text, by text, from_whom text, silent_s float8);
@@ -81,12 +82,26 @@ class Pair:
 
 
 @pytest.fixture
+def lease_s() -> float | None:
+    """How long a lease lasts; None: as it does."""
+    return None
+
+
+@pytest.fixture
 async def pair(
-    database: Database, broker: Broker, tcp_proxy: Callable[[str], Awaitable[TcpProxy]], tmp_path: Path
+    database: Database,
+    broker: Broker,
+    tcp_proxy: Callable[[str], Awaitable[TcpProxy]],
+    tmp_path: Path,
+    lease_s: float | None,
 ) -> AsyncIterator[Pair]:
     to_broker, to_database = await tcp_proxy(broker.url), await tcp_proxy(database.url)
-    worker = ServiceProcess("ingest", database_url=to_database.url, mqtt_url=to_broker.url, log=tmp_path / "worker.log")
-    standby = ServiceProcess("ingest", database_url=database.url, mqtt_url=broker.url, log=tmp_path / "standby.log")
+    worker, standby = (
+        ServiceProcess(
+            "ingest", database_url=there.url, mqtt_url=its.url, log=tmp_path / f"{name}.log", lease_s=lease_s
+        )
+        for name, there, its in (("worker", to_database, to_broker), ("standby", database, broker))
+    )
     connection = await asyncpg.connect(database.url)
     try:
         await connection.execute(_REMEMBER)
@@ -148,6 +163,7 @@ async def test_the_worker_is_killed(pair: Pair, broker: Broker) -> None:
     await pair.check(len(traffic.pressed))
 
 
+@pytest.mark.parametrize("lease_s", [LONG_S], ids=["with a lease that does not lapse"])
 async def test_a_worker_that_is_asked_to_stop_hands_over_at_once(pair: Pair, broker: Broker) -> None:
     async with boxes(broker, 5) as made:
         traffic = Traffic(made)

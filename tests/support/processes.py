@@ -18,14 +18,28 @@ _STOP_S = 60.0
 
 
 class ServiceProcess:
-    """`telecare ingest` and its like. `crash_at` names a point of `tests/support/crashing.py`."""
+    """`telecare ingest` and its like.
+
+    `crash_at` names a point of `tests/support/crashing.py`; `lease_s` is how long its leases last instead of the service's four.
+    """
 
     def __init__(
-        self, service: str, *, database_url: str, mqtt_url: str, log: Path, crash_at: str | None = None
+        self,
+        service: str,
+        *,
+        database_url: str,
+        mqtt_url: str,
+        log: Path,
+        crash_at: str | None = None,
+        lease_s: float | None = None,
     ) -> None:
         self._log = log
         self._port = free_port()
-        module = ["tests.support.crashing", crash_at] if crash_at else ["services.cli"]
+        module = ["services.cli"]
+        if crash_at is not None:
+            module = ["tests.support.crashing", crash_at]
+        elif lease_s is not None:
+            module = ["tests.support.leasing", str(lease_s)]
         self._argv = [sys.executable, "-m", *module, service]
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("TELECARE_")}
         self._environment = inherited | {

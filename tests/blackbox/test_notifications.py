@@ -122,6 +122,7 @@ async def test_a_hub_that_fails_for_a_moment_is_told_again_with_the_same_id(
     await until(lambda: any(each["state"] == "notified" for each in home.receipts()))
 
 
+@pytest.mark.alone
 async def test_a_hub_that_answers_by_drips_holds_up_nobody_elses_alarm(
     installation: Installation, pressed: dict[str, Box], box: MakeBox, receiver: Receiver
 ) -> None:

@@ -84,6 +84,7 @@ async def test_the_database_stands_still_and_every_hub_is_told_from_memory(
     assert taken.status == 200
 
 
+@pytest.mark.alone
 async def test_ingest_is_stopped_and_its_standby_takes_over_before_anybody_is_woken(three: Installation) -> None:
     standby = Installation(
         three.settings, three.broker, three.receiver, three.api.session, layout=("ingest",)

@@ -298,7 +298,7 @@ async def test_servers_stop_by_themselves_when_their_parent_is_killed(pristine_c
             postgres, broker = servers.make_database_server(pathlib.Path(sys.argv[1])), servers.make_broker()
             postgres.start(); broker.start()
             processes = [*postgres.processes(), *broker.processes()]
-            print(broker.port, postgres._server._home, *processes, flush=True)
+            print(broker.port, postgres._server._home, postgres._server.process.pid, *processes, flush=True)
             time.sleep(600)
         """),
         str(pristine_cluster),
@@ -307,7 +307,7 @@ async def test_servers_stop_by_themselves_when_their_parent_is_killed(pristine_c
     assert parent.stdout is not None
     port, directory, *processes = (await parent.stdout.readline()).decode().split()
     assert answers(int(port))
-    assert all(alive(int(process)) for process in processes)
+    assert alive(int(processes[0]))  # of its children one may have done its work
 
     os.kill(parent.pid, signal.SIGKILL)
     await parent.wait()

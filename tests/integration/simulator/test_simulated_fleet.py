@@ -33,6 +33,16 @@ class When:
         await self.what.run(boxes, rng)
 
 
+@dataclass(frozen=True)
+class MainsAreBack:
+    district: str
+
+    async def run(self, boxes: Sequence[Box], _rng: random.Random) -> None:
+        for box in boxes:
+            if box.device.identity.postcode_district == self.district:
+                box.restore_mains()
+
+
 def online(fleet: Fleet, boxes: int = 1) -> "asyncio.Future[None]":
     return asyncio.ensure_future(fleet.until(lambda: fleet.totals().connected == boxes))
 
@@ -192,17 +202,18 @@ async def test_in_a_power_cut_a_district_falls_silent_and_comes_back(
     run_fleet: FleetMaker, counterpart: Counterpart
 ) -> None:
     in_g31 = {device.device_id for device in Population(30) if device.postcode_district == "G31"}
-    cut = When(PowerCut(district="G31", for_s=5.0))  # of which batteries last a little
+    cut, back = When(PowerCut(district="G31")), When(MainsAreBack(district="G31"))  # when all batteries are empty
     fleet = run_fleet(
         30,
         timing=Timing(battery_life_s=0.6, mains_report_delay_s=0.1, heartbeat_interval_s=0.2),
-        misbehaviours=[cut],
+        misbehaviours=[cut, back],
     )
     off: set[str] = set()
     fleet.watch(lambda event: off.add(event.device.device_id) if event.name == "switched_off" else None)
     await online(fleet, 30)
     cut.begins.set()
     await until(lambda: off == in_g31, what="the batteries of G31 are empty")
+    back.begins.set()
     await fleet.until(lambda: fleet.totals().connected == 30)
     expected = {(device, status) for device in in_g31 for status in ("activated", "battery_low", "restored")}
     reports: set[tuple[str, str]] = set()

@@ -11,6 +11,8 @@ _TRANSIENT_CLASSES = ("08", "28", "3D", "40", "53", "57", "58")
 def is_transient(error: BaseException) -> bool:
     """Whether trying the same again later can succeed: the database is away, busy or restarting, not our statement wrong."""
     if isinstance(error, asyncpg.PostgresError):
+        if isinstance(error, asyncpg.InvalidCachedStatementError):
+            return True  # a migration has changed what it returns: in a transaction asyncpg plans it anew only at the next try
         sqlstate = getattr(error, "sqlstate", None) or ""
         # 25006: a primary that has become a standby; 25P03: we stood still in a transaction; 55P03: a lock not got in time.
         return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in {"25006", "25P03", "55P03"}

@@ -2,20 +2,32 @@
 
 Each runs once, in a transaction of its own, under one advisory lock, and is recorded with its checksum. Each owner has a range of
 numbers of its own, so a new one is later than its owner's others, and may be lower than what another owner has applied already.
+
+Services run meanwhile. Whoever wants a table for which a migration waits stands behind it, an alarm, too; so it waits for half a
+second at most, lets them pass, and tries again (record 35).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
+
+import asyncpg
 
 from services.chassis.postgres.pool import connect
 
 _SERVICES = Path(__file__).parents[2]
 _FILE = re.compile(r"^(\d{4})_[a-z0-9_]+\.sql$")
 _LOCK = 0x7E1ECA5E  # any constant of our own
+# Less than PostgreSQL's deadlock_timeout of a second: of a migration and a service that wait for each other, it is the migration.
+_TABLE_WAIT_MS = 500
+_PAUSE_S = 0.5
+TABLES_WITHIN_S = 120.0
+"""For so long a migration is tried again that does not get its tables."""
 
 _LEDGER = """
 create table if not exists public.telecare_migration (
@@ -94,7 +106,10 @@ def pending(all_: list[Migration], applied: dict[int, str]) -> list[Migration]:
 
 
 async def migrate(database_url: str, *, up_to: int | None = None) -> list[str]:
-    """Apply what is missing (to tests: at most number `up_to`), and return the names of what was applied."""
+    """Apply what is missing (to tests: at most number `up_to`), and return the names of what was applied.
+
+    Raises MigrationError. What was applied before it stays, and the same again goes on from there.
+    """
     connection = await connect(database_url, name="migrate")
     try:
         await connection.execute("select pg_advisory_lock($1)", _LOCK, timeout=120)
@@ -105,20 +120,39 @@ async def migrate(database_url: str, *, up_to: int | None = None) -> list[str]:
         for each in todo:
             if up_to is not None and each.number > up_to:
                 break
-            async with connection.transaction():
-                await connection.execute(each.sql, timeout=600)
-                await connection.execute(
-                    "insert into public.telecare_migration (number, name, checksum) values ($1, $2, $3)",
-                    each.number,
-                    each.name,
-                    each.checksum,
-                )
+            await _apply_patiently(connection, each)
             done.append(each.name)
         if up_to is None:
             await connection.execute(_MAY_BECOME)
         return done
     finally:
         await connection.close()
+
+
+async def _apply_patiently(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:
+    since_s = time.monotonic()
+    while True:
+        try:
+            return await _apply(connection, migration)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+            if time.monotonic() - since_s > TABLES_WITHIN_S:
+                raise MigrationError(
+                    f"{migration.name}: others held its tables for {TABLES_WITHIN_S:.0f} s, as a backup does, or a long query; "
+                    "nothing of it is done: run `telecare migrate` again when they have ended"
+                ) from error
+        await asyncio.sleep(_PAUSE_S)  # whoever stood behind us passes
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(f"set local lock_timeout = {_TABLE_WAIT_MS}")
+        await connection.execute(migration.sql, timeout=600)
+        await connection.execute(
+            "insert into public.telecare_migration (number, name, checksum) values ($1, $2, $3)",
+            migration.number,
+            migration.name,
+            migration.checksum,
+        )
 
 
 async def missing(database_url: str) -> list[str]:

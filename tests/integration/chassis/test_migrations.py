@@ -1,14 +1,16 @@
 """Databases that were made by an earlier version become those of this one."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from services.chassis.postgres import is_transient, open_pool
 from services.chassis.postgres import migrate as migrating
 from services.chassis.postgres.migrate import Migration, MigrationError, migrate, missing, pending
-from tests.support.servers import DatabaseServer, execute_alone, real_stack
+from tests.support.servers import DatabaseServer, execute_alone, real_stack, until
 
 PART_2 = {1, 10, 20, 30, 31, 32}
 """What a database knew before each service added to its own numbers."""
@@ -106,3 +108,85 @@ async def test_a_role_that_is_no_superuser_migrates_and_may_become_each_service(
         finally:
             await connection.close()
     assert await migrate(url) == []
+
+
+WIDENED = Migration(
+    1, "a/0001_x.sql", "alter table public.two add column more text; alter table public.one add column more text;"
+)
+
+
+@pytest.fixture
+async def in_use(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A database with the tables that `WIDENED`, the only migration, alters."""
+    monkeypatch.setattr(migrating, "migrations", lambda: [WIDENED])
+    monkeypatch.setattr(migrating, "_MAY_BECOME", "select")  # nobody made the roles
+    connection = await asyncpg.connect(empty_url)
+    await connection.execute("create table public.one (a int); create table public.two (a int)")
+    await connection.close()
+    return empty_url
+
+
+async def test_a_migration_gives_way_to_whoever_uses_its_tables_and_keeps_nobody_waiting_behind_it(in_use: str) -> None:
+    """Before, it waited with all of its locks: a service in a transaction and it waited for each other, and all others for both."""
+    service, other = await asyncpg.connect(in_use), await asyncpg.connect(in_use)
+    try:
+        # Of the two it is the migration that goes, though the machine stand still for a while.
+        await service.execute("set deadlock_timeout = '20s'")
+        async with service.transaction():
+            await service.fetch("select * from public.one")
+            migrating_ = asyncio.create_task(migrate(in_use))
+
+            async def it_waits() -> bool:
+                waiting: bool = await other.fetchval(
+                    "select exists (select from pg_locks where relation = 'public.one'::regclass and not granted)"
+                )
+                return waiting
+
+            await until(it_waits, what="the migration to want the table that we use")
+            await service.fetch("select * from public.two")  # which it has
+            await other.fetch("select * from public.one", timeout=20)  # behind it
+            assert not migrating_.done()
+        assert await migrating_ == [WIDENED.name]
+    finally:
+        await service.close()
+        await other.close()
+
+
+async def test_a_migration_that_never_gets_its_tables_says_so_and_leaves_nothing_behind(
+    in_use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrating, "TABLES_WITHIN_S", 0.0)
+    backup = await asyncpg.connect(in_use)
+    try:
+        async with backup.transaction():
+            await backup.fetch("select * from public.one")
+            with pytest.raises(MigrationError, match=r"a/0001_x\.sql: others held its tables for 0 s"):
+                await migrate(in_use)
+            assert await missing(in_use) == [WIDENED.name]
+        assert await migrate(in_use) == [WIDENED.name]
+    finally:
+        await backup.close()
+
+
+async def test_a_statement_that_was_planned_before_a_migration_fails_once_and_passes(in_use: str) -> None:
+    """Outside a transaction asyncpg plans it anew by itself; inside one, whoever tries again finds it planned anew."""
+    pool = await open_pool(in_use, role=user_of(in_use), name="test", size=1)
+    try:
+        async with pool.acquire() as connection:
+            async with connection.transaction():
+                await connection.fetch("select * from public.one")
+            await migrate(in_use)
+            with pytest.raises(asyncpg.InvalidCachedStatementError) as failed:
+                async with connection.transaction():
+                    await connection.fetch("select * from public.one")
+            assert is_transient(failed.value)
+            async with connection.transaction():
+                await connection.fetch("select * from public.one")
+    finally:
+        await pool.close()
+
+
+def user_of(url: str) -> str:
+    user = urlsplit(url).username
+    assert user
+    return user

@@ -10,6 +10,7 @@ PASSING = [
     asyncpg.DeadlockDetectedError("deadlock detected"),
     asyncpg.QueryCanceledError("canceling statement due to statement timeout"),
     asyncpg.IdleInTransactionSessionTimeoutError("terminating connection due to idle-in-transaction timeout"),
+    asyncpg.InvalidCachedStatementError("cached statement plan is invalid due to a database schema change"),
     asyncpg.InterfaceError("connection is closed"),
     asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
     asyncpg.InvalidPasswordError("password authentication failed"),  # it is being changed

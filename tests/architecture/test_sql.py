@@ -9,6 +9,7 @@ import pytest
 
 from services.chassis.postgres import Connection, Queries
 from services.chassis.postgres.pool import connect
+from tests.support.releases import Release, kept_wheel
 from tests.support.servers import Database
 
 SERVICES = Path(__file__).parents[2] / "services"
@@ -17,13 +18,13 @@ SERVICES = Path(__file__).parents[2] / "services"
 CHASSIS_ROLES = ("telecare_ingest", "telecare_alerts", "telecare_registry")
 
 
-def statements() -> Iterator[tuple[str, str, str]]:
+def statements(services: Path) -> Iterator[tuple[str, str, str]]:
     """The owner (a folder of `services/`), the name and the text of every named query."""
-    for path in sorted(SERVICES.rglob("*.sql")):
+    for path in sorted(services.rglob("*.sql")):
         if path.parent.name != "migrations":
             queries = Queries(path)
-            owner = path.relative_to(SERVICES).parts[0]
-            yield from ((owner, f"{path.relative_to(SERVICES)}: {name}", queries[name]) for name in queries)
+            owner = path.relative_to(services).parts[0]
+            yield from ((owner, f"{path.relative_to(services)}: {name}", queries[name]) for name in queries)
 
 
 def makes_temporary_table(text: str) -> bool:
@@ -31,7 +32,18 @@ def makes_temporary_table(text: str) -> bool:
 
 
 async def test_every_query_is_prepared_by_the_role_that_runs_it(database: Database, subtests: pytest.Subtests) -> None:
-    found = list(statements())
+    await every_query_is_prepared(SERVICES, database, subtests)
+
+
+async def test_every_query_of_the_release_before_is_prepared_on_the_schema_of_this_one(
+    database: Database, subtests: pytest.Subtests, tmp_path: Path
+) -> None:
+    release = Release.unpack(kept_wheel(), tmp_path)
+    await every_query_is_prepared(release.tree / "services", database, subtests)
+
+
+async def every_query_is_prepared(services: Path, database: Database, subtests: pytest.Subtests) -> None:
+    found = list(statements(services))
     assert {owner for owner, _, _ in found} >= {"chassis", "registry"}
     for owner in sorted({owner for owner, _, _ in found}):
         roles = CHASSIS_ROLES if owner == "chassis" else (f"telecare_{owner}",)

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +30,15 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
 
 
 async def run(
-    *arguments: str, settings: Mapping[str, str], timeout_s: float = 60.0, stdin: str | None = None
+    *arguments: str,
+    settings: Mapping[str, str],
+    timeout_s: float = 60.0,
+    stdin: str | None = None,
+    telecare: Sequence[str | Path] = (TELECARE,),
 ) -> Finished:
     """Run a command to its end, with these lines for it to read."""
     process = await asyncio.create_subprocess_exec(
-        TELECARE,
+        *telecare,
         *arguments,
         env=environment(settings),
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
@@ -55,8 +59,14 @@ async def run(
 class Program:
     """A command that runs until it is told to stop."""
 
-    def __init__(self, *arguments: str, settings: Mapping[str, str], log: Path) -> None:
-        self._arguments = arguments
+    def __init__(
+        self,
+        *arguments: str,
+        settings: Mapping[str, str],
+        log: Path,
+        telecare: Sequence[str | Path] = (TELECARE,),
+    ) -> None:
+        self._command = (*telecare, *arguments)
         self._settings = dict(settings)
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -65,7 +75,7 @@ class Program:
         """Start it, again after a kill; its log is appended to."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [TELECARE, *self._arguments],
+                self._command,
                 env=environment(self._settings),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from tests.blackbox.box import Box, Sent
@@ -46,9 +46,10 @@ async def insist(pressed: Sequence[tuple[Box, Sent]], timeout_s: float = 60.0) -
 class Traffic:
     """Devices that press their pendants all the time, until told to stop."""
 
-    def __init__(self, made: Sequence[Box], every_s: float = 0.02) -> None:
+    def __init__(self, made: Sequence[Box], every_s: float = 0.02, press: Callable[[Box], Sent] = Box.press) -> None:
         self._boxes = made
         self._every_s = every_s
+        self._press_of = press
         self.pressed: list[tuple[Box, Sent]] = []
 
     @asynccontextmanager
@@ -68,6 +69,6 @@ class Traffic:
     async def _press(self) -> None:
         while True:
             for box in self._boxes:
-                self.pressed.append((box, box.press()))
+                self.pressed.append((box, self._press_of(box)))
                 box.beat()
                 await asyncio.sleep(self._every_s)

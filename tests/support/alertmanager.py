@@ -1,6 +1,7 @@
 """Alertmanager of the real stack, run with the file that `deploy/` ships, and whoever it calls."""
 
 import asyncio
+import re
 import shutil
 import signal
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "alertmanager" / "alertmanager.yml"
 RECEIVERS: Final = ("page", "warn", "ticket", "watchdog")
+TELLS_AFTER_S: Final = 1  # instead of a `group_wait` or `group_interval`: what they are is the file's, that they end the tests'
 _ADDRESSES: Final = "/etc/prometheus/alertmanager/"
 _READY_TIMEOUT_S: Final = 60.0
 
@@ -71,7 +73,10 @@ class Alertmanager:
 
 @asynccontextmanager
 async def alerting(http: aiohttp.ClientSession) -> AsyncIterator[Alertmanager]:
-    """Alertmanager as shipped, but that the files with addresses lie in a directory of its own, and lead to us."""
+    """Alertmanager as shipped, but that the files with addresses lie in a directory of its own, and lead to us.
+
+    And it gathers what belongs together for a second, where somebody who is not woken for it would wait for minutes.
+    """
     called = Called()
     app = web.Application()
     app.router.add_post("/{receiver}", called.take)
@@ -109,7 +114,8 @@ async def alerting(http: aiohttp.ClientSession) -> AsyncIterator[Alertmanager]:
 def _configure(directory: Path, port: int) -> Sequence[str]:
     inside = STACK.inside(directory)
     config = directory / "alertmanager.yml"
-    config.write_text(SHIPPED.read_text().replace(_ADDRESSES, f"{inside}/"))
+    shipped = SHIPPED.read_text().replace(_ADDRESSES, f"{inside}/")
+    config.write_text(re.sub(r"^( +group_(?:wait|interval):) \w+", rf"\1 {TELLS_AFTER_S}s", shipped, flags=re.MULTILINE))
     files = [config]
     for name in RECEIVERS:
         address = directory / f"{name}.url"

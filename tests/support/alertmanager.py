@@ -22,7 +22,9 @@ from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "alertmanager" / "alertmanager.yml"
 RECEIVERS: Final = ("page", "warn", "ticket", "watchdog")
-TELLS_AFTER_S: Final = 1  # instead of a `group_wait` or `group_interval`: what they are is the file's, that they end the tests'
+TELLS_AFTER_S: Final = (
+    1  # instead of a `group_wait` or `group_interval`: what they are is the file's, that they end the tests'
+)
 _ADDRESSES: Final = "/etc/prometheus/alertmanager/"
 _READY_TIMEOUT_S: Final = 60.0
 
@@ -37,6 +39,11 @@ class Called:
         """All that it was told of this alert."""
         alerts = self.by_receiver[receiver]
         return [each for each in alerts if (each["labels"]["alertname"], each["status"]) == (alertname, status)]
+
+    def forget(self, alertname: str) -> None:
+        """What was told of it so far: another test's."""
+        for receiver, alerts in self.by_receiver.items():
+            self.by_receiver[receiver] = [each for each in alerts if each["labels"]["alertname"] != alertname]
 
     async def take(self, request: web.Request) -> web.Response:
         self.by_receiver[request.match_info["receiver"]] += (await request.json())["alerts"]
@@ -115,7 +122,9 @@ def _configure(directory: Path, port: int) -> Sequence[str]:
     inside = STACK.inside(directory)
     config = directory / "alertmanager.yml"
     shipped = SHIPPED.read_text().replace(_ADDRESSES, f"{inside}/")
-    config.write_text(re.sub(r"^( +group_(?:wait|interval):) \w+", rf"\1 {TELLS_AFTER_S}s", shipped, flags=re.MULTILINE))
+    config.write_text(
+        re.sub(r"^( +group_(?:wait|interval):) \w+", rf"\1 {TELLS_AFTER_S}s", shipped, flags=re.MULTILINE)
+    )
     files = [config]
     for name in RECEIVERS:
         address = directory / f"{name}.url"

@@ -5,78 +5,27 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
-import yaml
 
 from services.chassis.postgres import Connection
 from tests.blackbox.installation import HUB, Installation
+from tests.integration.deploy.dashboards import panels
 from tests.integration.deploy.faults import a_minute_passes_for_events, hold_what_becomes_of, make_older, probe_now
+from tests.integration.deploy.rules import is_of_the_canary, shipped_rules
 from tests.integration.deploy.town import homes, installed
 from tests.support import prometheus
-from tests.support.alertmanager import RECEIVERS, SHIPPED, Alertmanager, alerting
+from tests.support.alertmanager import Alertmanager, alerting
 from tests.support.certificates import Authority
+from tests.support.prometheus import Prometheus
 from tests.support.servers import Broker, DatabaseServer, until
-from tests.support.stack import DEPLOY, STACK
 
 CALLED_WITHIN_S = 120.0
-LOOP = pytest.mark.asyncio(loop_scope="module")
 
-pytestmark = pytest.mark.timeout(600)
-
-
-def config() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.safe_load(SHIPPED.read_text())
-    return loaded
-
-
-def alert_names() -> set[str]:
-    """Of every alert in the shipped rules."""
-    return {
-        name
-        for path in (DEPLOY / "prometheus" / "rules").glob("*.rules.yml")
-        for name in re.findall(r"- alert: (\w+)", path.read_text())
-    }
-
-
-def test_what_is_inhibited_and_by_what_are_alerts_that_there_are() -> None:
-    named = set(re.findall(r"Telecare\w+", SHIPPED.read_text()))
-    assert named
-    assert named <= alert_names()
-
-
-def test_every_address_stands_in_a_file_of_its_own() -> None:
-    """Addresses hold secrets; and no host is named in what we ship."""
-    receivers = {each["name"]: each["webhook_configs"][0] for each in config()["receivers"]}
-    assert receivers.keys() == set(RECEIVERS)
-    for name, webhook in receivers.items():
-        assert webhook["url_file"] == f"/etc/prometheus/alertmanager/{name}.url"
-    assert "://" not in SHIPPED.read_text()
-
-
-@pytest.mark.real_stack
-def test_amtool_accepts_the_file() -> None:
-    result = STACK.run("/usr/bin/amtool", "check-config", "{files}/alertmanager.yml", files=SHIPPED.parent)
-    assert result.returncode == 0, result.stdout + result.stderr
-
-
-@pytest.mark.real_stack
-@pytest.mark.parametrize("severity", RECEIVERS)
-def test_each_severity_has_its_own_receiver(severity: str) -> None:
-    routed = (
-        "config",
-        "routes",
-        "test",
-        "--config.file={files}/alertmanager.yml",
-        f"severity={severity}",
-        "hub=clyde-arc",
-    )
-    result = STACK.run("/usr/bin/amtool", *routed, files=SHIPPED.parent)
-    assert (result.returncode, result.stdout.strip()) == (0, severity), result.stderr
+pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -99,14 +48,18 @@ async def installation(
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def manager(installation: Installation) -> AsyncIterator[Alertmanager]:
-    """Alertmanager, with a Prometheus that watches the installation and calls it."""
-    session = installation.api.session
-    address = installation.api.url.removeprefix("http://")
-    async with (
-        alerting(session) as manager,
-        prometheus.watching(address, "one", http=session, alertmanager_port=manager.port),
-    ):
+    """Alertmanager, whom nobody calls yet."""
+    async with alerting(installation.api.session) as manager:
         yield manager
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
+async def watching(installation: Installation, manager: Alertmanager) -> AsyncIterator[Prometheus]:
+    """A Prometheus that sees the installation as if it were two processes, and calls Alertmanager."""
+    address = installation.api.url.removeprefix("http://")
+    http = installation.api.session
+    async with prometheus.watching(address, "one", "standby", http=http, alertmanager_port=manager.port) as server:
+        yield server
 
 
 async def called(manager: Alertmanager, receiver: str, alert: str, status: str = "firing") -> dict[str, Any]:
@@ -115,33 +68,56 @@ async def called(manager: Alertmanager, receiver: str, alert: str, status: str =
     return found[0]
 
 
-def test_the_page_lists_as_seen_for_real_what_these_tests_wait_for_and_nothing_else() -> None:
-    """And of the others it says that promtool alone has seen them."""
-    waited = set(re.findall(r'await called\(manager, "\w+", "(\w+)"\)', Path(__file__).read_text()))
-    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
-    for_real, _, figures_only = (
-        page.partition("**Seen for real**")[2].partition("\n\n")[0].partition("**By promtool alone**")
-    )
-    assert set(re.findall(r"Telecare\w+", for_real)) == waited
-    assert set(re.findall(r"Telecare\w+", figures_only)) == alert_names() - waited
+async def held_back(manager: Alertmanager, **labels: str) -> bool:
+    """Whether Alertmanager has such an alert, and tells nobody because of another."""
+    found = [each["status"] for each in await manager.alerts() if labels.items() <= each["labels"].items()]
+    return bool(found) and all(each["state"] == "suppressed" and each["inhibitedBy"] for each in found)
 
 
-@LOOP
-@pytest.mark.real_stack
+async def shown_blind(prometheus: Prometheus) -> bool:
+    """Whether the dashboard says so, too."""
+    (hearing,) = (query for panel in panels() if panel.title == "Hearing" for query in panel.queries)
+    return [series.last for series in await prometheus.query(hearing.expr)] == [1]
+
+
+async def test_all_are_loaded_and_none_fires_while_all_is_well(watching: Prometheus) -> None:
+    """But the watchdog, which always does, the canary's, which does not run yet, and those of who presents what he should not."""
+    judged = {
+        rule["alert"]
+        for rule in shipped_rules("alert")
+        if not is_of_the_canary(rule["expr"]) and rule["alert"] != "TelecareWatchdog"
+    }
+
+    async def quiet() -> bool:
+        rules = await watching.rules()
+        assert judged <= rules.keys()
+        active = [alert["labels"] for name in judged for alert in rules[name]["alerts"]]
+        return all(rules[name]["health"] == "ok" for name in judged) and all("listener" in each for each in active)
+
+    await until(quiet, CALLED_WITHIN_S)
+
+
 async def test_the_dead_mans_switch_is_fed_while_all_is_well(manager: Alertmanager) -> None:
     await called(manager, "watchdog", "TelecareWatchdog")
     assert not manager.called.told("page", "TelecareWatchdog")
 
 
-@LOOP
-@pytest.mark.real_stack
 async def test_a_canary_that_does_not_run_wakes_somebody(manager: Alertmanager) -> None:
     """It does not run here."""
     await called(manager, "page", "TelecareCanaryAbsent")
 
 
-@LOOP
-@pytest.mark.real_stack
+async def test_a_certificate_that_was_renewed_and_not_loaded_wakes_somebody_and_so_does_one_for_another_name(
+    manager: Alertmanager,
+) -> None:
+    ends = await called(manager, "page", "TelecareCertificateEnds")
+    assert ends["labels"]["listener"].startswith("mqtts://")
+    assert "file" not in ends["labels"]
+    refused = await called(manager, "page", "TelecareCertificateRefused")
+    assert refused["labels"]["listener"].startswith("mqtts://telecare.example:")
+    assert "not for that name" in refused["annotations"]["summary"]
+
+
 async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
     installation: Installation, manager: Alertmanager
 ) -> None:
@@ -172,38 +148,26 @@ async def two_minutes_ago(connection: Connection) -> bool:
     return bool(tried != "UPDATE 0")
 
 
-@LOOP
-@pytest.mark.real_stack
-async def test_a_certificate_that_was_renewed_and_not_loaded_wakes_somebody_and_so_does_one_for_another_name(
-    manager: Alertmanager,
-) -> None:
-    ends = await called(manager, "page", "TelecareCertificateEnds")
-    assert ends["labels"]["listener"].startswith("mqtts://")
-    assert "file" not in ends["labels"]
-    refused = await called(manager, "page", "TelecareCertificateRefused")
-    assert refused["labels"]["listener"].startswith("mqtts://telecare.example:")
-    assert "not for that name" in refused["annotations"]["summary"]
-
-
-@LOOP
-@pytest.mark.real_stack
-async def test_a_life_alarm_that_nobody_takes_is_told_and_then_wakes_somebody_until_somebody_does(
-    installation: Installation, manager: Alertmanager
+async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_wakes_somebody_after_three_until_somebody_does(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
     async with homes(installation, 1) as (home,):
         await home.receipt(home.press("fall"), "notified")
         alarm = await installation.alarm(home.device_id)
-        await make_older(installation, alarm["alarm_id"], minutes=2)
-        await called(manager, "warn", "TelecarePriority1Unacknowledged60s")
+        await make_older(installation, alarm["alarm_id"], minutes=1)
+        told = await called(manager, "warn", "TelecarePriority1Unacknowledged60s")
+        assert (told["labels"]["severity"], told["labels"]["priority"]) == ("warn", "1")
+        assert re.search(r"has waited [12]m", told["annotations"]["summary"])  # however long it took to be seen
+        assert (await watching.rules())["TelecarePriority1Unacknowledged180s"]["state"] == "inactive"
+
         await make_older(installation, alarm["alarm_id"], minutes=2)
         await called(manager, "page", "TelecarePriority1Unacknowledged180s")
         await installation.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge", {"operator": "morag"})
         await called(manager, "page", "TelecarePriority1Unacknowledged180s", "resolved")
+        await called(manager, "warn", "TelecarePriority1Unacknowledged60s", "resolved")
 
 
-@LOOP
-@pytest.mark.real_stack
-async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody(
+async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody_until_it_is_dealt_with(
     installation: Installation, manager: Alertmanager
 ) -> None:
     async with homes(installation, 1, council="highland") as (home,):
@@ -212,9 +176,9 @@ async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody(
     await called(manager, "page", "TelecareAlarmsUnroutable", "resolved")
 
 
-@LOOP
-@pytest.mark.real_stack
-async def test_an_event_that_becomes_no_alarm_wakes_somebody(installation: Installation, manager: Alertmanager) -> None:
+async def test_an_event_that_becomes_no_alarm_wakes_somebody_until_it_does(
+    installation: Installation, manager: Alertmanager
+) -> None:
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
     try:
         async with homes(installation, 1) as (home,):
@@ -222,15 +186,18 @@ async def test_an_event_that_becomes_no_alarm_wakes_somebody(installation: Insta
             await home.receipt(home.press("fall"))
             await a_minute_passes_for_events(connection)
             await called(manager, "page", "TelecareAuditViolation")
+            ready = await installation.api.by(None).get("/readyz")
+            assert "an event that was stored has not become an alarm" in str(ready.body["failing"])
+
             await connection.execute("select pg_advisory_unlock_all()")
             await called(manager, "page", "TelecareAuditViolation", "resolved")
     finally:
         await connection.close()
 
 
-@LOOP
-@pytest.mark.real_stack
-async def test_a_hub_that_takes_no_probe_wakes_somebody(installation: Installation, manager: Alertmanager) -> None:
+async def test_a_hub_that_takes_no_probe_wakes_somebody_until_it_does(
+    installation: Installation, manager: Alertmanager
+) -> None:
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
     try:
         installation.receiver.break_down(HUB, 410)
@@ -238,26 +205,28 @@ async def test_a_hub_that_takes_no_probe_wakes_somebody(installation: Installati
         async def dead() -> bool:
             """Once more, if an alarm of the test before was told meanwhile: that counts as a probe that arrived."""
             await probe_now(connection, failures=2)
-            (channel,) = (await installation.api.get(f"/api/v1/hubs/{HUB}/channels/health")).body["items"]
-            return bool(channel["failing"])
-
-        await until(dead, CALLED_WITHIN_S)
-        await called(manager, "page", "TelecareChannelFailing")
-        installation.receiver.mend(HUB)
+            return bool((await health())["failing"])
 
         async def well() -> bool:
             await probe_now(connection)
-            (channel,) = (await installation.api.get(f"/api/v1/hubs/{HUB}/channels/health")).body["items"]
-            return not channel["failing"]
+            return not (await health())["failing"]
 
+        async def health() -> dict[str, Any]:
+            channel: dict[str, Any]
+            (channel,) = (await installation.api.get(f"/api/v1/hubs/{HUB}/channels/health")).body["items"]
+            return channel
+
+        await until(dead, CALLED_WITHIN_S)
+        assert (await health())["last_error"] == "HTTP 410"
+        told = await called(manager, "page", "TelecareChannelFailing")
+        assert told["annotations"]["summary"] == f"Dead channels at {HUB}: 1"
+        installation.receiver.mend(HUB)
         await until(well, CALLED_WITHIN_S)
         await called(manager, "page", "TelecareChannelFailing", "resolved")
     finally:
         await connection.close()
 
 
-@LOOP
-@pytest.mark.real_stack
 async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
     installation: Installation, manager: Alertmanager
 ) -> None:
@@ -267,26 +236,32 @@ async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
         await called(manager, "warn", "TelecareQuarantineRate")
 
 
-@LOOP
-@pytest.mark.real_stack
-async def test_a_service_that_is_killed_wakes_somebody_and_holds_back_what_it_makes_us_believe_of_devices(
-    installation: Installation, manager: Alertmanager
+async def test_deafness_wakes_somebody_until_the_broker_is_back(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
+) -> None:
+    manager.called.forget("TelecareMonitoringBlind")
+    await asyncio.to_thread(installation.broker.kill)
+    await called(manager, "page", "TelecareMonitoringBlind")
+    await until(lambda: shown_blind(watching), CALLED_WITHIN_S)
+    await asyncio.to_thread(installation.broker.start)
+    await called(manager, "page", "TelecareMonitoringBlind", "resolved")
+
+
+async def test_a_service_that_is_killed_counts_as_deaf_and_holds_back_what_it_makes_us_believe_of_devices(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
     silent = {"alertname": "TelecareSilentShare", "severity": "warn", "council": "moray"}
-    (program,) = installation.programs.values()
-    program.kill()
+    manager.called.forget("TelecareMonitoringBlind")
+    (up,) = installation.programs.values()
+    up.kill()
     try:
         await called(manager, "page", "TelecareMonitoringBlind")
+        await until(lambda: shown_blind(watching), CALLED_WITHIN_S)
         await called(manager, "warn", "TelecareProcessDown")
         await manager.post(silent)
-
-        async def held_back() -> bool:
-            (status,) = [each["status"] for each in await manager.alerts() if each["labels"] == silent]
-            return status["state"] == "suppressed" and bool(status["inhibitedBy"])
-
-        await until(held_back, CALLED_WITHIN_S)
-        assert not manager.called.told("warn", "TelecareSilentShare")
+        await until(lambda: held_back(manager, **silent), CALLED_WITHIN_S)
+        assert silent not in [each["labels"] for each in manager.called.told("warn", "TelecareSilentShare")]
     finally:
-        program.start()
+        up.start()
     await until(installation.ready, CALLED_WITHIN_S, what="the service to hear again")
     await called(manager, "page", "TelecareMonitoringBlind", "resolved")

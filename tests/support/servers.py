@@ -181,6 +181,11 @@ class Broker(_Running[_BrokerServer]):
         """For clients that speak MQTT 3.1.1; Mosquitto serves both on one port."""
         return self._server.port_v311
 
+    def narrow(self, messages: int) -> None:
+        """Start Mosquitto again, so that it keeps so many messages for each who is away, and tells of itself every second."""
+        assert isinstance(self._server, RealBroker)
+        self._server.narrow(messages)
+
 
 def make_pristine_cluster() -> tuple[_Server, Path]:
     """A database cluster to copy, made once a session, and the server object that removes it when it is stopped."""

@@ -196,6 +196,12 @@ class RealBroker:
         self.process.kill()
         self._server = None
 
+    def narrow(self, messages: int) -> None:
+        """Start it again: it keeps so many messages for each who is away, and tells of itself every second."""
+        self.halt()
+        (self.directory / "conf.d" / "zz-narrow.conf").write_text(f"max_queued_messages {messages}\nsys_interval 1\n")
+        self.start()
+
     def stop(self) -> None:
         """Stop it, and leave nothing."""
         self.halt()

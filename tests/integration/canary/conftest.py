@@ -46,9 +46,9 @@ class Canary:
 
 
 @asynccontextmanager
-async def run_canary(file: Path, http: aiohttp.ClientSession) -> AsyncIterator[Canary]:
-    """`telecare canary run`, quicker than in earnest; it must stop cleanly."""
-    port = free_port()
+async def run_canary(file: Path, http: aiohttp.ClientSession, port: int | None = None) -> AsyncIterator[Canary]:
+    """`telecare canary run`, quicker than in earnest; it must stop cleanly. `port`: where its metrics are looked for already."""
+    port = free_port() if port is None else port
     arguments = ("canary", "run", "--file", str(file), "--port", str(port), "--every", EVERY_S)
     canary = Program(*arguments, settings={"LOG_FORMAT": "json"}, log=file.with_suffix(".log"))
     canary.start()

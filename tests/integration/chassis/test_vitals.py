@@ -22,7 +22,7 @@ from services.chassis.vitals.certificates import CertificateVitals, ends_at, wat
 from services.chassis.vitals.database import DatabaseVitals
 from tests.support.certificates import Authority, self_signed
 from tests.support.servers import Broker, Database, DatabaseServer, until
-from tests.support.stack import STACK, RealBroker
+from tests.support.stack import STACK
 
 DROPPED = "telecare_broker_messages_dropped_total"
 EXPIRY = "telecare_certificate_expiry_timestamp_seconds"
@@ -130,11 +130,7 @@ async def heard(broker: Broker) -> AsyncIterator[CollectorRegistry]:
 @pytest.fixture
 def narrow_broker(broker: Broker) -> Broker:
     """Mosquitto that keeps two messages for who is away, and tells of itself every second."""
-    server = broker._server
-    assert isinstance(server, RealBroker)
-    server.halt()
-    (server.directory / "conf.d" / "zz-narrow.conf").write_text("max_queued_messages 2\nsys_interval 1\n")
-    server.start()
+    broker.narrow(2)
     return broker
 
 

@@ -19,6 +19,7 @@ from tests.blackbox.box import Box
 from tests.blackbox.installation import COUNCIL, Installation
 from tests.integration.canary.conftest import Canary, run_canary
 from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
+from tests.integration.deploy.faults import aim, tell_of_past_weeks
 from tests.integration.deploy.town import go_live, homes, installed
 from tests.support import prometheus
 from tests.support.certificates import self_signed
@@ -93,7 +94,8 @@ async def watching(installation: Installation, canary: Canary) -> AsyncIterator[
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def life(installation: Installation, watching: Prometheus) -> AsyncIterator[None]:
     """What the dashboards are to show."""
-    await tell_the_past(installation)
+    await tell_of_past_weeks(installation, PACE)
+    await aim(installation, 1000, by="2099-01-31")
     await promise(installation, every_s=4)
     async with homes(installation, 4) as (home, silent, *_):
         for live in (home, silent):
@@ -105,24 +107,6 @@ async def life(installation: Installation, watching: Prometheus) -> AsyncIterato
         await home.receipt(home.press("smoke"), "notified")
         await lose_the_broker(installation)
         yield
-
-
-async def tell_the_past(installation: Installation) -> None:
-    """Weeks of a rollout, and a day by which the programme wants it."""
-    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
-    try:
-        await connection.execute(
-            """insert into registry.rollout_week (week, council_id, stage, entered, "left", first, replaced)
-            select date_trunc('week', now() at time zone 'Europe/London')::date - 7 * (cardinality($1) - n + 1)::integer,
-                'moray', 'live', entered, 0, entered, 0
-            from unnest($1::integer[]) with ordinality as week (entered, n)""",
-            list(PACE),
-        )
-    finally:
-        await connection.close()
-    aim = {"target": 1000, "target_date": "2099-01-31", "source": "a test"}
-    answer = await installation.api.put("/api/v1/rollout/target", aim)
-    assert answer.status in {200, 201}, answer
 
 
 async def promise(installation: Installation, *, every_s: int) -> None:

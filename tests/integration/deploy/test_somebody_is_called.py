@@ -3,47 +3,92 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
+from services.canary.identity import CanaryIdentity
 from services.chassis.postgres import Connection
-from tests.blackbox.installation import HUB, Installation
+from tests.blackbox import program
+from tests.blackbox.installation import COUNCIL, HUB, Installation
+from tests.integration.canary.conftest import run_canary
 from tests.integration.deploy.dashboards import panels
-from tests.integration.deploy.faults import a_minute_passes_for_events, hold_what_becomes_of, make_older, probe_now
+from tests.integration.deploy.faults import (
+    a_minute_passes_for_events,
+    aim,
+    hold_what_becomes_of,
+    make_older,
+    nothing_is_added_to,
+    probe_now,
+    tell_of_past_weeks,
+)
 from tests.integration.deploy.rules import is_of_the_canary, shipped_rules
-from tests.integration.deploy.town import homes, installed
-from tests.support import prometheus
+from tests.integration.deploy.town import go_live, homes, installed
+from tests.support import prometheus, servers
 from tests.support.alertmanager import Alertmanager, alerting
 from tests.support.certificates import Authority
+from tests.support.ports import free_port
 from tests.support.prometheus import Prometheus
 from tests.support.servers import Broker, DatabaseServer, until
 
 CALLED_WITHIN_S = 120.0
+QUEUED_MAX = 20  # messages that wait for each who is away; nobody here has as many by himself
+CANARY_PORT = free_port()  # Prometheus looks for it there before it runs
 
 pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest.fixture(scope="module")
+def installations_broker() -> Iterator[Broker]:
+    """One with little room, that tells each second what it threw away."""
+    broker = servers.make_broker()
+    broker.start()
+    broker.narrow(QUEUED_MAX)
+    yield broker
+    broker.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def installation(
     database_server: DatabaseServer, installations_broker: Broker, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    """`telecare up`, and somebody who presents a certificate of two days though the file has been renewed."""
+    """`telecare up`. Others present certificates of two and of ten days, though the file was renewed; one is not there at all."""
     directory = tmp_path_factory.mktemp("telecare")
     authority = Authority(directory, "trial")
-    old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    old.load_cert_chain(*authority.issue("broker", "localhost", good_for=timedelta(days=2)))
-    certificate, _ = authority.issue("broker", "localhost", good_for=timedelta(days=300))
-    somebody = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=old)
-    where = f"mqtts://127.0.0.1:{somebody.sockets[0].getsockname()[1]}"
-    listeners = [f"{where}?name={name}&trust={authority.certificate}" for name in ("localhost", "telecare.example")]
-    watched = {"WATCH_CERTIFICATES": str(certificate), "WATCH_LISTENERS": ",".join(listeners)}
-    async with somebody, installed(database_server, installations_broker, directory, **watched) as installation:
-        yield installation
+    async with AsyncExitStack() as others:
+
+        async def presenting(*, days: int) -> str:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            hosts = ("localhost", "proxy.example")
+            context.load_cert_chain(*authority.issue("broker", *hosts, good_for=timedelta(days=days)))
+            other = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+            await others.enter_async_context(other)
+            return f"mqtts://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+
+        ends, expires, nobody = await presenting(days=2), await presenting(days=10), f"mqtts://127.0.0.1:{free_port()}"
+        certificate, _ = authority.issue("broker", "localhost", good_for=timedelta(days=300))
+        met = ((ends, "localhost"), (ends, "telecare.example"), (expires, "proxy.example"), (nobody, "gone.example"))
+        listeners = [f"{where}?name={name}&trust={authority.certificate}" for where, name in met]
+        watched = {"WATCH_CERTIFICATES": str(certificate), "WATCH_LISTENERS": ",".join(listeners)}
+        async with installed(database_server, installations_broker, directory, **watched) as installation:
+            yield installation
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def canary_file(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Who the canary is; it does not run yet."""
+    file = tmp_path_factory.mktemp("canary") / "canary.json"
+    token = installation.settings["BOOTSTRAP_TOKEN"]
+    settings = {"MQTT_URL": installation.broker.url, "API_URL": installation.api.url, "API_TOKEN": token}
+    made = await program.run("canary", "set-up", "--file", str(file), settings=settings)
+    assert made.code == 0, made.output
+    return file
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -55,10 +100,11 @@ async def manager(installation: Installation) -> AsyncIterator[Alertmanager]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
 async def watching(installation: Installation, manager: Alertmanager) -> AsyncIterator[Prometheus]:
-    """A Prometheus that sees the installation as if it were two processes, and calls Alertmanager."""
+    """A Prometheus that sees the installation as if it were two processes, and the canary if it runs, and calls Alertmanager."""
     address = installation.api.url.removeprefix("http://")
     http = installation.api.session
-    async with prometheus.watching(address, "one", "standby", http=http, alertmanager_port=manager.port) as server:
+    ports = {"alertmanager_port": manager.port, "canary_port": CANARY_PORT}
+    async with prometheus.watching(address, "one", "standby", http=http, **ports) as server:
         yield server
 
 
@@ -103,7 +149,7 @@ async def test_the_dead_mans_switch_is_fed_while_all_is_well(manager: Alertmanag
 
 
 async def test_a_canary_that_does_not_run_wakes_somebody(manager: Alertmanager) -> None:
-    """It does not run here."""
+    """It does not run yet."""
     await called(manager, "page", "TelecareCanaryAbsent")
 
 
@@ -116,6 +162,31 @@ async def test_a_certificate_that_was_renewed_and_not_loaded_wakes_somebody_and_
     refused = await called(manager, "page", "TelecareCertificateRefused")
     assert refused["labels"]["listener"].startswith("mqtts://telecare.example:")
     assert "not for that name" in refused["annotations"]["summary"]
+
+
+async def test_a_certificate_that_ends_in_some_days_is_told_and_not_again_of_one_that_somebody_was_woken_for(
+    manager: Alertmanager,
+) -> None:
+    ends = await called(manager, "page", "TelecareCertificateEnds")
+    expires = await called(manager, "ticket", "TelecareCertificateExpiring")
+    assert expires["labels"]["listener"].startswith("mqtts://proxy.example:")
+    woken_for = {"alertname": "TelecareCertificateExpiring", "listener": ends["labels"]["listener"]}
+    await until(lambda: held_back(manager, **woken_for), CALLED_WITHIN_S)
+
+
+async def test_a_listener_of_whom_nobody_sees_what_he_presents_is_told(manager: Alertmanager) -> None:
+    unseen = await called(manager, "ticket", "TelecareListenerUnseen")
+    assert unseen["labels"]["listener"].startswith("mqtts://gone.example:")
+
+
+async def test_a_broker_that_throws_away_what_waits_for_who_is_away_wakes_somebody(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    async with homes(installation, 2) as (away, home):
+        away.close()
+        for _ in range(QUEUED_MAX + 5):
+            home.client.publish(f"{away.topic}/receipt", b"{}", 1)
+        await called(manager, "page", "TelecareBrokerDropping")
 
 
 async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
@@ -167,6 +238,18 @@ async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_wakes_s
         await called(manager, "warn", "TelecarePriority1Unacknowledged60s", "resolved")
 
 
+async def test_an_alarm_that_is_taken_while_nothing_can_be_written_of_it_wakes_somebody_until_it_is(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    async with homes(installation, 1) as (home,):
+        await home.receipt(home.press("fall"), "notified")
+        alarm = await installation.alarm(home.device_id)
+        async with nothing_is_added_to(installation, "chassis.audit_log"):
+            await installation.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge", {"operator": "morag"})
+            await called(manager, "page", "TelecareAuditLogWaiting")
+        await called(manager, "page", "TelecareAuditLogWaiting", "resolved")
+
+
 async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody_until_it_is_dealt_with(
     installation: Installation, manager: Alertmanager
 ) -> None:
@@ -176,7 +259,7 @@ async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody_until_it_is_dea
     await called(manager, "page", "TelecareAlarmsUnroutable", "resolved")
 
 
-async def test_an_event_that_becomes_no_alarm_wakes_somebody_until_it_does(
+async def test_an_event_that_becomes_no_alarm_is_told_and_wakes_somebody_until_it_does(
     installation: Installation, manager: Alertmanager
 ) -> None:
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
@@ -186,6 +269,8 @@ async def test_an_event_that_becomes_no_alarm_wakes_somebody_until_it_does(
             await home.receipt(home.press("fall"))
             await a_minute_passes_for_events(connection)
             await called(manager, "page", "TelecareAuditViolation")
+            old = await called(manager, "warn", "TelecareBacklogOld")
+            assert old["labels"]["at"] == "alerts"
             ready = await installation.api.by(None).get("/readyz")
             assert "an event that was stored has not become an alarm" in str(ready.body["failing"])
 
@@ -234,6 +319,72 @@ async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
         for _ in range(50):
             home.say("heartbeat", b"no heartbeat")
         await called(manager, "warn", "TelecareQuarantineRate")
+
+
+async def test_what_cannot_be_stored_gets_old_and_is_told_as_the_deafness_that_it_is(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    manager.called.forget("TelecareMonitoringBlind")
+    async with homes(installation, 1) as (home,):
+        async with nothing_is_added_to(installation, "ingest.alarm_event"):
+            pressed = home.press("fall")
+            await called(manager, "page", "TelecareMonitoringBlind")
+            await until(lambda: held_back(manager, alertname="TelecareBacklogOld", at="ingest"), CALLED_WITHIN_S)
+        await home.receipt(pressed)
+        await called(manager, "page", "TelecareMonitoringBlind", "resolved")
+
+
+async def test_a_canary_of_which_nothing_comes_back_wakes_somebody_until_it_does(
+    installation: Installation, manager: Alertmanager, canary_file: Path
+) -> None:
+    """From its start: what stood ten minutes ago, or three, promtool shows."""
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        for device in CanaryIdentity.read(canary_file).devices:
+            await hold_what_becomes_of(connection, device.device_id)
+        async with run_canary(canary_file, installation.api.session, CANARY_PORT):
+            await called(manager, "page", "TelecareCanaryUnanswered")
+            await connection.execute("select pg_advisory_unlock_all()")
+            await called(manager, "page", "TelecareCanaryUnanswered", "resolved")
+            await called(manager, "page", "TelecareCanaryAbsent", "resolved")
+    finally:
+        await connection.close()
+
+
+async def test_a_rollout_that_stands_still_is_told_to_who_plans_it(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    await tell_of_past_weeks(installation, (20,) * 8 + (0,) * 4)
+    await aim(installation, 1000, by=f"{datetime.now(UTC) + timedelta(days=7):%Y-%m-%d}")
+    await called(manager, "ticket", "TelecareRolloutBehindForecast")
+    await called(manager, "ticket", "TelecareRolloutTargetAtRisk")
+
+
+async def test_homes_that_fall_silent_together_are_told_as_a_share_of_their_council_and_as_an_outage(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    promised = {"heartbeat_interval_s": 1, "late_after_missed": 1, "silent_after_s": 2}
+    assert (await installation.api.put("/api/v1/models/default", promised)).status == 200
+    async with homes(installation, 6) as boxes:
+        for box in boxes:
+            await go_live(installation, box)
+            box.beat()
+        share = await called(manager, "warn", "TelecareSilentShare")
+        assert share["labels"]["council"] == COUNCIL
+        await called(manager, "warn", "TelecareOutageOpen")
+
+
+async def test_a_broker_that_dies_again_and_again_is_told_by_its_gaps_and_by_what_the_canary_could_not_send(
+    installation: Installation, manager: Alertmanager, canary_file: Path
+) -> None:
+    async with run_canary(canary_file, installation.api.session, CANARY_PORT) as canary:
+        for _ in range(3):
+            await canary.until_more("delivered")
+            await asyncio.to_thread(installation.broker.kill)
+            await canary.until_more("unsent")
+            await asyncio.to_thread(installation.broker.start)
+        await called(manager, "warn", "TelecareSessionGaps")
+        await called(manager, "warn", "TelecareCanaryUnsteady")
 
 
 async def test_deafness_wakes_somebody_until_the_broker_is_back(

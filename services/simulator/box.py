@@ -7,14 +7,12 @@ from collections.abc import Coroutine, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import aiomqtt
-
 from contracts.device import Receipt
 from contracts.topics import parse_device_topic
-from services.chassis.mqtt import Backoff, MqttUrl
+from services.chassis.mqtt import Backoff, MqttError, MqttUrl
 from services.simulator.clock import SteadyClock
 from services.simulator.device import Device
-from services.simulator.line import Line
+from services.simulator.line import Line, open_line
 from services.simulator.messages import Outgoing
 from services.simulator.occurrence import Occurrence
 from services.simulator.traces import AlarmTrace, Ledger
@@ -33,7 +31,6 @@ class Box:
         clock: SteadyClock,
         ledger: Ledger,
         backoff: Backoff,
-        gate: asyncio.Semaphore,
         connect_after_s: float = 0.0,
     ) -> None:
         self.device = device
@@ -41,7 +38,6 @@ class Box:
         self._clock = clock
         self._ledger = ledger
         self._backoff = backoff
-        self._gate = gate
         self._connect_at = clock.now() + timedelta(seconds=connect_after_s)
         self._has_network = True
         self._stopping = False
@@ -107,20 +103,15 @@ class Box:
     async def _try_connection(self) -> None:
         try:
             await self._connect()
-        except aiomqtt.MqttError as error:
+        except MqttError as error:
             self._ledger.trouble = str(error)
         wait_s = self._backoff.next_s()
         # Not sooner than what `regain_network` has set meanwhile.
         self._connect_at = max(self._connect_at, self._clock.now() + timedelta(seconds=wait_s))
 
     async def _connect(self) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            async with self._gate:  # a host has only so many threads to connect with
-                if not self._may_connect():
-                    return
-                boot = self._boots
-                line = await stack.enter_async_context(Line(self._url, self.device, self._clock.now()))
-            await line.listen()
+        boot = self._boots
+        async with open_line(self._url, self.device, self._clock.now()) as line:
             with self._online():
                 await _first_to_end(self._speak(line, boot), self._hear(line))
 
@@ -139,19 +130,18 @@ class Box:
         while self._wants_connection() and boot == self._boots:
             for message in self._step():
                 began_at = time.monotonic()
-                await line.say(message)
-                self._ledger.published(self.device.identity, message, began_at)
+                if await line.say(message):
+                    self._ledger.published(self.device.identity, message, began_at)
             if self.device.is_on:  # the step may have been its last
                 await self._nap(self.device.wake_at)
         if self._stopping:
             await line.say(self.device.will(self._clock.now()))
             return
         line.cut()
-        await line.gone()
 
     async def _hear(self, line: Line) -> None:
-        async for message in line.messages:
-            topic = parse_device_topic(message.topic.value)
+        async for message in line.messages():
+            topic = parse_device_topic(message.topic)
             if topic is None or not isinstance(message.payload, bytes):
                 continue
             heeded = self.device.receive(topic.lane, message.payload, self._clock.now())

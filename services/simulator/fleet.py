@@ -42,7 +42,6 @@ class FleetConfig:
     connect_over_s: float = 2.0
     reconnect_first_s: float = 1.0
     reconnect_max_s: float = 30.0
-    connecting_max: int = 8
     seed: int | None = (
         None  # of jitter and mishaps; None is different every time, as boot_ids must be on a shared database
     )
@@ -63,11 +62,10 @@ class Fleet:
         self._ledger = Ledger()
         self._stopping = asyncio.Event()
         url = MqttUrl.parse(config.mqtt_url)
-        gate = asyncio.Semaphore(config.connecting_max)
         devices = config.devices[:own]
         self.boxes: Mapping[DeviceId, Box] = {
             device.device_id: self._make_box(
-                device, config.own_urls.get(device.device_id, url), gate, config.connect_over_s * index / len(devices)
+                device, config.own_urls.get(device.device_id, url), config.connect_over_s * index / len(devices)
             )
             for index, device in enumerate(devices)
         }
@@ -150,7 +148,7 @@ class Fleet:
         """End the run: every box says `offline` and hangs up."""
         self._stopping.set()
 
-    def _make_box(self, identity: DeviceIdentity, url: MqttUrl, gate: asyncio.Semaphore, connect_after_s: float) -> Box:
+    def _make_box(self, identity: DeviceIdentity, url: MqttUrl, connect_after_s: float) -> Box:
         rng = random.Random(self._rng.getrandbits(64))  # noqa: S311 - as above; one each, so that boxes do not mix theirs
         device = Device(
             identity,
@@ -166,7 +164,6 @@ class Fleet:
             clock=self._clock,
             ledger=self._ledger,
             backoff=backoff,
-            gate=gate,
             connect_after_s=connect_after_s,
         )
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from contracts.action import ActionResult
 from contracts.ids import HubId
@@ -15,7 +16,7 @@ from contracts.topics import hub_topic, parse_hub_topic
 from contracts.vocabulary import Outcome
 from services.chassis.mqtt import Backoff, MqttUrl
 from services.simulator.desk import Answer, Desk, HubConfig
-from services.simulator.line import SESSION_EXPIRY_S, properties
+from services.simulator.line import SESSION_EXPIRY_S
 from services.simulator.logbook import Logbook
 from services.simulator.messages import encode
 
@@ -60,6 +61,8 @@ class MqttHub:
 
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncIterator[aiomqtt.Client]:
+        session = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's is not annotated
+        session.SessionExpiryInterval = SESSION_EXPIRY_S
         client = aiomqtt.Client(
             self._url.host,
             self._url.port,
@@ -68,7 +71,7 @@ class MqttHub:
             identifier=self._url.username or f"hub-{self._hub_id}",  # its user at the broker is bound to its own name
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=False,
-            properties=properties(PacketTypes.CONNECT, SessionExpiryInterval=SESSION_EXPIRY_S),
+            properties=session,
             timeout=_ANSWER_TIMEOUT_S,
         )
         async with client:

@@ -11,8 +11,8 @@ from services.chassis.mqtt.inbox import Inbox, Message
 from services.chassis.mqtt.tls import tls_context
 from services.chassis.mqtt.url import MqttUrl
 
-Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket, mqtt5.UnsubAckPacket)
-Request = mqtt5.ConnectPacket | mqtt5.SubscribePacket | mqtt5.UnsubscribePacket
+Reply = TypeVar("Reply", mqtt5.ConnAckPacket, mqtt5.SubAckPacket, mqtt5.UnsubAckPacket, mqtt5.PubAckPacket)
+Request = mqtt5.ConnectPacket | mqtt5.SubscribePacket | mqtt5.UnsubscribePacket | mqtt5.PublishPacket
 _Key = tuple[type[mqtt5.Packet], int | None]
 
 _PINGREQ = mqtt5.PingReqPacket().write()
@@ -21,7 +21,7 @@ _SILENCE_INTERVALS_MAX = 1.5  # MQTT 5, 3.1.2.10: what a broker grants a client,
 
 
 class Connection(asyncio.Protocol):
-    """Belongs to one Session; `gone` is set once, with `reason`, and then nothing moves any more."""
+    """Belongs to one Session, or to a simulated box; `gone` is set once, with `reason`, and then nothing moves any more."""
 
     def __init__(self, inbox: Inbox) -> None:
         self.gone = asyncio.Event()

@@ -83,7 +83,7 @@ bench: dev  ## measured figures, as ratios against a bare reference run in the s
 	@deploy/stack/install
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-soak: dev  ## 30 minutes of 5,000 boxes (300 with lines of their own) with a fault every 20 s, on the real stack, as root; nothing may be lost (ARGS="--quick", "--for 2m --boxes 500 --seed 7")
+soak: dev  ## 30 minutes of 5,000 boxes on connections of their own with a fault every 20 s, on the real stack, as root; nothing may be lost (ARGS="--quick", "--for 2m --boxes 500 --seed 7")
 	@deploy/stack/install
 	@$(BIN)/python -m tests.soak $(ARGS)
 

@@ -18,6 +18,7 @@ import uvloop
 from rich.console import Console
 
 from tests.bench.machine import machine
+from tests.soak.files import TooFewFiles, allow_connections
 from tests.soak.judge import Verdict, judge
 from tests.soak.plan import FULL, QUICK, Plan
 from tests.soak.report import Report
@@ -36,16 +37,24 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="every fault once, in some two minutes")
     parser.add_argument("--for", dest="for_s", type=_seconds, metavar="2m", help="30m unless said otherwise")
     parser.add_argument("--boxes", type=int)
+    parser.add_argument(
+        "--own", dest="boxes_with_lines", type=int, help="boxes that have a connection of their own, and may call"
+    )
     parser.add_argument("--seed", type=int, help="of the faults and of what happens in homes")
     parser.add_argument("--logs", type=Path, default=REPOSITORY / "var" / "soak", help="of the service's processes")
     options = parser.parse_args()
     report = Report(Console(width=None if sys.stdout.isatty() else 132))
+    plan = _plan(options)
+    try:
+        allow_connections(plan.boxes_with_lines)
+    except TooFewFiles as reason:
+        parser.error(str(reason))
     logging.getLogger("mqtt").setLevel(logging.CRITICAL)  # a broker that is killed resets connections: no news here
     no_volume = go_on_alone()
     if no_volume:
         report.say(f"WITHOUT A VOLUME OF ITS OWN, the disk can't be filled: {no_volume}")
     options.logs.mkdir(parents=True, exist_ok=True)
-    verdict = uvloop.run(_soak(_plan(options), options.logs, report))
+    verdict = uvloop.run(_soak(plan, options.logs, report))
     is_good = not verdict.findings and (verdict.is_complete or not os.environ.get("CI"))
     sys.exit(0 if is_good else 1)
 
@@ -64,7 +73,11 @@ async def _soak(plan: Plan, logs: Path, report: Report) -> Verdict:
 
 def _plan(options: argparse.Namespace) -> Plan:
     plan = QUICK if options.quick else FULL
-    said = {name: getattr(options, name) for name in ("for_s", "boxes", "seed") if getattr(options, name) is not None}
+    said = {
+        name: getattr(options, name)
+        for name in ("for_s", "boxes", "boxes_with_lines", "seed")
+        if getattr(options, name) is not None
+    }
     plan = replace(plan, **said)
     return replace(plan, boxes_with_lines=min(plan.boxes, plan.boxes_with_lines))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from tests.soak.fleet import People
 from tests.soak.house import House
-from tests.soak.judge import Alarm, Event, Press, Told
+from tests.soak.judge import Alarm, Event, Told
 
 _EVENTS: Final = """
 select e.event_id::text, encode(e.identity, 'hex') as identity, encode(e.payload_sha256, 'hex') as payload_sha256, e.device_id,
@@ -58,20 +58,6 @@ async def events(house: House) -> list[Event]:
 async def alarms(house: House) -> list[Alarm]:
     async with house.connection() as connection:
         return [Alarm(**row) for row in await connection.fetch(_ALARMS)]
-
-
-def presses(people: People) -> list[Press]:
-    return [
-        Press(
-            device_id=each.device_id,
-            payload_sha256=each.payload_sha256,
-            needs_person=each.occurrence.needs_person,
-            born_at=each.born_at,
-            sent_at=each.sent_at,
-            stored_at=each.stored_at,
-        )
-        for each in people.traces
-    ]
 
 
 def told(people: People) -> list[Told]:

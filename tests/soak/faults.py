@@ -4,8 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import replace
-from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -20,12 +18,6 @@ Inflict: TypeAlias = Callable[[House, People, random.Random], AbstractAsyncConte
 _SHARDS: Final = {"ingest": "alarms", "alerts": "hub-actions"}
 _HOLDER_SHARE: Final = 0.75  # more often than not it hits the one that works, and not the one that stands by
 _NOTICED_S: Final = 20.0
-_SKEWS: Final = (
-    timedelta(hours=-9),
-    timedelta(hours=30),
-    timedelta(days=-56 * 365),
-    timedelta(days=73 * 365),
-)
 
 
 class CannotBeMade(Exception):
@@ -151,16 +143,11 @@ def _hub(manners: Manners) -> Inflict:
 @asynccontextmanager
 async def _clocks_skewed(_house: House, people: People, rng: random.Random) -> AsyncIterator[str]:
     """Every second box that can call believes it is another day; one of them calls at once."""
-    boxes = [box for box in people.boxes if rng.random() < 0.5]
-    flaws = [box.device.flaws for box in boxes]
-    for box in boxes:
-        box.device.flaws = replace(box.device.flaws, clock_skew=rng.choice(_SKEWS))
-    people.press(rng.choice(boxes))
+    skewed = await people.homes.skew_clocks(rng.getrandbits(32))
     try:
-        yield f"{len(boxes)} boxes"
+        yield f"{skewed:,} boxes"
     finally:
-        for box, before in zip(boxes, flaws, strict=True):
-            box.device.flaws = before
+        await people.homes.set_clocks()
 
 
 def _broker(house: House) -> Broker:

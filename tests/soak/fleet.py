@@ -4,34 +4,25 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 from contracts.vocabulary import Outcome
 from services.chassis.postgres.pool import connect
 from services.registry.tokens import create_token
-from services.simulator.box import Box
 from services.simulator.desk import Answer, HubActions, HubConfig
-from services.simulator.flaws import FlawMix
-from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.hub import HttpActions, SimulatedHub
 from services.simulator.hub_mqtt import MqttHub
 from services.simulator.logbook import Logbook
-from services.simulator.occurrence import Occurrence
 from services.simulator.population import DISTRICTS, Population
-from services.simulator.script import play, story
-from services.simulator.timing import Timing
-from services.simulator.traces import AlarmTrace, FleetEvent
+from tests.soak.homes import Homes, open_homes
 from tests.soak.house import House
 from tests.soak.plan import Plan
 from tests.support.servers import until
 
 WEBHOOK_HUBS: Final = ("clyde-arc", "forth-arc")
 MQTT_HUB: Final = "moray-arc"
-_PRESS: Final = Occurrence(kind="personal_trigger", peripheral_id="pendant-1")
-_FLAWS: Final = FlawMix(duplicate=0.02, lost_receipts=0.05, clock_skew=0.1, malformed=0.01)
-_CONNECTIONS: Final = 4
 _READY_S: Final = 60.0
 
 # Straight onto the register, live and watched, as thousands of requests of engineers would leave them.
@@ -53,22 +44,9 @@ from registry.watch_directory w join ingest.model m on lower(m.name) = lower(w.m
 class People:
     """Those at home, and those who answer."""
 
-    fleet: Fleet
+    homes: Homes
     webhook_hubs: Sequence[SimulatedHub]
     mqtt_hub: MqttHub
-    traces: list[AlarmTrace] = field(default_factory=list)
-    """Of all alarms: the fleet itself forgets those that are settled."""
-
-    def __post_init__(self) -> None:
-        self.fleet.watch(self._note)
-
-    @property
-    def boxes(self) -> list[Box]:
-        """Those that can call."""
-        return list(self.fleet.boxes.values())
-
-    def press(self, box: Box) -> None:
-        box.raise_alarm(_PRESS)
 
     @property
     def logbooks(self) -> dict[str, Logbook]:
@@ -81,15 +59,6 @@ class People:
         """Requests and actions that a hub or the service refused: none should be."""
         desks = [*(hub.desk for hub in self.webhook_hubs), self.mqtt_hub.desk]
         return sum(hub.refused for hub in self.webhook_hubs) + sum(len(desk.refused) for desk in desks if desk)
-
-    async def live(self, plan: Plan, for_s: float) -> None:
-        """People call, for so long."""
-        pause_s = (0.5 * plan.press_every_s, 1.5 * plan.press_every_s)
-        await play(story(boxes=len(self.fleet.boxes), seed=plan.seed, pause_s=pause_s), self.fleet, for_s=for_s)
-
-    def _note(self, event: FleetEvent) -> None:
-        if event.name == "born" and event.trace is not None:
-            self.traces.append(event.trace)
 
 
 class Either:
@@ -171,33 +140,15 @@ async def open_people(house: House, plan: Plan) -> AsyncIterator[People]:
             hub.staff(Either(*apis))
         await until(house.all_ready, _READY_S, what="all processes to be ready")
         mqtt_hub = MqttHub(house.broker.url, HubConfig(hub_id=MQTT_HUB, seed=plan.seed))
-        people = People(_fleet(house, plan), hubs, mqtt_hub)
-        tasks = [asyncio.create_task(mqtt_hub.run()), asyncio.create_task(people.fleet.run())]
+        answering = asyncio.create_task(mqtt_hub.run())
         try:
-            async with asyncio.timeout(60):
-                await mqtt_hub.online.wait()
-                await people.fleet.until(lambda: people.fleet.totals().connected >= plan.boxes_with_lines)
-            yield people
+            async with open_homes(house.broker.url, plan) as homes:
+                async with asyncio.timeout(60 + plan.connect_over_s):
+                    await mqtt_hub.online.wait()
+                    await homes.online()
+                yield People(homes, hubs, mqtt_hub)
         finally:
-            people.fleet.stop()
-            tasks[0].cancel()
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-
-
-def _fleet(house: House, plan: Plan) -> Fleet:
-    timing = Timing(heartbeat_interval_s=plan.heartbeat_interval_s, repeat_max_s=plan.repeat_max_s)
-    return Fleet(
-        FleetConfig(
-            mqtt_url=house.broker.url,
-            devices=Population(plan.boxes),
-            timing=timing,
-            flaws=_FLAWS,
-            multiplex=_CONNECTIONS if plan.boxes > plan.boxes_with_lines else None,
-            own_connections_max=plan.boxes_with_lines,
-            connect_over_s=1.0,
-            reconnect_max_s=plan.reconnect_max_s,
-        )
-    )
+            answering.cancel()
+            outcome = (await asyncio.gather(answering, return_exceptions=True))[0]
+        if isinstance(outcome, Exception):
+            raise outcome

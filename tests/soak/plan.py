@@ -8,11 +8,11 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Plan:
-    """`boxes_with_lines` have connections of their own and may call; the others share some, and only live."""
+    """`boxes_with_lines` have connections of their own and may call; the others, if there are any, share some, and only live."""
 
     for_s: float = 1800.0
     boxes: int = 5000
-    boxes_with_lines: int = 300
+    boxes_with_lines: int = 5000
     heartbeat_interval_s: float = 60.0
     seed: int = 1
     press_every_s: float = 1.5
@@ -22,6 +22,8 @@ class Plan:
     """Every fault of the table, in its order, and then the end: `for_s` follows from that."""
     repeat_max_s: float = 120.0
     """Of the boxes' waits between repeats. The contract's ten minutes would only make the end wait for a box."""
+    connect_over_s: float = 60.0
+    """An interval of heartbeats: boxes that began in one instant would for ever report in one."""
     reconnect_max_s: float = 15.0
     drain_max_s: float = 180.0
     look_every_s: float = 5.0
@@ -38,6 +40,7 @@ QUICK: Final = Plan(
     fault_lasts_s=(2.0, 3.0),
     each_once=True,
     repeat_max_s=15.0,
+    connect_over_s=1.0,
     reconnect_max_s=4.0,
     drain_max_s=75.0,
     look_every_s=1.0,

@@ -1,13 +1,16 @@
 """The figures as people read them."""
 
+import math
+import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 
-from tests.soak.judge import JUDGED_FROM_S, RISE_MIB_MAX, Delays, Incident, Memory, Verdict, slope_mib_per_h
+from tests.soak.judge import JUDGED_FROM_S, RISE_MIB_MAX, Delays, Memory, Verdict, slope_mib_per_h
 from tests.soak.run import Soaked
+from tests.soak.storms import storms
 
 _FINDINGS_MAX = 40
 
@@ -31,7 +34,7 @@ class Report:
         )
         self.say(f"\nran {soaked.lived_s:.0f} s, {len(seen.incidents)} faults, {drained}")
         self.say(
-            f"alarms: {len(seen.presses):,} pressed · {sent:,} sent (and {soaked.repeats:,} times again) · "
+            f"alarms: {len(seen.presses):,} pressed · {sent:,} sent (and {soaked.boxes.repeats:,} times again) · "
             f"{verdict.stored:,} stored · {verdict.delivered:,} delivered · "
             f"{verdict.acknowledged:,} of {verdict.needing_person:,} acknowledged · "
             f"{verdict.duplicated} duplicated · {verdict.lost} lost"
@@ -48,8 +51,9 @@ class Report:
             f"{gaps.get('hearing_lapses', 0)} lapses of hearing, {gaps.get('blindnesses', 0)} times blind; "
             f"takeovers of a shard: {seen.takeovers}; kinds of work overdue at worst: {soaked.audit_violations_max:.0f}"
         )
-        self.say(f"heartbeats: {soaked.heartbeats_sent:,} taken by the broker, {soaked.heartbeats:,} stored")
-        self._faults(seen.incidents, verdict.worst_s)
+        self.say(f"heartbeats: {soaked.boxes.heartbeats:,} taken by the broker, {soaked.heartbeats:,} stored")
+        self._faults(soaked, verdict.worst_s)
+        self._processors(soaked)
         self._memory(seen.memory)
 
     def verdict(self, verdict: Verdict) -> None:
@@ -65,13 +69,34 @@ class Report:
         else:
             self.say("PASSED: nothing lost, nothing duplicated")
 
-    def _faults(self, incidents: Sequence[Incident], worst_s: Mapping[str, float]) -> None:
-        table = Table("fault", "times", "longest", "worst press → hub", title="Faults")
+    def _faults(self, soaked: Soaked, worst_s: Mapping[str, float]) -> None:
+        columns = ("fault", "times", "longest", "worst press → hub", "boxes cut off", "99 % back after")
+        table = Table(*columns, title="Faults")
+        incidents = soaked.seen.incidents
+        broke = list(zip(incidents, storms(incidents, soaked.boxes.online, soaked.plan.boxes), strict=True))
         for fault, worst in worst_s.items():
-            of_one = [each for each in incidents if each.fault == fault]
-            longest = max(each.ended_at - each.began_at for each in of_one)
-            table.add_row(fault, str(len(of_one)), f"{longest:.1f} s", f"{worst:.1f} s")
+            of_one = [(incident, storm) for incident, storm in broke if incident.fault == fault]
+            longest = max(incident.ended_at - incident.began_at for incident, _ in of_one)
+            back_s = [math.inf if storm.back_s is None else storm.back_s for _, storm in of_one]
+            cut_off = max(storm.cut_off for _, storm in of_one)
+            figures = (f"{longest:.1f} s", f"{worst:.1f} s", f"{cut_off:,}", f"{max(back_s):.1f} s")
+            table.add_row(fault, str(len(of_one)), *figures)
         self._console.print(table)
+
+    def _processors(self, soaked: Soaked) -> None:
+        """The simulator must not be what limits the service."""
+        used = sorted(soaked.cpu_s.items(), key=lambda each: -each[1])
+        self.say(
+            f"processors (100 % is one of {os.cpu_count()}): "
+            + " · ".join(f"{name} {100 * cpu_s / soaked.lived_s:.1f} %" for name, cpu_s in used)
+        )
+        late_s, load = soaked.boxes.late_s, sorted(soaked.load)
+        if late_s and load:
+            p99_s = late_s[int(0.99 * (len(late_s) - 1))]
+            self.say(
+                f"the simulated boxes were late with what they had to do: p99 {p99_s * 1000:,.0f} ms, "
+                f"worst {late_s[-1] * 1000:,.0f} ms; load of the machine {load[0]:.1f} to {load[-1]:.1f}"
+            )
 
     def _memory(self, memory: Sequence[Memory]) -> None:
         table = Table("process", "start", "middle", "end", "lives", "longest life", "slope", title="Memory, MiB")

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 from tests.soak import books
 from tests.soak.faults import FAULTS, CannotBeMade
 from tests.soak.fleet import People, open_people, register
+from tests.soak.homes import Figures
 from tests.soak.house import House, open_house
 from tests.soak.judge import Incident, Seen
 from tests.soak.plan import Plan, Strike, strikes
@@ -26,14 +27,18 @@ _READY_S: Final = 60.0
 class Soaked:
     """What is told beside the verdict."""
 
+    plan: Plan
     seen: Seen
     volume: str
     heartbeats: int
-    heartbeats_sent: int
-    repeats: int
+    boxes: Figures
     lived_s: float
     drained_s: float | None
     """None: not within its bound."""
+    cpu_s: Mapping[str, float]
+    """What each has used since the faults began, by name; what a process used in its last seconds is missing."""
+    load: Sequence[float]
+    """Of the machine, at every look."""
     audit_violations_max: float
 
 
@@ -46,8 +51,9 @@ async def soak(plan: Plan, logs: Path, say: Callable[[str], None]) -> Soaked:
             each.program.start()
         await until(house.services["registry"].is_ready, _START_S, what="the registry to be ready")
         async with open_people(house, plan) as people:
+            took_s, own = time.monotonic() - started_at, plan.boxes_with_lines
             say(
-                f"started in {time.monotonic() - started_at:.0f} s: {plan.boxes:,} boxes, {len(people.boxes)} of which call"
+                f"started in {took_s:.0f} s: {plan.boxes:,} boxes, {own:,} of which have a connection of their own, and call"
             )
             say(_of_the_volume(house))
             return await _soak(plan, house, people, say)
@@ -55,29 +61,32 @@ async def soak(plan: Plan, logs: Path, say: Callable[[str], None]) -> Soaked:
 
 async def _soak(plan: Plan, house: House, people: People, say: Callable[[str], None]) -> Soaked:
     began_at, generations = time.monotonic(), await books.generations(house)
-    watch = Watch(house, plan.look_every_s)
+    watch = Watch(house, people.homes.pid, plan.look_every_s)
     watching = asyncio.create_task(watch.run())
     try:
         incidents = await _live(plan, house, people, say)
         drained_s = await _drain(plan, house, people)
-        watch.look_at_memory()
+        watch.look()
         unready = await _unready(house)
     finally:
         watching.cancel()
         outcome = (await asyncio.gather(watching, return_exceptions=True))[0]
     if isinstance(outcome, Exception):
         raise outcome
+    boxes = await people.homes.figures()
     seen = await _see(house, people, incidents, watch, generations, unready)
-    figures, totals = await books.figures(house), people.fleet.totals()
+    figures = await books.figures(house)
     return Soaked(
+        plan=plan,
         seen=seen,
         volume=_of_the_volume(house),
         heartbeats=figures["heartbeats"],
-        heartbeats_sent=totals.heartbeats,
-        repeats=totals.repeats,
+        boxes=boxes,
         lived_s=time.monotonic() - began_at,
         drained_s=drained_s,
         audit_violations_max=watch.audit_violations_max,
+        cpu_s=watch.cpu_s,
+        load=watch.load,
     )
 
 
@@ -91,7 +100,7 @@ async def _live(plan: Plan, house: House, people: People, say: Callable[[str], N
     """People call while one fault comes after the other."""
     planned = strikes(plan, list(FAULTS))
     for_s = (planned[-1].at_s + plan.fault_every_s) if plan.each_once else plan.for_s
-    living = asyncio.create_task(people.live(plan, for_s))
+    living = asyncio.create_task(people.homes.live(for_s))
     try:
         incidents = await _strike(planned, for_s, house, people, random.Random(plan.seed), say)
         await living
@@ -145,7 +154,7 @@ async def _drain(plan: Plan, house: House, people: People) -> float | None:
     began_at = time.monotonic()
 
     async def drained() -> bool:
-        return all(trace.stored_at is not None for trace in people.traces) and await books.waiting(house) == 0
+        return await people.homes.unstored() == 0 and await books.waiting(house) == 0
 
     try:
         await until(drained, plan.drain_max_s, what="everything to be drained")
@@ -170,7 +179,7 @@ async def _see(
     violations = await audit_violations(house)
     events, alarms = await books.events(house), await books.alarms(house)
     return Seen(
-        presses=books.presses(people),
+        presses=await people.homes.presses(),
         events=events,
         alarms=alarms,
         told=books.told(people),

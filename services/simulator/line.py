@@ -45,7 +45,7 @@ class Line:
             raise ConnectFailed(f"{url.host}:{url.port}: {why}") from None
         welcome = await self._ask(self._connect(url, now), mqtt5.ConnAckPacket)
         if welcome.reason_code is not mqtt5.ConnAckReasonCode.SUCCESS:
-            raise ConnectionRefused(welcome.reason_code.name.lower())
+            raise ConnectionRefused(welcome.reason_code.name.lower().replace("_", " "))
         self._connection.start(KEEP_ALIVE_S)
         await self._listen(is_kept=welcome.session_present)
 
@@ -99,7 +99,7 @@ class Line:
         granted = await self._ask(packet, mqtt5.SubAckPacket)
         for topic, code in zip(topics, granted.reason_codes, strict=True):
             if code is not mqtt5.SubAckReasonCode.GRANTED_QOS_AT_LEAST_ONCE:
-                raise SubscriptionRefused(topic, code.name.lower())
+                raise SubscriptionRefused(topic, code.name.lower().replace("_", " "))
 
     async def _ask(self, packet: Request, reply: type[Reply]) -> Reply:
         try:

@@ -132,10 +132,10 @@ async def test_a_broker_that_refuses_the_box_its_receipts_or_is_not_there_is_an_
         await peer.hung_up()
 
     async with scripted_server(refuses) as url:
-        with pytest.raises(SubscriptionRefused, match="command"):
+        with pytest.raises(SubscriptionRefused, match=r"command.*not authorized"):
             await try_out(url)
     async with scripted_server(sends_away) as url:
-        with pytest.raises(ConnectionRefused):
+        with pytest.raises(ConnectionRefused, match="not authorized"):
             await try_out(url)
     with pytest.raises(ConnectFailed, match="refused"):
         await try_out(MqttUrl("127.0.0.1", free_port()))

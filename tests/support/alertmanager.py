@@ -22,9 +22,7 @@ from tests.support.stack import DEPLOY, STACK
 
 SHIPPED: Final = DEPLOY / "alertmanager" / "alertmanager.yml"
 RECEIVERS: Final = ("page", "warn", "ticket", "watchdog")
-TELLS_AFTER_S: Final = (
-    1  # instead of a `group_wait` or `group_interval`: what they are is the file's, that they end the tests'
-)
+TELLS_AFTER_S: Final = 1  # instead of each `group_wait` and `group_interval`: minutes, where nobody is woken
 _ADDRESSES: Final = "/etc/prometheus/alertmanager/"
 _READY_TIMEOUT_S: Final = 60.0
 

@@ -383,6 +383,7 @@ async def test_a_broker_that_dies_again_and_again_is_told_by_its_gaps_and_by_wha
             await asyncio.to_thread(installation.broker.kill)
             await canary.until_more("unsent")
             await asyncio.to_thread(installation.broker.start)
+            await until(installation.ready, CALLED_WITHIN_S, what="the service to hear again")
         await called(manager, "warn", "TelecareSessionGaps")
         await called(manager, "warn", "TelecareCanaryUnsteady")
 

@@ -355,6 +355,38 @@ async def test_restarted_as_the_page_has_it_one_of_two_works_at_any_moment(machi
     assert all(started <= stop for (_, started), (stop, _) in pairwise(away)), away
 
 
+@pytest.mark.parametrize(
+    ("broken", "mended", "why"),
+    [
+        (
+            "cp -a /etc/telecare/tls/broker.key /srv/; cp /etc/telecare/tls/http.key /etc/telecare/tls/broker.key",
+            "cp -a /srv/broker.key /etc/telecare/tls/",
+            "/etc/telecare/tls/broker.key is not the key of /etc/telecare/tls/broker.crt",
+        ),
+        (
+            "echo 'nonsense;' >/etc/nginx/conf.d/theirs.conf; echo '# of a newer release' >>/src/deploy/proxy/telecare.conf",
+            "rm /etc/nginx/conf.d/theirs.conf",
+            "nginx would not take that",
+        ),
+    ],
+    ids=["another's key", "nginx refuses"],
+)
+async def test_an_upgrade_that_stops_leaves_the_release_before_as_what_runs_and_is_started_again(
+    machine: Machine, broken: str, mended: str, why: str
+) -> None:
+    in_place = "readlink /opt/telecare/current; cd /etc; sha256sum mosquitto/certs/* nginx/telecare/* nginx/conf.d/*"
+    before = machine.debian.run_shell(in_place)
+    machine.debian.run_shell("echo '# of a newer release' >>/src/wheels/requirements.lock")
+    machine.debian.run_shell(broken)
+    stopped = machine.debian.run(*INSTALL, check=False, timeout_s=300)
+    machine.debian.run_shell(mended)
+    assert stopped.returncode == 1, stopped.stdout
+    assert why in stopped.stdout
+    assert "The release before still runs" in stopped.stdout
+    assert machine.debian.run_shell(in_place) == before
+    assert machine.active() == UNITS
+
+
 async def test_installed_again_it_changes_no_secret_and_loses_no_press_meanwhile(machine: Machine) -> None:
     secrets_before = machine.debian.run_shell(
         "sha256sum /etc/telecare/credentials/* /etc/telecare/tls/* /etc/telecare/telecare.env"

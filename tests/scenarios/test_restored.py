@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -190,9 +191,27 @@ async def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_no
     failed = script(shelf, "backup", database.url.replace(database.name, "nowhere"), STACK.inside(shelf))
     assert failed.returncode != 0
     assert dumps(shelf) == [old], "a backup that failed removes none"
-    assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0
+    noted = await noted_backups(database.url)
+    unreadable = shelf / "taken"  # no directory: nothing can be put there
+    unreadable.write_text("")
+    assert script(shelf, "backup", database.url, STACK.inside(unreadable)).returncode != 0
+    assert await noted_backups(database.url) == noted, "nor is it noted"
+    made = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (made.returncode, made.stderr) == (0, "")
     (new,) = dumps(shelf)
     assert new != old
+    now = await noted_backups(database.url)
+    assert now["all"] > noted["all"]
+    assert now["without-heartbeats"] == noted["without-heartbeats"]
+
+
+async def noted_backups(url: str) -> dict[str, datetime]:
+    """When each kind was made last, as TelecareBackupOld goes by it."""
+    connection = await asyncpg.connect(url)
+    try:
+        return {row["what"]: row["made_at"] for row in await connection.fetch("select * from chassis.backup")}
+    finally:
+        await connection.close()
 
 
 async def test_a_database_that_lost_its_devices_pushes_no_good_backup_out(database: Database, shelf: Path) -> None:

@@ -252,6 +252,16 @@ def _ground() -> Part:
             ),
             curves(
                 Says(
+                    82,
+                    "Newest backup",
+                    "How long ago a backup was made: without-heartbeats each hour, all of it each night.",
+                    *("s", 24, 6),
+                    steps=((None, "green"), (93600, "red")),
+                ),
+                Prom("time() - max by (what) (telecare_backup_timestamp_seconds)", "{{what}}"),
+            ),
+            curves(
+                Says(
                     80,
                     "Refused certificates",
                     "1: the listener presents what others refuse (wrong_name, untrusted), or nobody there speaks TLS (unseen).",

@@ -1,4 +1,4 @@
-"""How large the database is, how much room its disk has, and whether whoever stands by for it keeps up."""
+"""How large the database is, how much room its disk has, whether who stands by keeps up, and when it was last backed up."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ _GAUGES = {
     "telecare_database_wal_kept_bytes": "WAL that the slowest replication slot keeps from being recycled.",
 }
 
+_BACKUP = (
+    "telecare_backup_timestamp_seconds",
+    "When a backup was last made of the database; before the first: since when it is watched.",
+)
+
 
 class DatabaseVitals(Collector):
     """As last seen; nothing while the database can't be asked. As the login role: no service may look past its own schema."""
@@ -32,6 +37,7 @@ class DatabaseVitals(Collector):
         self._database_url = database_url
         self._disk = disk
         self._seen: dict[str, float] = {}
+        self._backups: dict[str, float] = {}
         metrics.register(self)
 
     async def run_once(self) -> int:
@@ -40,6 +46,7 @@ class DatabaseVitals(Collector):
         connection = await connect(self._database_url, name="vitals")
         try:
             row = await connection.fetchrow(QUERIES["database"])
+            self._backups = {kind["what"]: kind["made_at_s"] for kind in await connection.fetch(QUERIES["backups"])}
         finally:
             await connection.close()
         if row is not None:
@@ -60,9 +67,14 @@ class DatabaseVitals(Collector):
 
     def describe(self) -> Iterator[Metric]:
         """The names, so that registering twice fails at once."""
-        yield from (GaugeMetricFamily(name, help_) for name, help_ in _GAUGES.items())
+        yield from (GaugeMetricFamily(name, help_) for name, help_ in (*_GAUGES.items(), _BACKUP))
 
     def collect(self) -> Iterator[Metric]:
         """What the last look found."""
         for name, value in self._seen.items():
             yield GaugeMetricFamily(name, _GAUGES[name], value=value)
+        if self._backups:
+            made = GaugeMetricFamily(*_BACKUP, labels=["what"])
+            for what, at_s in self._backups.items():
+                made.add_metric([what], at_s)
+            yield made

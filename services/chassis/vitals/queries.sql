@@ -12,3 +12,7 @@ cross join (
         case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_lsn() end, restart_lsn)), 0)::float8 as wal_kept_bytes
     from pg_replication_slots
 ) as slot;
+
+-- name: backups
+-- When each kind of backup was last made, as deploy/backup says it.
+select what, extract(epoch from made_at)::float8 as made_at_s from chassis.backup;

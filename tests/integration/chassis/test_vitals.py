@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -82,6 +83,10 @@ async def test_the_database_is_measured_and_nothing_is_said_of_one_that_is_away(
     assert metrics.get_sample_value("telecare_database_standbys") == 0
     assert metrics.get_sample_value("telecare_database_replication_lag_seconds") == 0
     assert metrics.get_sample_value("telecare_database_wal_kept_bytes") == 0
+    for what in ("all", "without-heartbeats"):
+        made_at_s = metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": what})
+        assert made_at_s is not None
+        assert abs(made_at_s - time.time()) < 3600, "since when it is watched: the database was made for this test"
 
     away = CollectorRegistry()
     vitals = DatabaseVitals(away, "postgresql://127.0.0.1:1/telecare", tmp_path)

@@ -153,3 +153,9 @@ def test_no_page_restarts_both_of_a_pair_at_once_and_every_command_of_ours_is_in
     installed = set(re.findall(r"/usr/local/sbin/(telecare-\w+)", (DEPLOY / "debian" / "install").read_text()))
     assert "telecare-restart" in named
     assert named <= installed
+
+
+@pytest.mark.parametrize("path", [*PAPERS, *DEPLOY.rglob("*.env")], ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_setting_has_a_comment_behind_it(path: Path) -> None:
+    """systemd's EnvironmentFile takes it for a part of the value; what is pasted from a page must be good as it stands."""
+    assert re.findall(r"^#?TELECARE_\w+=.*[ \t]#.*$", path.read_text(), re.MULTILINE) == []

@@ -275,7 +275,7 @@ async def test_prometheus_scrapes_every_process_and_alertmanager_feeds_the_dead_
         return set(targets.values()) == {"up"}
 
     await until(all_up, 90, what=f"every target of {targets} to be up")
-    ports = {unit.partition("@")[2].removesuffix(".service") for unit in UNITS} | {"9466"}
+    ports = {unit.partition("@")[2].removesuffix(".service") for unit in UNITS} | {"9466", "9090", "9093"}
     assert targets.keys() == {f"127.0.0.1:{port}" for port in ports}
     await until(
         lambda: machine.rules() == {rule["alert"]: "ok" for rule in shipped_rules("alert")}, 90, what="our rules"

@@ -63,3 +63,9 @@ def test_what_both_have_goes_to_alerts_whose_pages_people_open_first(path: str) 
 @pytest.mark.parametrize("path", ["/metrics", "/docs", "/openapi.json"])
 def test_what_is_for_this_host_alone_goes_nowhere(path: str) -> None:
     assert upstream_of(path) == "none"
+
+
+def test_no_server_logs_paths_which_hold_device_ids() -> None:
+    servers = re.split(r"^server \{", CONFIGURATION, flags=re.MULTILINE)[1:]
+    assert len(servers) == 2
+    assert all(re.search(r"^  access_log off;", server, re.MULTILINE) for server in servers)

@@ -174,8 +174,8 @@ async def test_a_certificate_that_ends_in_some_days_is_told_and_not_again_of_one
     await until(lambda: held_back(manager, **woken_for), CALLED_WITHIN_S)
 
 
-async def test_a_listener_of_whom_nobody_sees_what_he_presents_is_told(manager: Alertmanager) -> None:
-    unseen = await called(manager, "ticket", "TelecareListenerUnseen")
+async def test_a_listener_of_whom_nobody_sees_what_he_presents_wakes_somebody(manager: Alertmanager) -> None:
+    unseen = await called(manager, "page", "TelecareListenerUnseen")
     assert unseen["labels"]["listener"].startswith("mqtts://gone.example:")
 
 

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from contracts.condition import Condition
 from contracts.vocabulary import Priority
 from services.alerts.domain.blindness import Ear
+from services.chassis.metrics import GaugeOfRows
 
 _DELIVERY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _ACKNOWLEDGE_BUCKETS_S = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)  # TSA judges 60 and 180 s
@@ -75,25 +76,30 @@ class Metrics:
             "Kinds of work of which some waits longer than it ever should",
             registry=registry,
         )
-        self.silences_active = Gauge(
-            "telecare_silences_active",
-            "Silences that hold back alarms of a council now",
-            ["council"],
-            registry=registry,
+        self._silences_active = GaugeOfRows(
+            Gauge(
+                "telecare_silences_active",
+                "Silences that hold back alarms of a council now",
+                ["council"],
+                registry=registry,
+            )
         )
-        self._hearing_lag_s = Gauge(
-            "telecare_hearing_lag_seconds",
-            "For how long nothing that devices sent has been stored for certain: blind above 5",
-            ["shard"],
-            registry=registry,
+        self._hearing_lag_s = GaugeOfRows(
+            Gauge(
+                "telecare_hearing_lag_seconds",
+                "For how long nothing that devices sent has been stored for certain: blind above 5",
+                ["shard"],
+                registry=registry,
+            )
         )
-        self._shard_info = Gauge(
-            "telecare_shard_info",
-            "1 for each shard of ingest that there is, whether or not anybody ever worked it",
-            ["lane", "shard"],
-            registry=registry,
+        self._shard_info = GaugeOfRows(
+            Gauge(
+                "telecare_shard_info",
+                "1 for each shard of ingest that there is, whether or not anybody ever worked it",
+                ["lane", "shard"],
+                registry=registry,
+            )
         )
-        self._shards: set[tuple[str, str]] = set()
         self.outages_open = Gauge(
             "telecare_outages_open", "Outages of many devices at once that are not over", registry=registry
         )
@@ -116,16 +122,14 @@ class Metrics:
             for outcome in ("delivered", "awaiting", "transient", "permanent"):
                 self.deliveries.labels(channel, outcome)
 
+    def silences(self, active: Mapping[str, int]) -> None:
+        """How many there are, by council."""
+        self._silences_active.tell({(council_id,): count for council_id, count in active.items()})
+
     def hears(self, ears: Sequence[Ear], now: datetime) -> None:
-        """How far behind each shard of ingest is."""
-        for ear in ears:
-            self._hearing_lag_s.labels(ear.shard).set(max((now - ear.heard_until).total_seconds(), 0))
+        """How far behind each shard of ingest is. One that was retired can't be: it would be told as deaf for ever."""
+        self._hearing_lag_s.tell({(ear.shard,): max((now - ear.heard_until).total_seconds(), 0) for ear in ears})
 
     def shards(self, lane_of: Mapping[str, str]) -> None:
-        """Which there are, by name. One that was retired is told of no more."""
-        there = {(lane, shard) for shard, lane in lane_of.items()}
-        for gone in self._shards - there:
-            self._shard_info.remove(*gone)
-        for each in there:
-            self._shard_info.labels(*each).set(1)
-        self._shards = there
+        """Which there are, by name."""
+        self._shard_info.tell({(lane, shard): 1 for shard, lane in lane_of.items()})

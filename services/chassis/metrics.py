@@ -1,8 +1,8 @@
-"""A gauge in which several services have a say, each in a process of its own or all in one: it is the greatest of what they say."""
+"""Gauges in which several services have a say, and gauges of what a query finds, which may be there no more at the next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -30,3 +30,19 @@ def greatest_of(registry: CollectorRegistry, name: str, documentation: str, valu
         sayings = known[name] = _Sayings()
         Gauge(name, documentation, registry=registry).set_function(sayings.greatest)
     sayings.values.append(value)
+
+
+class GaugeOfRows:
+    """A gauge with labels that is told as a whole, each time anew: of what is gone (a shard that was retired) no more is told."""
+
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
+        self._there: set[tuple[str, ...]] = set()
+
+    def tell(self, values: Mapping[tuple[str, ...], float]) -> None:
+        """By the labels' values, in the gauge's order. Each that stays is there throughout: a scrape in between misses none."""
+        for gone in self._there - values.keys():
+            self._gauge.remove(*gone)
+        for labels, value in values.items():
+            self._gauge.labels(*labels).set(value)
+        self._there = set(values)

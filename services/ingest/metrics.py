@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.condition import Turn
 from contracts.metrics import MONITORING_BLIND
-from services.chassis.metrics import greatest_of
+from services.chassis.metrics import GaugeOfRows, greatest_of
 from services.ingest.domain.health import AILMENTS
 
 LaneName: TypeAlias = Literal["alarm", "heartbeat", "status"]
@@ -50,8 +50,8 @@ class LivenessMetrics:
     """What is known of silence."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._silent = Gauge(
-            "telecare_devices_silent", "Devices that are called silent.", ("council",), registry=registry
+        self._silent = GaugeOfRows(
+            Gauge("telecare_devices_silent", "Devices that are called silent.", ("council",), registry=registry)
         )
         self._pass = Histogram(
             "telecare_liveness_pass_seconds",
@@ -65,17 +65,21 @@ class LivenessMetrics:
             ("condition", "turn"),
             registry=registry,
         )
-        self._late = Gauge(
-            "telecare_devices_late",
-            "Devices that are not heard as often as their model promises, and not called silent yet.",
-            ("council",),
-            registry=registry,
+        self._late = GaugeOfRows(
+            Gauge(
+                "telecare_devices_late",
+                "Devices that are not heard as often as their model promises, and not called silent yet.",
+                ("council",),
+                registry=registry,
+            )
         )
-        self._hearing = Gauge(
-            "telecare_hearing_ratio",
-            "Watched devices that were heard within 1.5 of their intervals, of all that could be; NaN while none could.",
-            ("shard",),
-            registry=registry,
+        self._hearing = GaugeOfRows(
+            Gauge(
+                "telecare_hearing_ratio",
+                "Watched devices that were heard within 1.5 of their intervals, of all that could be; NaN while none could.",
+                ("shard",),
+                registry=registry,
+            )
         )
         self._named = Gauge(
             "telecare_hearing_named",
@@ -93,18 +97,15 @@ class LivenessMetrics:
 
     def silent(self, by_council: Mapping[str, int]) -> None:
         """Set the number of silent devices of every council."""
-        for council_id, count in by_council.items():
-            self._silent.labels(council_id).set(count)
+        self._silent.tell({(council_id,): count for council_id, count in by_council.items()})
 
     def late(self, by_council: Mapping[str, int]) -> None:
         """Set the number of late devices of every council."""
-        for council_id, count in by_council.items():
-            self._late.labels(council_id).set(count)
+        self._late.tell({(council_id,): count for council_id, count in by_council.items()})
 
     def hears(self, by_shard: Mapping[str, float | None]) -> None:
         """Set which part of its devices every shard hears; None: nobody can say."""
-        for shard, ratio in by_shard.items():
-            self._hearing.labels(shard).set(nan if ratio is None else ratio)
+        self._hearing.tell({(shard,): nan if ratio is None else ratio for shard, ratio in by_shard.items()})
 
     def named(self, by_attribute: Mapping[str, int]) -> None:
         """Set how many values of every attribute are counted by themselves. No label is a value: there are too many."""

@@ -368,3 +368,22 @@ async def test_prometheus_is_told_which_shards_there_are_that_one_without_a_cana
     assert await alarm_shards() == {"alarms", "alarms-north"}, "though nobody ever worked it"
     await town.database.execute("delete from chassis.shard where shard = 'alarms-north'")
     assert await alarm_shards() == {"alarms"}
+
+
+async def test_a_shard_that_was_retired_keeps_nobody_deaf_for_prometheus(town: World) -> None:
+    registry = CollectorRegistry()
+    watch = Watch(town.parts.pool, town.clock, Metrics(registry), Memory({}, monotonic=lambda: 1000.0))
+
+    async def told_of() -> set[str]:
+        await watch.run_once()
+        (family,) = [each for each in registry.collect() if each.name == "telecare_hearing_lag_seconds"]
+        return {each.labels["shard"] for each in family.samples}
+
+    await town.database.execute(
+        "insert into chassis.shard (shard, service, lane, client_id, filters, heard_until) "
+        "values ('alarms-north', 'ingest', 'alarm', 'alarms-north', '{telecare/v1/devices/moray/+/alarm}', now())"
+    )
+    before = await told_of()
+    assert "alarms-north" in before
+    await town.database.execute("delete from chassis.shard where shard = 'alarms-north'")
+    assert await told_of() == before - {"alarms-north"}

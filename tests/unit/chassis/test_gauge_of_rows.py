@@ -1,0 +1,26 @@
+"""A gauge of what a query found tells of nothing that the next one did not find."""
+
+from prometheus_client import CollectorRegistry, Gauge
+
+from services.chassis.metrics import GaugeOfRows
+from services.ingest.metrics import LivenessMetrics
+
+
+def test_what_is_gone_is_told_of_no_more_and_what_stays_is_told_anew() -> None:
+    registry = CollectorRegistry()
+    gauge = GaugeOfRows(Gauge("shares", "Shares.", ["lane", "shard"], registry=registry))
+    gauge.tell({("alarm", "a"): 1.0, ("heartbeat", "b"): 2.0})
+    gauge.tell({("heartbeat", "b"): 3.0, ("heartbeat", "c"): 4.0})
+    (family,) = registry.collect()
+    assert {each.labels["shard"]: each.value for each in family.samples} == {"b": 3.0, "c": 4.0}
+
+
+def test_ingest_tells_of_no_shard_and_no_council_that_is_gone() -> None:
+    metrics = LivenessMetrics(registry := CollectorRegistry())
+    for shards, councils in (("ab", ("fife", "moray")), ("b", ("fife",))):
+        metrics.hears(dict.fromkeys(shards, 1.0))
+        metrics.silent(dict.fromkeys(councils, 3))
+        metrics.late(dict.fromkeys(councils, 4))
+    told = {family.name: [list(each.labels.values()) for each in family.samples] for family in registry.collect()}
+    assert told["telecare_hearing_ratio"] == [["b"]]
+    assert told["telecare_devices_silent"] == told["telecare_devices_late"] == [["fife"]]

@@ -36,6 +36,8 @@ PER_CHANNEL_MAX: Final = 8
 _LEASED_AT_ONCE_MAX: Final = 64
 _RECORD_FOR_S: Final = 3.0  # with the send's 10 s within the lease's 14 s
 _RECORD_RETRY_S: Final = 0.2
+TOO_LATE: Final = permanent("too late to be of use")
+"""Nothing was tried: what people read is why the attempts before it failed."""
 
 
 @dataclass(slots=True)
@@ -187,7 +189,7 @@ class Dispatcher:
         if not parcel.usable:
             return permanent("the channel is gone or not verified")
         if parcel.expires_at is not None and parcel.expires_at <= now:
-            return permanent("too late to be of use")
+            return TOO_LATE
         try:
             return await self.channels[parcel.kind].send(parcel, now)
         except Exception:  # noqa: BLE001 - a bug in a channel must not lose what it was to send
@@ -217,6 +219,7 @@ class Dispatcher:
             "delivered" if delivered else "failed",
             now,
             outcome.detail,
+            outcome is TOO_LATE,
         )
         if finished is None:
             return nothing  # the lease was another's by now, or the hub has said `received`

@@ -235,10 +235,11 @@ from leased l join alerts.parcel p using (delivery_id)
 order by p.priority, p.due_at;
 
 -- name: finish
--- Delivered, or refused for good; only under the lease that it was sent under. And when that happened which it tells of.
+-- Delivered, or refused for good; only under the lease that it was sent under. And when that happened which it tells of. Given up ($6),
+-- it keeps the fault that it was last tried with.
 with finished as (
     update alerts.delivery
-    set state = $3, finished_at = $4, last_error = $5, lease_token = null, leased_until = null
+    set state = $3, finished_at = $4, last_error = case when $6 then last_error else $5 end, lease_token = null, leased_until = null
     where delivery_id = $1 and lease_token = $2 and state = 'pending'
     returning transition_id
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -17,11 +17,13 @@ from services.chassis.http import Access, Problem, require
 from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import borrow
 
+_COUNTED_MAX: Final = 1001
+
 Reader: TypeAlias = Annotated[Principal, require("ops", "viewer", "hub")]
 
 
 class ChannelHealth(BaseModel):
-    """What probes, every five minutes, say of one verified channel. A time is null until it has happened."""
+    """What probes, every five minutes, and what waits for one verified channel say of it. A time is null until it has happened."""
 
     channel_id: UUID
     kind: DeliveryKind
@@ -31,6 +33,9 @@ class ChannelHealth(BaseModel):
     """In a row, until now."""
     failing_since: Time | None
     last_error: str | None
+    """Why the last probe failed; else why most of what is undelivered did."""
+    undelivered: int
+    """Notifications that were tried there, failed, and are tried again (1001: or more)."""
     last_alive_at: Time | None
     """When something last arrived there."""
     probed_at: Time | None
@@ -51,7 +56,7 @@ def routes(pool: Pool, access: Access) -> APIRouter:
         async with borrow(pool) as connection:
             if not await connection.fetchval(QUERIES["hub_exists"], hub_id):
                 raise Problem(HTTPStatus.NOT_FOUND, f"There is no hub {hub_id}.")
-            rows = await connection.fetch(QUERIES["health_of_hub"], hub_id)
+            rows = await connection.fetch(QUERIES["health_of_hub"], hub_id, _COUNTED_MAX)
         return ChannelsHealth(
             items=[
                 ChannelHealth(
@@ -60,7 +65,8 @@ def routes(pool: Pool, access: Access) -> APIRouter:
                     failing=row["alarm_at"] is not None,
                     failures=row["failures"] or 0,
                     failing_since=row["failing_since"],
-                    last_error=row["last_error"],
+                    last_error=row["last_error"] or row["waiting_error"],
+                    undelivered=row["undelivered"],
                     last_alive_at=row["last_alive_at"],
                     probed_at=row["probed_at"],
                 )

@@ -72,9 +72,15 @@ select kind from registry.responder_directory where responder_id = $1;
 select exists (select from registry.hub_directory where hub_id = $1);
 
 -- name: health_of_hub
--- All verified channels of a hub; of one that nobody has looked at yet all but its name is null.
-select c.channel_id, c.kind, h.probed_at, h.failures, h.failing_since, h.last_error, h.last_alive_at, h.alarm_at
+-- All verified channels of a hub; of one that nobody has looked at yet all but its name is null. Long before three probes have failed,
+-- and while what is more urgent leaves them no turn, what waits there says why: `waiting_error`, of most of `undelivered` (at most $2).
+select c.channel_id, c.kind, h.probed_at, h.failures, h.failing_since, h.last_error, h.last_alive_at, h.alarm_at, w.undelivered, w.waiting_error
 from registry.channel_directory c left join alerts.channel_health h using (channel_id)
+cross join lateral (
+    select count(*) as undelivered, mode() within group (order by tried.last_error) as waiting_error
+    from (
+        select d.last_error from alerts.delivery d
+        where d.state = 'pending' and d.way = c.channel_id::text and d.last_error is not null limit $2) tried) w
 where c.hub_id = $1 and c.verified_at is not null
 order by c.position;
 

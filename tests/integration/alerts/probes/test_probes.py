@@ -66,6 +66,20 @@ async def test_a_hub_that_is_dead_for_three_probes_is_one_alarm_which_closes_whe
     assert await episodes(glasgow, "forth-arc") == []
 
 
+async def test_people_read_why_a_probe_failed_and_not_that_it_was_given_up(glasgow: World, receiver: Receiver) -> None:
+    receiver.break_down("clyde-arc", 503)
+    await look(glasgow)
+    await pass_time(glasgow, 5 * PERIOD_S)
+    assert (await health(glasgow))["clyde-arc"]["last_error"] == "HTTP 503"
+    told = await glasgow.database.fetchval(
+        "select e.body ->> 'text' from alerts.alarm_event e join alerts.alarm a using (alarm_id) "
+        "where a.device_id = 'hub-clyde-arc'"
+    )
+    assert told == "webhook channel of clyde-arc: HTTP 503"
+    given_up = "select distinct last_error from alerts.delivery where hub_id = 'clyde-arc' and state = 'failed'"
+    assert [row["last_error"] for row in await glasgow.database.fetch(given_up)] == ["HTTP 503"]
+
+
 async def test_refusing_for_good_is_being_dead_too(glasgow: World, receiver: Receiver) -> None:
     receiver.break_down("clyde-arc", 410)
     await look(glasgow)

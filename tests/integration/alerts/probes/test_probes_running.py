@@ -72,6 +72,22 @@ async def test_a_webhook_that_takes_its_probe_is_alive(alerts: Installation, rec
     assert (after["kind"], after["failing"], after["failures"], after["last_error"]) == ("webhook", False, 0, None)
 
 
+async def test_a_channel_on_which_alarms_fail_says_so_before_any_probe_has(
+    alerts: Installation, receiver: Receiver
+) -> None:
+    before = await channel(alerts, "clyde-arc")
+    assert (before["undelivered"], before["last_error"]) == (0, None)
+    receiver.break_down("clyde-arc", 503)
+    await alerts.press("fall")
+
+    async def fails() -> dict[str, Any] | None:
+        found = await channel(alerts, "clyde-arc")
+        return found if found["undelivered"] else None
+
+    found = await until(fails)
+    assert (found["undelivered"], found["failures"], found["last_error"]) == (1, 0, "HTTP 503")
+
+
 async def test_a_hub_on_mqtt_is_alive_when_it_says_received_and_not_before(
     alerts: Installation, mqtt_hub: MqttHub
 ) -> None:

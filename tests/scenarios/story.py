@@ -163,7 +163,11 @@ class Story:
     # -- time --------------------------------------------------------------------------------------------------------
 
     async def minutes_pass(self, minutes: float) -> None:
-        """Time moves on, and halts wherever an alarm is to be looked at again: nothing is late because a test is in a hurry."""
+        """Time moves on, and halts wherever an alarm is to be looked at again: nothing is late because a test is in a hurry.
+
+        Not before what people just did is told: news that was on its way over an hour was recorded as of an hour before.
+        """
+        await self.settles()
         end = self.clock.now() + timedelta(minutes=minutes)
         while (at := await self._next_look(end)) is not None:
             await self._move_to(at)

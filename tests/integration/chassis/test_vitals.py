@@ -177,7 +177,7 @@ async def test_who_stands_by_is_counted_and_how_far_behind_is_told_to_whom_may_k
     postgres_server: DatabaseServer, database: Database
 ) -> None:
     connection = await asyncpg.connect(postgres_server.admin_url)
-    await connection.execute("create role vitals_only login password 'vitals'")
+    await connection.execute("create role vitals_only login password 'vitals' in role telecare_ingest")
     host = urlsplit(database.url)
     plain = f"postgresql://vitals_only:vitals@{host.hostname}:{host.port}{host.path}"
     seen, unseen = CollectorRegistry(), CollectorRegistry()

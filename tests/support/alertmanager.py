@@ -38,6 +38,16 @@ class Called:
         alerts = self.by_receiver[receiver]
         return [each for each in alerts if (each["labels"]["alertname"], each["status"]) == (alertname, status)]
 
+    def stands(self, alertname: str) -> bool:
+        """Whether somebody was called for it, and not yet told that it is over: he is not called again for the same."""
+        last = {
+            (receiver, *sorted(each["labels"].items())): each["status"]
+            for receiver, alerts in self.by_receiver.items()
+            for each in alerts
+            if each["labels"]["alertname"] == alertname
+        }
+        return "firing" in last.values()
+
     def forget(self, alertname: str) -> None:
         """What was told of it so far: another test's."""
         for receiver, alerts in self.by_receiver.items():

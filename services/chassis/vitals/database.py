@@ -46,17 +46,18 @@ class DatabaseVitals(Collector):
         connection = await connect(self._database_url, name="vitals")
         try:
             row = await connection.fetchrow(QUERIES["database"])
+            if row is not None:
+                self._seen |= {
+                    "telecare_database_size_bytes": row["size_bytes"],
+                    "telecare_database_standbys": row["standbys"],
+                    "telecare_database_wal_kept_bytes": row["wal_kept_bytes"],
+                }
+                if row["told"]:
+                    self._seen["telecare_database_replication_lag_seconds"] = row["lag_s"]
+            # Last: a login that may not read it says so in the log, and has cost nothing of the above.
             self._backups = {kind["what"]: kind["made_at_s"] for kind in await connection.fetch(QUERIES["backups"])}
         finally:
             await connection.close()
-        if row is not None:
-            self._seen |= {
-                "telecare_database_size_bytes": row["size_bytes"],
-                "telecare_database_standbys": row["standbys"],
-                "telecare_database_wal_kept_bytes": row["wal_kept_bytes"],
-            }
-            if row["told"]:
-                self._seen["telecare_database_replication_lag_seconds"] = row["lag_s"]
         return 0
 
     def _room(self) -> dict[str, float]:

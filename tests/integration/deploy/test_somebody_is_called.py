@@ -114,6 +114,12 @@ async def called(manager: Alertmanager, receiver: str, alert: str, status: str =
     return found[0]
 
 
+async def over(manager: Alertmanager, alert: str) -> None:
+    """Wait until another test's is over, and forget it: while it lasted nobody would be called anew."""
+    await until(lambda: not manager.called.stands(alert), CALLED_WITHIN_S, what=f"{alert} to be over")
+    manager.called.forget(alert)
+
+
 async def held_back(manager: Alertmanager, **labels: str) -> bool:
     """Whether Alertmanager has such an alert, and tells nobody because of another."""
     found = [each["status"] for each in await manager.alerts() if labels.items() <= each["labels"].items()]
@@ -324,7 +330,7 @@ async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
 async def test_what_cannot_be_stored_gets_old_and_is_told_as_the_deafness_that_it_is(
     installation: Installation, manager: Alertmanager
 ) -> None:
-    manager.called.forget("TelecareMonitoringBlind")
+    await over(manager, "TelecareMonitoringBlind")
     async with homes(installation, 1) as (home,):
         async with nothing_is_added_to(installation, "ingest.alarm_event"):
             pressed = home.press("fall")
@@ -391,7 +397,7 @@ async def test_a_broker_that_dies_again_and_again_is_told_by_its_gaps_and_by_wha
 async def test_deafness_wakes_somebody_until_the_broker_is_back(
     installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
-    manager.called.forget("TelecareMonitoringBlind")
+    await over(manager, "TelecareMonitoringBlind")
     await asyncio.to_thread(installation.broker.kill)
     await called(manager, "page", "TelecareMonitoringBlind")
     await until(lambda: shown_blind(watching), CALLED_WITHIN_S)
@@ -403,7 +409,7 @@ async def test_a_service_that_is_killed_counts_as_deaf_and_holds_back_what_it_ma
     installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
     silent = {"alertname": "TelecareSilentShare", "severity": "warn", "council": "moray"}
-    manager.called.forget("TelecareMonitoringBlind")
+    await over(manager, "TelecareMonitoringBlind")
     (up,) = installation.programs.values()
     up.kill()
     try:

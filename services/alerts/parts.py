@@ -136,7 +136,7 @@ async def assemble(runtime: Runtime) -> Parts:
 
     watch = Watch(watching, clock, metrics, Memory(ways.by_kind()))
     greatest_of(runtime.metrics, *MONITORING_BLIND, lambda: float(watch.blind))
-    alarms = Alarms(fallback, metrics, send)
+    alarms = Alarms(fallback, metrics, send, watch.memory.awaits)
     dispatcher = Dispatcher(pool, clock, ways.by_kind(), alarms, metrics, look)
     sending = Loop("dispatcher", dispatcher.send_due, SEND_EVERY_S)
     intake = Intake(alarms)

@@ -20,6 +20,13 @@ class Forbidden:
     """The hub was not told of this alarm, and it is not of its councils."""
 
 
+class NotWrittenYet(TimeoutError):
+    """Hubs were told of this alarm while the database was away, and it is about to be written: the same again, in a moment.
+
+    Passes as a database that is away passes: 503 over HTTP, and an action over MQTT waits.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class People:
     """Acts for an operator inside the caller's transaction."""
@@ -34,8 +41,10 @@ class People:
         hub: HubId | None,
         now: datetime,
     ) -> tuple[Decision | Refusal | Forbidden, AfterCommit | None]:
-        """Do it for an operator of `hub` (None: ops)."""
+        """Do it for an operator of `hub` (None: ops). Raises NotWrittenYet."""
         alarm = await store.alarm_locked(connection, alarm_id)
+        if alarm is None and self.alarms.awaited(alarm_id):
+            raise NotWrittenYet
         if alarm is None:
             return Refusal(RefusalReason.UNKNOWN_ALARM), None
         if hub is not None and not await connection.fetchval(QUERIES["concerns_hub"], alarm.alarm_id, hub):

@@ -3,12 +3,14 @@
 Each process tells for itself, and mostly the same: what it tells follows from what the database said last, to whoever asked.
 
 What is told from memory has the ids and the body that the database will give it: alarm and notification follow from the event, and
-the event from the blindness. So a hub knows it again when it is told the ordinary way, and can acknowledge it then.
+the event from the blindness. So a hub knows it again when it is told the ordinary way, and can acknowledge it then; who does so
+before is asked to try again, and not told that there is no such alarm.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +39,8 @@ _log = structlog.get_logger(__name__)
 
 AGAIN_AFTER_S: Final = 60.0
 """A hub that has not taken it is told again."""
+WRITTEN_WITHIN_S: Final = 10.0
+"""Of the database's return: what was told from memory is an alarm by then, or never will be (another process told of another)."""
 
 
 @dataclass(slots=True)
@@ -57,13 +61,20 @@ class Memory:
     _tried_at: float | None = field(default=None, init=False)
     _taken: set[HubId] = field(default_factory=set, init=False)
     _away_at: datetime | None = field(default=None, init=False)
+    _told: str | None = field(default=None, init=False)  # the alarm that was told of last
+    _written_by: float = field(default=math.inf, init=False)  # monotonic: by then that is in the database
 
     def database_there(self) -> None:
         """It answered."""
         if self._away_since is not None:
             _log.info("database_there_again", after_s=round(self.monotonic() - self._away_since, 1))
+            self._written_by = self.monotonic() + WRITTEN_WITHIN_S
         self._away_since = self._tried_at = self._away_at = None
         self._taken.clear()
+
+    def awaits(self, alarm_id: str) -> bool:
+        """Whether hubs may know of this alarm before the database does: not unknown, but on its way."""
+        return alarm_id == self._told and self.monotonic() < self._written_by
 
     async def database_away(self, now: datetime) -> None:
         """It did not answer. After a while hubs are told, and told again until each has taken it by one of its ways."""
@@ -89,6 +100,7 @@ class Memory:
             event = self.has_told = blindness_event(self.blindness, "activated", self.blindness.remembered_told_at)
             _log.critical("monitoring_blind_told_from_memory", hubs=len({each["hub_id"] for each in self.contacts}))
         told = _notification(event)
+        self._told, self._written_by = told.data.alarm_id, math.inf
         left = [each for each in self.contacts if each["hub_id"] not in self._taken]
         await asyncio.gather(*(self._send(each, told, now) for each in left))
 

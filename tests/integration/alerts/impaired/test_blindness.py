@@ -1,6 +1,7 @@
 """Nobody hears the devices: one alarm to every hub, and its end; from memory where the database is what is away."""
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,8 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from services.alerts.domain.blindness import DEVICE
+from services.alerts.domain.decision import Decision, Refusal, RefusalReason
+from services.alerts.domain.triggers import Acknowledge
 from services.alerts.impaired import Memory, Watch
+from services.alerts.impaired.memory import WRITTEN_WITHIN_S
 from services.alerts.metrics import Metrics
+from services.alerts.people import Forbidden, NotWrittenYet, People
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World, make_world
 from tests.scenarios.stepped import SteppedClock
@@ -216,6 +221,66 @@ async def test_with_the_database_away_every_hub_is_told_from_memory_and_the_alar
         await heard(fragile, 0)
         await look(fragile)
     assert [type_ for _, type_ in told(receiver)].count("alarm.restored") == len(HUBS)
+
+
+async def take(world: World, alarm_id: str) -> Decision | Refusal | Forbidden:
+    async with world.parts.pool.acquire() as connection, connection.transaction():
+        act = People(world.parts.alarms).act
+        outcome, _ = await act(connection, alarm_id, Acknowledge("morag"), None, world.clock.now())
+    return outcome
+
+
+async def test_who_takes_what_was_told_from_memory_before_it_is_written_is_to_try_again(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    """*Measured* (half an hour's soak): a hub that was quicker than the database's return was told that there is no such alarm."""
+    seconds = [0.0]
+    fragile.parts.watch.memory.monotonic = lambda: seconds[0]
+    await heard(fragile, 0)
+    await look(fragile)
+    await asyncio.to_thread(own_postgres.kill)
+    await fragile.parts.watch.run_once()
+    fragile.clock.move(15)
+    seconds[0] = 15.0
+    await fragile.parts.watch.run_once()
+    alarm_id = receiver.of_alarms()[0].data["alarm_id"]
+    await asyncio.to_thread(own_postgres.start)
+    with pytest.raises(NotWrittenYet):
+        await take(fragile, alarm_id)
+    assert await take(fragile, str(uuid.uuid4())) == Refusal(RefusalReason.UNKNOWN_ALARM)
+
+    await heard(fragile, 0)
+    await fragile.parts.watch.run_once()  # it is in the event log, and no alarm yet
+    with pytest.raises(NotWrittenYet):
+        await take(fragile, alarm_id)
+    await fragile.settle()
+    taken = await take(fragile, alarm_id)
+    assert isinstance(taken, Decision)
+    assert taken.alarm.acknowledged_by == "morag"
+
+
+async def test_what_was_told_from_memory_and_is_never_written_is_unknown_when_it_would_be_there(
+    fragile: World, receiver: Receiver, own_postgres: DatabaseServer
+) -> None:
+    """Another process has told of another: whoever asks for this one for ever would hold all other actions up."""
+    seconds = [0.0]
+    memory = fragile.parts.watch.memory
+    memory.monotonic = lambda: seconds[0]
+    await heard(fragile, 0)
+    await look(fragile)
+    await asyncio.to_thread(own_postgres.kill)
+    await fragile.parts.watch.run_once()
+    fragile.clock.move(15)
+    seconds[0] = 15.0
+    await fragile.parts.watch.run_once()
+    alarm_id = receiver.of_alarms()[0].data["alarm_id"]
+    await asyncio.to_thread(own_postgres.start)
+    memory.database_there()
+    seconds[0] += WRITTEN_WITHIN_S - 0.1
+    with pytest.raises(NotWrittenYet):
+        await take(fragile, alarm_id)
+    seconds[0] += 0.2
+    assert await take(fragile, alarm_id) == Refusal(RefusalReason.UNKNOWN_ALARM)
 
 
 async def test_blind_already_when_the_database_goes_away_hubs_are_told_of_the_same_alarm(

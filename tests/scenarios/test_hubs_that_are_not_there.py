@@ -31,7 +31,7 @@ async def test_the_hub_is_dead_for_an_hour_and_on_its_return_hears_of_every_alar
 
     await clyde.go_up()
     await story.minutes_pass(2.1)  # what is not urgent is tried again every two minutes
-    raised = clyde.heard("alarm.raised")
+    raised = clyde.heard_of_homes("alarm.raised")
     first_away = [each.data["priority"] for each in raised][:SIDE_BY_SIDE]
     assert first_away.count(1) == 5
     assert sorted(each.data["device_id"] for each in raised) == sorted(box.device_id for box in boxes)

@@ -52,7 +52,7 @@ async def test_sweden_an_operators_link_is_lost_for_eight_hours_and_on_its_retur
     await clyde.go_up()
     await story.minutes_pass(1)
 
-    raised = clyde.heard("alarm.raised")
+    raised = clyde.heard_of_homes("alarm.raised")
     pressed = [each.data["device_id"] for each in raised if each.data["priority"] == 1]
     assert sorted(pressed) == sorted(fleet.boxes)
     assert len(raised) == BOXES + LOW_BATTERIES

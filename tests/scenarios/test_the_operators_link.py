@@ -89,7 +89,7 @@ async def test_an_operators_boxes_are_away_for_eight_hours_and_all_that_they_kep
     await hours.minutes_pass(2, halting=False)  # so all are due at the same instant
     assert await hours.silent() == set()
 
-    raised = [each for each in arc.heard("alarm.raised") if each.data["device_id"] != f"outage-{outage_id}"]
+    raised = [each for each in arc.heard_of_homes("alarm.raised") if each.data["device_id"] != f"outage-{outage_id}"]
     pressed = [each.data["device_id"] for each in raised if each.data["priority"] == 1]
     assert sorted(pressed) == sorted(away)
     assert len(raised) == len(away) + LOW_BATTERIES

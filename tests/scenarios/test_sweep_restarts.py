@@ -35,10 +35,17 @@ class WithoutIngest(LongStory):
 
 
 async def carries_on(hours: LongStory, process: ServiceProcess) -> None:
-    """Start it, and return once it has heard: so it is written down how long nobody did."""
+    """Start it, and return once it has heard: so it is written down how long nobody did.
+
+    Or once it has lost its power: it may judge who was due before that, and so be killed, sooner than it hears.
+    """
     since = await hours.database.fetchval("select clock_timestamp()")
     process.start()
-    await until(lambda: hours.database.fetchval(_HEARS, since), AT_LEISURE_S, what="ingest to hear")
+
+    async def hears_or_ended() -> bool:
+        return process.ended or bool(await hours.database.fetchval(_HEARS, since))
+
+    await until(hears_or_ended, AT_LEISURE_S, what="ingest to hear")
 
 
 async def falls_due(hours: LongStory, is_over: Callable[[], Awaitable[bool]], what: str) -> None:

@@ -99,13 +99,17 @@ function failed({ detail: status }) {
 export function signedOut() {
   clearTimeout(timer);
   source?.close();
+  page.signInChanged(); // or a page that was asked for a moment ago hid that this one is no longer renewed
   become("signed-out");
 }
 
 /** Try at once: the network is back, or somebody has signed in again. */
 export function retry() {
   tries = 0;
-  if (state === "signed-out") become("connecting");
+  if (state === "signed-out") {
+    page.signInChanged();
+    become("connecting");
+  }
   open();
 }
 

@@ -17,9 +17,16 @@ export const SCRIPT = { "X-Telecare-Script": "1" };
 const HOME = "/console/";
 let reading = null;
 let again = false;
+let signIn = 0; // counted: what was asked for under another one is not shown
+
+/** Nobody is signed in any more, or somebody is again: what is being read was asked for before that. */
+export function signInChanged() {
+  signIn += 1;
+}
 
 async function read() {
   const url = location.href;
+  const asker = signIn;
   let status = 0;
   try {
     const answer = await fetch(url, {
@@ -28,9 +35,10 @@ async function read() {
     status = answer.status;
     if (!answer.ok) throw new Error(answer.statusText);
     const text = await answer.text();
-    if (url === location.href) show(new DOMParser().parseFromString(text, "text/html"));
+    if (url === location.href && asker === signIn) show(new DOMParser().parseFromString(text, "text/html"));
     return true;
   } catch {
+    if (asker !== signIn) return false;
     events.dispatchEvent(new CustomEvent("failed", { detail: status }));
     if (status === 404 && location.pathname !== HOME) {
       notice("This alarm is not, or no longer, one of your hub's.");

@@ -19,7 +19,7 @@ SEED: Final = os.environ.get("UNSTEADY_SEED", "")
 OURS: Final = "/services/"
 """Whose statements: those of `services/`, and no test's own."""
 WAITS_S: Final = ((0.72, 0.0), (0.85, 0.03), (0.95, 0.15), (1.0, 0.5))
-"""Up to which share of the places, how long. So much that a test notices, so little that no promise of seconds is broken."""
+"""Up to which share of the places, how long. So much that a test notices; a few promises of seconds are broken by it, too."""
 
 
 def wait_s(query: str) -> float:

@@ -230,21 +230,26 @@ async def take(world: World, alarm_id: str) -> Decision | Refusal | Forbidden:
     return outcome
 
 
+async def told_from_memory(world: World, receiver: Receiver, server: DatabaseServer) -> tuple[str, list[float]]:
+    """The database is killed, hubs are told, and it is started again: the alarm's id, and the monotonic clock that memory has."""
+    seconds = [0.0]
+    world.parts.watch.memory.monotonic = lambda: seconds[0]
+    await heard(world, 0)
+    await look(world)
+    await asyncio.to_thread(server.kill)
+    await world.parts.watch.run_once()
+    world.clock.move(15)
+    seconds[0] = 15.0
+    await world.parts.watch.run_once()
+    await asyncio.to_thread(server.start)
+    return receiver.of_alarms()[0].data["alarm_id"], seconds
+
+
 async def test_who_takes_what_was_told_from_memory_before_it_is_written_is_to_try_again(
     fragile: World, receiver: Receiver, own_postgres: DatabaseServer
 ) -> None:
     """*Measured* (half an hour's soak): a hub that was quicker than the database's return was told that there is no such alarm."""
-    seconds = [0.0]
-    fragile.parts.watch.memory.monotonic = lambda: seconds[0]
-    await heard(fragile, 0)
-    await look(fragile)
-    await asyncio.to_thread(own_postgres.kill)
-    await fragile.parts.watch.run_once()
-    fragile.clock.move(15)
-    seconds[0] = 15.0
-    await fragile.parts.watch.run_once()
-    alarm_id = receiver.of_alarms()[0].data["alarm_id"]
-    await asyncio.to_thread(own_postgres.start)
+    alarm_id, _ = await told_from_memory(fragile, receiver, own_postgres)
     with pytest.raises(NotWrittenYet):
         await take(fragile, alarm_id)
     assert await take(fragile, str(uuid.uuid4())) == Refusal(RefusalReason.UNKNOWN_ALARM)
@@ -263,19 +268,8 @@ async def test_what_was_told_from_memory_and_is_never_written_is_unknown_when_it
     fragile: World, receiver: Receiver, own_postgres: DatabaseServer
 ) -> None:
     """Another process has told of another: whoever asks for this one for ever would hold all other actions up."""
-    seconds = [0.0]
-    memory = fragile.parts.watch.memory
-    memory.monotonic = lambda: seconds[0]
-    await heard(fragile, 0)
-    await look(fragile)
-    await asyncio.to_thread(own_postgres.kill)
-    await fragile.parts.watch.run_once()
-    fragile.clock.move(15)
-    seconds[0] = 15.0
-    await fragile.parts.watch.run_once()
-    alarm_id = receiver.of_alarms()[0].data["alarm_id"]
-    await asyncio.to_thread(own_postgres.start)
-    memory.database_there()
+    alarm_id, seconds = await told_from_memory(fragile, receiver, own_postgres)
+    fragile.parts.watch.memory.database_there()
     seconds[0] += WRITTEN_WITHIN_S - 0.1
     with pytest.raises(NotWrittenYet):
         await take(fragile, alarm_id)

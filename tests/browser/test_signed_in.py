@@ -69,6 +69,45 @@ async def test_a_sign_in_that_has_ended_asks_for_another_and_the_page_stays(
     await alerts.alarm(device, state="closed", outcome="equipment_fault")
 
 
+# The next page that is read is `there`, and comes to whoever asked for it when it is let go (`let_go()`).
+_HOLD_A_PAGE = """
+() => {
+    const real = window.fetch;
+    const coming = new Promise((resolve) => { window.let_go = resolve; });
+    window.there = new Promise((there) => {
+        window.fetch = async (url, how) => {
+            const answer = await real(url, how);
+            if (url !== location.href || !answer.ok) return answer;
+            const text = await answer.text();
+            there();
+            await coming;
+            return new Response(text, { status: answer.status });
+        };
+    });
+}"""
+
+
+async def test_a_page_that_was_asked_for_before_the_sign_in_ended_does_not_hide_that_it_has(
+    alerts: Installation, operator: Operator
+) -> None:
+    """It came a moment later, said when the old sign-in would have ended, and took the warning away: *not live* was all it said."""
+    morag = await operator("Morag")
+    device = await alerts.press()
+    await morag.open_alarm(device)
+    await morag.page.evaluate(_HOLD_A_PAGE)
+    await alerts.press("smoke")  # a reason to read it again
+    await morag.page.evaluate("window.there")
+    await alerts.database.execute("update chassis.session set ended_at = now()")
+    await morag.page.evaluate("document.getElementById('close').requestSubmit()")
+    line, banner = morag.page.locator("#line"), morag.page.locator("#session-banner")
+    await expect(line).to_have_text("Signed out")
+    await expect(banner).to_contain_text("you do NOT see new alarms")
+    # A macrotask after the page has come, all that it set going has been done: it waits for nothing more.
+    await morag.page.evaluate("window.let_go(); new Promise((done) => setTimeout(done))")
+    assert await line.text_content() == "Signed out"
+    assert await banner.is_visible()
+
+
 async def test_signing_out_ends_it_and_leaves_no_draft_behind(alerts: Installation, operator: Operator) -> None:
     morag = await operator("Morag")
     device = await alerts.press()

@@ -48,6 +48,7 @@ class Boxes:
         self._plan = plan
         self._traces: list[AlarmTrace] = []  # of all alarms: the fleet itself forgets those that are settled
         self._skewed: dict[Box, Flaws] = {}
+        self._cut_off: list[Box] = []
         self._online: list[tuple[float, int]] = []
         self._late_s: list[float] = []
         fleet.watch(self._note)
@@ -77,6 +78,22 @@ class Boxes:
         for box, flaws in self._skewed.items():
             box.device.flaws = flaws
         self._skewed.clear()
+
+    async def cut_lines(self, seed: int) -> int:
+        """Every third box loses its network without a word, and somebody calls through one of them; how many they are."""
+        rng = random.Random(seed)
+        self._cut_off = [box for box in self._fleet.boxes.values() if rng.random() < 1 / 3]
+        for box in self._cut_off:
+            box.lose_network()
+        rng.choice(self._cut_off).raise_alarm(_PRESS)
+        return len(self._cut_off)
+
+    async def mend_lines(self, seed: int) -> None:
+        """They return after `cut_lines` as boxes do: each in its own time."""
+        rng = random.Random(seed)
+        for box in self._cut_off:
+            box.regain_network(after_s=rng.uniform(0, self._plan.reconnect_max_s))
+        self._cut_off.clear()
 
     async def unstored(self) -> int:
         """Alarms for which there is no receipt yet."""
@@ -146,6 +163,8 @@ async def _answer(boxes: Boxes, line: bytes) -> None:
         "live": boxes.live,
         "skew_clocks": boxes.skew_clocks,
         "set_clocks": boxes.set_clocks,
+        "cut_lines": boxes.cut_lines,
+        "mend_lines": boxes.mend_lines,
         "unstored": boxes.unstored,
         "presses": boxes.presses,
         "figures": boxes.figures,

@@ -150,6 +150,16 @@ async def _clocks_skewed(_house: House, people: People, rng: random.Random) -> A
         await people.homes.set_clocks()
 
 
+@asynccontextmanager
+async def _boxes_cut_off(_house: House, people: People, rng: random.Random) -> AsyncIterator[str]:
+    """A mobile network's cell is gone: no box says goodbye, and what is pressed waits in it."""
+    cut_off = await people.homes.cut_lines(rng.getrandbits(32))
+    try:
+        yield f"{cut_off:,} boxes"
+    finally:
+        await people.homes.mend_lines(rng.getrandbits(32))
+
+
 def _broker(house: House) -> Broker:
     return house.broker
 
@@ -171,6 +181,7 @@ FAULTS: Final[Mapping[str, Inflict]] = MappingProxyType(
         "database stopped": _server_stopped(_database),
         "broker's lines cut": _line_cut(lambda house: house.broker_proxy),
         "broker's lines slow": _line_slow(lambda house: house.broker_proxy, (0.2, 1.0)),
+        "boxes' lines cut": _boxes_cut_off,
         "database's lines cut": _line_cut(lambda house: house.database_proxy),
         "database's lines slow": _line_slow(lambda house: house.database_proxy, (0.05, 0.3)),
         "disk full": _disk_full,

@@ -54,6 +54,14 @@ class Homes:
         """As they were."""
         await self._ask("set_clocks")
 
+    async def cut_lines(self, seed: int) -> int:
+        """Of every third box, one of which is called through at once; how many they are."""
+        return int(await self._ask("cut_lines", seed=seed))
+
+    async def mend_lines(self, seed: int) -> None:
+        """They return, each in its own time."""
+        await self._ask("mend_lines", seed=seed)
+
     async def unstored(self) -> int:
         """Alarms of which no box has a receipt yet."""
         return int(await self._ask("unstored"))

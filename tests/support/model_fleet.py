@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from uuid import UUID
 
 from contracts.condition import Condition
@@ -28,17 +29,18 @@ class Box:
     traits: Mapping[Attribute, str]
     affected: bool = False
     outage: UUID | None = None
+    counted_as: tuple[Trait, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counted_as = tuple(Trait(attribute, value) for attribute, value in self.traits.items())
 
     def has(self, trait: Trait) -> bool:
         return self.traits.get(trait.attribute) == trait.value
 
 
-def census(boxes: Iterable[Box]) -> Census:
-    counted, devices = Counter[Trait](), 0
-    for box in boxes:
-        devices += 1
-        counted.update(Trait(attribute, value) for attribute, value in box.traits.items())
-    return Census(devices, dict(counted))
+def census(boxes: Collection[Box]) -> Census:
+    counted = Counter(chain.from_iterable(box.counted_as for box in boxes))
+    return Census(len(boxes), dict(counted))
 
 
 @dataclass(slots=True)
@@ -49,6 +51,10 @@ class Fleet:
     names: dict[UUID, Trait] = field(default_factory=dict)
     opened: dict[UUID, datetime] = field(default_factory=dict)
     made: list[Move] = field(default_factory=list)
+    _population: Census = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._population = census(self.boxes)  # nobody moves in or out
 
     def affect(self, which: Callable[[Box], bool]) -> list[Box]:
         hit = [box for box in self.boxes if which(box) and not box.affected]
@@ -69,7 +75,7 @@ class Fleet:
     def situation(self) -> Situation:
         return Situation(
             condition=self.condition,
-            population=census(self.boxes),
+            population=self._population,
             usual=self.usual,
             loose=census(self.loose()),
             outages=[Open(id_, name, self.opened[id_], census(self.members(id_))) for id_, name in self.names.items()],

@@ -4,9 +4,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
 SEED   ?= 1
-# Each worker has servers of its own; tests of one file stay together. More than four gain nothing. What is promised within a
-# time has the machine to itself, after the others (exit code 5: ARGS names none of those).
-XDIST  := -n auto --maxprocesses 4 --dist loadfile
+# Each worker has servers of its own; tests of one file stay together, in the order of tests/conftest.py. More than four gain
+# nothing. What is promised within a time has the machine to itself, after the others (exit code 5: ARGS names none of those).
+XDIST  := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .PHONY: help demo install dev test test-stack test-unsteady check documents dashboards fmt lock audit bench soak bench-liveness bench-outages clean

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final
+from zlib import crc32
 
 import psutil
 import pytest
@@ -13,7 +14,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import servers
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy
+from tests.support.stack import STACK
 
+_HERE: Final = Path(__file__).parent
+_WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
 _IN_MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
 
@@ -28,25 +32,43 @@ settings.register_profile(
 settings.load_profile("telecare")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Keep the servers' files in memory where there is much: a database for each test is a thousand files each time.
 
-    They are what they would be on a disk, and are synced to it just the same. An installed stack keeps its own place.
+    They are what they would be on a disk, and are synced to it just the same.
     """
-    if "TMPDIR" in os.environ or not os.access(_IN_MEMORY, os.W_OK):
+    is_worker = hasattr(config, "workerinput")  # which has it all from the process that started it
+    if is_worker or "TMPDIR" in os.environ or not os.access(_IN_MEMORY, os.W_OK):
         return
     if min(shutil.disk_usage(_IN_MEMORY).free, psutil.virtual_memory().available) > _ROOM_BYTES:
         os.environ["TMPDIR"] = str(_IN_MEMORY)
         tempfile.tempdir = None  # read anew
+        if servers.real_stack():
+            try:
+                STACK.keep_in_memory()
+            except FileNotFoundError as reason:
+                raise pytest.UsageError(str(reason)) from None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only the real stack can show; there, a missing component is a failure and never a skip."""
-    if servers.real_stack():
-        return
-    only_real = [item for item in items if item.get_closest_marker("real_stack")]
-    items[:] = [item for item in items if not item.get_closest_marker("real_stack")]
-    config.hook.pytest_deselected(items=only_real)
+    """Leave out what only the real stack can show; there, a missing component is a failure and never a skip.
+
+    And mix the files: those that mostly wait among those that mostly calculate, the units among the rest. One after the other, as
+    their names are, they want more than the machine first, and half of it later.
+    """
+    if not servers.real_stack():
+        only_real = [item for item in items if item.get_closest_marker("real_stack")]
+        items[:] = [item for item in items if not item.get_closest_marker("real_stack")]
+        config.hook.pytest_deselected(items=only_real)
+    files = {item.path for item in items}
+    waiting = sorted((file for file in files if _mostly_waits(file)), reverse=True)  # the longest come first
+    others = sorted(files.difference(waiting), key=lambda file: crc32(bytes(file.relative_to(_HERE))))
+    places = {file: (n + 0.5) / len(kind) for kind in (waiting, others) for n, file in enumerate(kind)}
+    items.sort(key=lambda item: places[item.path])
+
+
+def _mostly_waits(file: Path) -> bool:
+    return any(file.is_relative_to(_HERE / each) for each in _WAITING)
 
 
 @pytest.fixture(autouse=True)

@@ -110,6 +110,35 @@ async def test_a_step_is_taken_once_however_many_look(glasgow: World, wakers: in
     assert (await glasgow.alarm())["step"] == 1
 
 
+_WAITS_FOR_SECONDS = """
+select exists (
+    select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and clock_timestamp() - query_start > interval '4 seconds'
+)"""
+
+
+async def test_what_a_hub_took_at_once_is_recorded_though_the_database_takes_seconds_to_write_it(
+    glasgow: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unrecorded it is told again, and the next hub told that nobody has it. What the send left of its time, the record has."""
+    async with glasgow.database.acquire() as connection:
+        transaction = connection.transaction()
+
+        async def take(_reaction: object, _request: web.Request) -> web.StreamResponse:
+            await transaction.start()
+            await connection.execute("select from alerts.delivery for update")
+            return web.Response()
+
+        monkeypatch.setattr(receiver, "_react", take)
+        pressing = asyncio.create_task(glasgow.press())
+        await until(lambda: glasgow.database.fetchval(_WAITS_FOR_SECONDS), what="the record to wait")
+        await transaction.commit()
+        await pressing
+    (delivery,) = await glasgow.deliveries()
+    assert (delivery["state"], delivery["attempts"]) == ("delivered", 1)
+    assert (await glasgow.alarm())["notified_at"] is not None
+
+
 @pytest.mark.parametrize("status", [200, 404, 500])
 async def test_whoever_sends_under_a_lease_that_is_anothers_by_now_records_nothing(
     glasgow: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, status: int

@@ -74,25 +74,36 @@ select exists (select from registry.hub_directory where hub_id = $1);
 -- name: health_of_hub
 -- All verified channels of a hub; of one that nobody has looked at yet all but its name is null. Long before three probes have failed,
 -- and while what is more urgent leaves them no turn, what waits there says why: `waiting_error`, of most of `undelivered` (at most $2).
+-- So do the open alarms of which the channel refused all there was for good: nothing of them waits, and nobody there has them.
 select c.channel_id, c.kind, h.probed_at, h.failures, h.failing_since, h.last_error, h.last_alive_at, h.alarm_at, w.undelivered, w.waiting_error
 from registry.channel_directory c left join alerts.channel_health h using (channel_id)
 cross join lateral (
     select count(*) as undelivered, mode() within group (order by tried.last_error) as waiting_error
     from (
-        select d.last_error from alerts.delivery d
-        where d.state = 'pending' and d.way = c.channel_id::text and d.last_error is not null limit $2) tried) w
+        (select d.last_error from alerts.delivery d
+        where d.state = 'pending' and d.way = c.channel_id::text and d.last_error is not null limit $2)
+        union all
+        (select max(d.last_error) from alerts.alarm a join alerts.delivery d using (alarm_id)
+        where a.state = 'open' and d.hub_id = c.hub_id and d.channel = c.channel_id
+        group by a.alarm_id having bool_and(d.state = 'failed') limit $2)) tried) w
 where c.hub_id = $1 and c.verified_at is not null
 order by c.position;
 
 -- name: failing_by_hub
 -- Every hub with a verified channel, with how many of them people were told are dead, and since when the alarm of life or welfare
--- that waits longest has been on its way there, tried and not taken.
+-- that waits longest has been on its way there, tried and not taken; or, open still, was refused there for good each time.
 select c.hub_id, count(h.alarm_at) as failing, min(w.since) as waiting_since
 from registry.channel_directory c
 left join alerts.channel_health h using (channel_id)
 left join (
-    select hub_id, min(created_at) as since from alerts.delivery
-    where state = 'pending' and alarm_id is not null and priority <= 2 and attempts > 0 and hub_id is not null
+    select hub_id, min(since) as since from (
+        select hub_id, created_at as since from alerts.delivery
+        where state = 'pending' and alarm_id is not null and priority <= 2 and attempts > 0 and hub_id is not null
+        union all
+        select d.hub_id, min(d.created_at) from alerts.alarm a join alerts.delivery d using (alarm_id)
+        where a.state = 'open' and a.priority <= 2 and d.hub_id is not null
+        group by a.alarm_id, d.hub_id having bool_and(d.state = 'failed')
+    ) as tried
     group by hub_id
 ) as w on w.hub_id = c.hub_id
 where c.verified_at is not null

@@ -72,20 +72,32 @@ async def test_a_webhook_that_takes_its_probe_is_alive(alerts: Installation, rec
     assert (after["kind"], after["failing"], after["failures"], after["last_error"]) == ("webhook", False, 0, None)
 
 
+@pytest.mark.parametrize("status", [503, 404], ids=["tried again", "refused for good"])
 async def test_a_channel_on_which_alarms_fail_says_so_before_any_probe_has(
-    alerts: Installation, receiver: Receiver
+    alerts: Installation, receiver: Receiver, status: int
 ) -> None:
     before = await channel(alerts, "clyde-arc")
     assert (before["undelivered"], before["last_error"]) == (0, None)
-    receiver.break_down("clyde-arc", 503)
-    await alerts.press("fall")
+    receiver.break_down("clyde-arc", status)
+    device = await alerts.press("fall")
 
     async def fails() -> dict[str, Any] | None:
         found = await channel(alerts, "clyde-arc")
         return found if found["undelivered"] else None
 
     found = await until(fails)
-    assert (found["undelivered"], found["failures"], found["last_error"]) == (1, 0, "HTTP 503")
+    assert (found["undelivered"], found["failures"], found["last_error"]) == (1, 0, f"HTTP {status}")
+
+    def undelivered_s() -> float | None:
+        poke(alerts, "health-gauges")
+        return alerts.process.runtime.metrics.get_sample_value("telecare_hub_undelivered_seconds", {"hub": "clyde-arc"})
+
+    await until(undelivered_s)  # more than nought
+    alarm = await alerts.alarm(device)
+    taken = await alerts.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge", {"operator": "morag"})
+    assert taken.status == 200
+    if status == 404:  # what may still arrive is not over before it has
+        await until(lambda: undelivered_s() == 0)
 
 
 async def test_a_hub_on_mqtt_is_alive_when_it_says_received_and_not_before(

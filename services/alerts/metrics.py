@@ -31,7 +31,7 @@ class Metrics:
         )
         self.acknowledge_seconds = Histogram(
             "telecare_alarm_acknowledge_seconds",
-            "From an alarm's opening, or opening again, to an operator having taken it",
+            "From an alarm's first event's receipt, or its opening again, to an operator having taken it",
             ["priority"],
             buckets=_ACKNOWLEDGE_BUCKETS_S,
             registry=registry,

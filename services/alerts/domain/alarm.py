@@ -30,7 +30,7 @@ class Alarm:
     """One or more events of the same device, kind and peripheral. Every time but `raised_at` is ours.
 
     `wake_at` is the next instant at which somebody looks at it again: set unless it is closed. `opened_at` is when it last
-    began to wait for a person: raised, re-opened or released. `policy_id` is the version it began with; `ladder_at`, `told_at`
+    began to wait for a person: received, re-opened or released. `policy_id` is the version it began with; `ladder_at`, `told_at`
     and `reached_at` say where it stands on that (domain/ladder.py). `sole_device`: its person has no other.
     """
 

@@ -79,7 +79,7 @@ def _born(trigger: EventArrived, now: datetime, circumstances: Circumstances) ->
         installation_ref=device.installation_ref if device else None,
         raised_at=event.sent_at,
         received_at=event.received_at,
-        opened_at=now,
+        opened_at=min(event.received_at, now),  # whoever pressed waits since then, and not since we came round to it
         changed_at=now,
         last_event_at=now,
         policy_id=circumstances.policy_id,

@@ -30,7 +30,7 @@ with happened as (
     where s.waits is distinct from s.waited
     window turn as (partition by s.alarm_id order by s.transition_id)
 ), sorted as (
-    select t.alarm_id, t.transition_id, 'call' as sort, t.at, coalesce(t.ended_as, later.priority) as priority,
+    select t.alarm_id, t.transition_id, 'call' as sort, t.event, t.at, coalesce(t.ended_as, later.priority) as priority,
         coalesce(t.ended_at_hub, later.hub_id) as hub_id,
         case when coalesce(t.ended_by, later.event) in ('acknowledged', 'closed')
             then greatest(extract(epoch from coalesce(t.ended_at, later.at) - t.at), 0)::float8 end as waited_s
@@ -47,19 +47,23 @@ with happened as (
              when not waits and waits is distinct from waited then 'priority ' || priority
              when event = 'repeated' then 'repeat'
              else 'priority 5' end,
-        at, priority, null, null
+        event, at, priority, null, null
     from story
     where event = 'test_received'
         or (not waits and waits is distinct from waited)
         or (event = 'repeated' and waits is not distinct from waited)
         or (event in ('restored', 'cancelled') and priority = 5)
 ), calls as (                                                               -- `limit 1`: looked up, not joined with all of the years
-    select s.sort, s.at, coalesce(s.priority, a.priority) as priority, a.council_id, s.waited_s, coalesce(s.hub_id, (
+    select s.sort, s.at - own.before as at, coalesce(s.priority, a.priority) as priority, a.council_id,
+        s.waited_s + extract(epoch from own.before)::float8 as waited_s, coalesce(s.hub_id, (
         select d.hub_id from alerts.delivery d
         where d.alarm_id = s.alarm_id and d.hub_id is not null and d.transition_id >= s.transition_id
         order by d.transition_id, d.delivery_id limit 1)) as hub_id
     from sorted s
-    cross join lateral (select council_id, priority from alerts.alarm where alarm_id = s.alarm_id limit 1) a
+    cross join lateral (select council_id, priority, received_at from alerts.alarm where alarm_id = s.alarm_id limit 1) a
+    -- A press that lay with us before it was decided on has waited since it was received.
+    cross join lateral (
+        select case when s.event = 'raised' then greatest(s.at - a.received_at, interval '0') else interval '0' end as before) own
     where ($5::text[] is null or a.council_id = any ($5)) and a.council_id is distinct from 'canary'
 )
 select

@@ -9,6 +9,7 @@ from services.alerts.http.asker import Scope
 from services.alerts.kpis.store import read_month
 from services.alerts.people import People
 from tests.integration.alerts.world import World
+from tests.unit.alerts.build import event
 
 LASTS_S = 200
 
@@ -63,3 +64,13 @@ async def test_an_evening_in_glasgow(glasgow: World) -> None:
         "forth-arc": (1, 0),
     }
     assert report.excluded == Excluded(tests=1, repeats=1, priority_3=0, priority_4=2, priority_5=1)
+
+
+async def test_a_press_that_lay_with_us_has_waited_all_the_time(glasgow: World) -> None:
+    """Alerts were away for 70 s. Whoever takes it then, at once, has taken it after 70 s, in each figure."""
+    await glasgow.tell(event("fall", device_id="TC-000123", received_at=glasgow.clock.now()))
+    await glasgow.after(70)
+    await act(glasgow, Acknowledge("morag"), "clyde-arc")
+    first, last = (await figures(glasgow)).total.within
+    assert (first.answered, last.answered) == (0, 1)
+    assert glasgow.metric("telecare_alarm_acknowledge_seconds_sum", priority="1") == 70

@@ -8,7 +8,6 @@ from typing import Final
 from contracts.ids import HubId
 from services.alerts.metrics import PRIORITIES, WAITING, Metrics
 from services.alerts.store import QUERIES
-from services.chassis.clock import Clock
 from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import borrow
 
@@ -18,24 +17,23 @@ EVERY_S: Final = 2.0
 @dataclass(frozen=True, slots=True)
 class Gauges:
     pool: Pool
-    clock: Clock
     metrics: Metrics
     fallback_hub: HubId | None
 
     async def run_once(self) -> int:
         """Refresh all. Returns 0: there is never more to do at once."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection:
             rows = await connection.fetch(QUERIES["waiting"])
+            councils = await connection.fetch(QUERIES["life_alarm_waits"])
             unroutable = await connection.fetchval(QUERIES["unroutable"])
         counted = {(str(row["priority"]), row["state"]): row for row in rows}
         for priority in PRIORITIES:
             for state in WAITING:
                 row = counted.get((priority, state))
                 self.metrics.open.labels(priority, state).set(row["alarms"] if row else 0)
-            oldest = counted.get((priority, "open"))
-            waited_s = (now - oldest["oldest"]).total_seconds() if oldest else 0
-            self.metrics.oldest_unacknowledged_s.labels(priority).set(max(waited_s, 0))
+        oldest = {priority: row["oldest"] for (priority, state), row in counted.items() if state == "open"}
+        self.metrics.oldest_unacknowledged.tell({(priority,): oldest.get(priority) for priority in PRIORITIES})
+        self.metrics.life_alarm_waits.tell({(row["council_id"],): row["oldest"] for row in councils})
         self.metrics.unroutable.set(unroutable)
         return 0
 

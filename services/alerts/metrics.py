@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from contracts.condition import Condition
 from contracts.vocabulary import Priority
 from services.alerts.domain.blindness import Ear
-from services.chassis.metrics import GaugeOfRows
+from services.chassis.clock import Clock
+from services.chassis.metrics import GaugeOfAges, GaugeOfRows
 
 _DELIVERY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _ACKNOWLEDGE_BUCKETS_S = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)  # TSA judges 60 and 180 s
@@ -21,7 +22,7 @@ WAITING = ("open", "acknowledged")
 class Metrics:
     """The metrics of one process's alerts service."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self.delivery_seconds = Histogram(
             "telecare_alarm_delivery_seconds",
             "From an event's receipt to a hub having its notification",
@@ -42,11 +43,23 @@ class Metrics:
         self.open = Gauge(
             "telecare_alarms_open", "Alarms that are not closed", ["priority", "state"], registry=registry
         )
-        self.oldest_unacknowledged_s = Gauge(
-            "telecare_oldest_unacknowledged_alarm_seconds",
-            "For how long the oldest alarm has waited for an operator",
-            ["priority"],
-            registry=registry,
+        self.oldest_unacknowledged = GaugeOfAges(
+            Gauge(
+                "telecare_oldest_unacknowledged_alarm_seconds",
+                "For how long the oldest alarm has waited for an operator",
+                ["priority"],
+                registry=registry,
+            ),
+            clock.now,
+        )
+        self.life_alarm_waits = GaugeOfAges(
+            Gauge(
+                "telecare_life_alarm_waits_seconds",
+                "For how long the oldest alarm of priority 1 of a council (none: nobody knows which) has waited for an operator",
+                ["council"],
+                registry=registry,
+            ),
+            clock.now,
         )
         self.unroutable = Gauge(
             "telecare_alarms_unroutable",
@@ -59,16 +72,27 @@ class Metrics:
             ["hub"],
             registry=registry,
         )
-        self.hub_undelivered_s = Gauge(
-            "telecare_hub_undelivered_seconds",
-            "For how long the oldest alarm of priority 1 or 2 has been tried at a hub and not been taken there",
-            ["hub"],
-            registry=registry,
+        self.hub_undelivered = GaugeOfAges(
+            Gauge(
+                "telecare_hub_undelivered_seconds",
+                "For how long the oldest alarm of priority 1 or 2 has been tried at a hub and not been taken there",
+                ["hub"],
+                registry=registry,
+            ),
+            clock.now,
         )
-        self.audit_overdue_s = Gauge(
-            "telecare_audit_overdue_seconds",
-            "For how long the work that has waited longest has been due",
-            ["what"],
+        self.audit_overdue = GaugeOfAges(
+            Gauge(
+                "telecare_audit_overdue_seconds",
+                "For how long the work that has waited longest has been due",
+                ["what"],
+                registry=registry,
+            ),
+            clock.now,
+        )
+        self.audit_age_s = Gauge(
+            "telecare_audit_age_seconds",
+            "For how long this process has not looked whether anything waits longer than it ever should: it does each 5 s",
             registry=registry,
         )
         self.audit_violations = Gauge(
@@ -113,9 +137,9 @@ class Metrics:
             self.outage_members.labels(condition)
         for channel in ("webhook", "mqtt", "email", "sms"):
             self.delivery_seconds.labels(channel)
+        self.oldest_unacknowledged.tell({(priority,): None for priority in PRIORITIES})
         for priority in PRIORITIES:
             self.acknowledge_seconds.labels(priority)
-            self.oldest_unacknowledged_s.labels(priority)
             for state in WAITING:
                 self.open.labels(priority, state)
         for channel in ("webhook", "mqtt", "email", "sms", "receipt"):

@@ -124,7 +124,7 @@ async def assemble(runtime: Runtime) -> Parts:
     reading = await open_pool(runtime.database_url, role=ROLE, name="alerts-http", size=_READING_MAX)
     auditing = await open_pool(runtime.database_url, role=ROLE, name="alerts-auditor", size=1)
     watching = await open_pool(runtime.database_url, role=ROLE, name="alerts-watch", size=1)
-    metrics = Metrics(runtime.metrics)
+    metrics = Metrics(runtime.metrics, runtime.clock)
     fallback = HubId(runtime.settings.fallback_hub) if runtime.settings.fallback_hub else None
 
     def look() -> None:
@@ -156,7 +156,7 @@ async def assemble(runtime: Runtime) -> Parts:
         waker=waker,
         dispatcher=dispatcher,
         sending=sending,
-        gauges=Gauges(pool, clock, metrics, fallback),
+        gauges=Gauges(pool, metrics, fallback),
         feed=Feed(reading),
         hub_actions=HubActions(pool, clock, alarms, metrics, runtime.publisher, runtime.audit),
         ways=ways,

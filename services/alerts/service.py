@@ -125,7 +125,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("degraded-hearing", parts.degraded.run_once, DEGRADED_EVERY_S),
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
-        Loop("health-gauges", HealthGauges(parts.reading, clock, parts.metrics).run_once, HEALTH_EVERY_S),
+        Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),
         Loop("silence-gauges", SilenceGauges(parts.reading, clock, parts.metrics).run_once, SILENCES_EVERY_S),
     )
 

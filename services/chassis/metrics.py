@@ -1,8 +1,10 @@
-"""Gauges in which several services have a say, and gauges of what a query finds, which may be there no more at the next."""
+"""Gauges in which several services have a say, of what a query finds, which may be there no more at the next, and of ages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import partial
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -46,3 +48,27 @@ class GaugeOfRows:
         for labels, value in values.items():
             self._gauge.labels(*labels).set(value)
         self._there = set(values)
+
+
+class GaugeOfAges:
+    """For how long something has lasted, told as a whole by when it began, and worked out at the scrape.
+
+    So it grows by itself: whoever can't look any more, since the database is away, must not go on telling the age of then.
+    """
+
+    def __init__(self, gauge: Gauge, now: Callable[[], datetime]) -> None:
+        self._gauge = gauge
+        self._now = now
+        self._since: Mapping[tuple[str, ...], datetime | None] = {}
+
+    def tell(self, since: Mapping[tuple[str, ...], datetime | None]) -> None:
+        """By the labels' values, in the gauge's order; None: nothing lasts, 0 s. What is left out is told of no more."""
+        for gone in self._since.keys() - since.keys():
+            self._gauge.remove(*gone)
+        before, self._since = self._since, since
+        for labels in since.keys() - before.keys():
+            self._gauge.labels(*labels).set_function(partial(self._age_s, labels))
+
+    def _age_s(self, labels: tuple[str, ...]) -> float:
+        since = self._since.get(labels)
+        return 0.0 if since is None else max((self._now() - since).total_seconds(), 0.0)

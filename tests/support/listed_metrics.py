@@ -18,6 +18,8 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_hub_undelivered_seconds": frozenset({"hub"}),
         "telecare_audit_overdue_seconds": frozenset({"what"}),
         "telecare_audit_violations": frozenset(),
+        "telecare_audit_age_seconds": frozenset(),
+        "telecare_life_alarm_waits_seconds": frozenset({"council"}),
         "telecare_audit_log_rows": frozenset({"outcome"}),
         "telecare_audit_log_refusals": frozenset(),
         "telecare_audit_log_unforeseen": frozenset(),

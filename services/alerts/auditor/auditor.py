@@ -42,8 +42,8 @@ class Auditor:
     _audited_at_s: float = field(default_factory=time.monotonic, init=False)
 
     def __post_init__(self) -> None:
-        for what in What:
-            self.metrics.audit_overdue_s.labels(what)
+        self.metrics.audit_overdue.tell({(what,): None for what in What})
+        self.metrics.audit_age_s.set_function(self._unaudited_s)
 
     async def run_once(self) -> int:
         """Audit. Returns 0: the next is due in five seconds."""
@@ -51,8 +51,7 @@ class Auditor:
             now = self.clock.now()  # not before it had to wait: what was decided meanwhile would be far off
             found = await audit(connection, self.streams, now)
         self._audited_at_s = time.monotonic()
-        for each in found:
-            self.metrics.audit_overdue_s.labels(each.what).set(each.seconds(now))
+        self.metrics.audit_overdue.tell({(each.what,): each.since for each in found})
         self._note({each.what: each.since for each in found if each.since and each.is_violation(now)})
         return 0
 
@@ -63,13 +62,16 @@ class Auditor:
 
     async def check(self) -> str | None:
         """Ready: nothing is overdue, and we know that."""
-        unaudited_s = time.monotonic() - self._audited_at_s
+        unaudited_s = self._unaudited_s()
         if unaudited_s > UNAUDITED_MAX_S:
             return f"Nobody knows whether alarms wait too long: the audit has not run for {unaudited_s:.0f} s."
         if not self._violations:
             return None
         said = (f"{BOUNDS[what].sentence} (since {_iso(since)})" for what, since in self._violations.items())
         return f"Overdue: {'; '.join(said)}."
+
+    def _unaudited_s(self) -> float:
+        return time.monotonic() - self._audited_at_s
 
     def _note(self, violations: Mapping[What, datetime]) -> None:
         """Say what has begun and what is over, once each."""

@@ -46,10 +46,6 @@ class Overdue:
     what: What
     since: datetime | None
 
-    def seconds(self, now: datetime) -> float:
-        """For how long it has been due."""
-        return max((now - self.since).total_seconds(), 0.0) if self.since else 0.0
-
     def is_violation(self, now: datetime) -> bool:
         """Whether it has been due for longer than it ever should. What has no future is wrong from the first."""
         if self.since is None:

@@ -7,7 +7,6 @@ from typing import Final
 
 from services.alerts.metrics import Metrics
 from services.alerts.probes.store import QUERIES
-from services.chassis.clock import Clock
 from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import borrow
 
@@ -17,18 +16,14 @@ EVERY_S: Final = 5.0
 @dataclass(frozen=True, slots=True)
 class HealthGauges:
     pool: Pool
-    clock: Clock
     metrics: Metrics
 
     async def run_once(self) -> int:
         """Refresh all. Returns 0: there is never more to do at once."""
-        now = self.clock.now()
         async with borrow(self.pool) as connection:
             rows = await connection.fetch(QUERIES["failing_by_hub"])
         self.metrics.channel_failing.clear()  # a hub that is gone
-        self.metrics.hub_undelivered_s.clear()
+        self.metrics.hub_undelivered.tell({(row["hub_id"],): row["waiting_since"] for row in rows})
         for row in rows:
-            waited_s = (now - row["waiting_since"]).total_seconds() if row["waiting_since"] else 0
-            self.metrics.hub_undelivered_s.labels(row["hub_id"]).set(max(waited_s, 0))
             self.metrics.channel_failing.labels(row["hub_id"]).set(row["failing"])
         return 0

@@ -246,6 +246,10 @@ async def test_the_gauges_count_who_waits_and_for_how_long(glasgow: World) -> No
     }
     assert waiting == {("1", "open"): 1, ("4", "acknowledged"): 1, ("4", "open"): 0}
     assert glasgow.metric("telecare_oldest_unacknowledged_alarm_seconds", priority="1") == 30
+    glasgow.clock.move(50)  # nobody can look any more: the database may be away
+    assert glasgow.metric("telecare_oldest_unacknowledged_alarm_seconds", priority="1") == 80
+    assert glasgow.metric("telecare_life_alarm_waits_seconds", council="glasgow-city") == 80
+    assert glasgow.metric("telecare_life_alarm_waits_seconds", council="fife") == 0
 
 
 async def test_a_forgotten_alarm_cannot_be_stored(glasgow: World) -> None:

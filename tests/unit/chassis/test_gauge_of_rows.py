@@ -1,8 +1,10 @@
-"""A gauge of what a query found tells of nothing that the next one did not find."""
+"""A gauge of what a query found tells of nothing that the next one did not find; one of ages goes on by itself."""
+
+from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Gauge
 
-from services.chassis.metrics import GaugeOfRows
+from services.chassis.metrics import GaugeOfAges, GaugeOfRows
 from services.ingest.metrics import LivenessMetrics
 
 
@@ -24,3 +26,22 @@ def test_ingest_tells_of_no_shard_and_no_council_that_is_gone() -> None:
     told = {family.name: [list(each.labels.values()) for each in family.samples] for family in registry.collect()}
     assert told["telecare_hearing_ratio"] == [["b"]]
     assert told["telecare_devices_silent"] == told["telecare_devices_late"] == [["fife"]]
+
+
+def test_an_age_grows_while_nobody_looks_anew_is_nought_when_nothing_lasts_and_never_less() -> None:
+    noon = now = datetime(2026, 11, 29, 12, tzinfo=UTC)
+    registry = CollectorRegistry()
+    gauge = GaugeOfAges(Gauge("waits", "For how long.", ["council"], registry=registry), lambda: now)
+
+    def told() -> dict[str, float]:
+        (family,) = registry.collect()
+        return {each.labels["council"]: each.value for each in family.samples}
+
+    gauge.tell({("fife",): noon, ("moray",): None, ("highland",): noon + timedelta(seconds=9)})
+    assert told() == {"fife": 0, "moray": 0, "highland": 0}
+    now += timedelta(seconds=20)
+    assert told() == {"fife": 20, "moray": 0, "highland": 11}
+    gauge.tell({("fife",): None, ("moray",): noon})
+    assert told() == {"fife": 0, "moray": 20}
+    gauge.tell({("fife",): noon})
+    assert told() == {"fife": 20}

@@ -412,7 +412,7 @@ async def test_it_is_over_in_time_though_the_clock_was_put_back_since_it_was_tol
 
 async def test_prometheus_is_told_which_shards_there_are_that_one_without_a_canary_is_missed(town: World) -> None:
     registry = CollectorRegistry()
-    watch = Watch(town.parts.pool, town.clock, Metrics(registry), Memory({}, monotonic=lambda: 1000.0))
+    watch = Watch(town.parts.pool, town.clock, Metrics(registry, town.clock), Memory({}, monotonic=lambda: 1000.0))
 
     async def alarm_shards() -> set[str]:
         await watch.run_once()
@@ -431,7 +431,7 @@ async def test_prometheus_is_told_which_shards_there_are_that_one_without_a_cana
 
 async def test_a_shard_that_was_retired_keeps_nobody_deaf_for_prometheus(town: World) -> None:
     registry = CollectorRegistry()
-    watch = Watch(town.parts.pool, town.clock, Metrics(registry), Memory({}, monotonic=lambda: 1000.0))
+    watch = Watch(town.parts.pool, town.clock, Metrics(registry, town.clock), Memory({}, monotonic=lambda: 1000.0))
 
     async def told_of() -> set[str]:
         await watch.run_once()

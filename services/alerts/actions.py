@@ -17,7 +17,6 @@ from contracts.ids import HubId
 from contracts.topics import hub_topic, parse_hub_topic
 from services.alerts import store
 from services.alerts.alarms import Alarms, nothing
-from services.alerts.dispatcher import observe_delivery
 from services.alerts.domain import triggers
 from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.metrics import Metrics
@@ -153,8 +152,8 @@ class HubActions:
 
         def after_commit() -> None:
             act()
-            self.metrics.deliveries.labels("mqtt", "delivered").inc()
-            waited_s = observe_delivery(self.metrics, "mqtt", confirmed["received_at"], now)
+            self.metrics.attempted("mqtt", "delivered", hub_id=hub)
+            waited_s = self.metrics.arrived("mqtt", confirmed["received_at"], now, hub_id=hub)
             _log.info(
                 "alarm_delivered",
                 alarm_id=alarm.alarm_id,

@@ -169,7 +169,7 @@ class Dispatcher:
         started_at, until = self.clock.now(), asyncio.get_running_loop().time() + _SEND_AND_RECORD_S
         outcome = await self._attempt(parcel, started_at)
         finished_at = self.clock.now()
-        self.metrics.deliveries.labels(parcel.kind, outcome.verdict).inc()
+        self.metrics.attempted(parcel.kind, outcome.verdict, hub_id=parcel.hub_id)
         try:
             async with asyncio.timeout_at(until):
                 await self._record_until_stored(parcel, outcome, started_at, finished_at)
@@ -283,7 +283,7 @@ class Dispatcher:
         }
         match outcome.verdict:
             case "delivered":
-                waited_s = observe_delivery(self.metrics, parcel.kind, parcel.received_at, at)
+                waited_s = self.metrics.arrived(parcel.kind, parcel.received_at, at, hub_id=parcel.hub_id)
                 _log.info(
                     "alarm_delivered" if parcel.alarm_id else "outage_delivered",
                     **said,
@@ -295,12 +295,3 @@ class Dispatcher:
                 _log.warning("delivery_failed", **said, reason=outcome.detail, next_at=at.isoformat())
             case "permanent":
                 _log.error("delivery_refused", **said, reason=outcome.detail)
-
-
-def observe_delivery(metrics: Metrics, kind: str, received_at: datetime | None, at: datetime) -> float | None:
-    """Measure received → delivered, in seconds; None for news that no event caused."""
-    if received_at is None:
-        return None
-    waited_s = max((at - received_at).total_seconds(), 0)
-    metrics.delivery_seconds.labels(kind).observe(waited_s)
-    return waited_s

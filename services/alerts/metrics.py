@@ -7,6 +7,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.condition import Condition
+from contracts.ids import CANARY
 from contracts.vocabulary import Priority
 from services.alerts.domain.blindness import Ear
 from services.chassis.clock import Clock
@@ -145,6 +146,20 @@ class Metrics:
         for channel in ("webhook", "mqtt", "email", "sms", "receipt"):
             for outcome in ("delivered", "awaiting", "transient", "permanent"):
                 self.deliveries.labels(channel, outcome)
+
+    def attempted(self, channel: str, outcome: str, *, hub_id: str | None) -> None:
+        """Somebody was sent something. The canary has figures of its own: in these it would be the only quiet night's."""
+        if hub_id != CANARY:
+            self.deliveries.labels(channel, outcome).inc()
+
+    def arrived(self, channel: str, received_at: datetime | None, at: datetime, *, hub_id: str | None) -> float | None:
+        """Received → delivered, in seconds, which it measures; None for news that no event caused."""
+        if received_at is None:
+            return None
+        waited_s = max((at - received_at).total_seconds(), 0)
+        if hub_id != CANARY:
+            self.delivery_seconds.labels(channel).observe(waited_s)
+        return waited_s
 
     def silences(self, active: Mapping[str, int]) -> None:
         """How many there are, by council."""

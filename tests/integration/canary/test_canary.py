@@ -95,6 +95,13 @@ async def test_no_hub_and_no_figure_knows_of_the_canary_and_it_counts_as_no_hub(
         refused = await api.put(f"/api/v1/councils/{council}/routing", {"hubs": [hub]})
         assert refused.status == 422, refused
         assert "canary" in str(refused.body)
+    alerts = await installation.metrics("alerts" if "alerts" in installation.programs else "up")
+    for name, labels in (
+        ("telecare_alarm_delivery_seconds_count", {}),
+        ("telecare_deliveries_total", {"outcome": "delivered"}),
+    ):
+        assert alerts.value(name, channel="webhook", **labels) >= 1
+        assert alerts.value(name, channel="mqtt", **labels) == 0
 
 
 async def test_its_file_is_for_its_owner_alone_and_one_that_is_none_is_told_in_one_line(

@@ -21,6 +21,7 @@ NAME = "telecare.example"
 _DOCKER = """#!/bin/sh
 echo "$*" >>"{log}"
 case "$*" in
+  *" build "*) test ! -e "{log}.broken" ;;
   *" ps "*) echo 0123456789ab ;;
   *" broker init") echo '{{"clients": []}}' ;;
   *" runbooks") echo '<h1>Operations</h1>' ;;
@@ -174,6 +175,32 @@ def test_a_release_with_another_rule_has_prometheus_read_it_and_one_that_is_gone
     assert prepared.asked("exec", "prometheus")
     assert (prepared.placed / "prometheus/rules/alarms.rules.yml").read_text() == "groups: []\n"
     assert not (prepared.placed / "prometheus/rules/rollout.rules.yml").exists()
+
+
+def test_what_a_run_that_failed_has_placed_is_taken_at_the_next(prepared: Tree) -> None:
+    broken = prepared.log.with_name("asked.broken")
+    for server in ("broker", "http"):
+        prepared.certify(server, NAME)
+    (prepared.deploy / "prometheus" / "rules" / "rollout.rules.yml").unlink()
+    (prepared.deploy / "mosquitto" / "telecare.conf").write_text("persistence true\n")
+    broken.touch()
+    assert prepared.prepare().returncode != 0
+    assert prepared.asked("exec") == []
+    assert not (prepared.placed / "prometheus/rules/rollout.rules.yml").exists()
+    broken.unlink()
+    mended = prepared.prepare()
+    assert mended.returncode == 0, mended.stderr
+    assert "docker compose restart broker" in mended.stdout
+    for service in ("broker", "proxy", "prometheus"):
+        assert len(prepared.asked("exec", service)) == 1, service
+    assert prepared.prepare().returncode == 0
+    assert prepared.asked("exec") == []
+
+
+def test_a_release_that_drops_a_rule_and_has_no_other_change_has_prometheus_read_it(prepared: Tree) -> None:
+    (prepared.deploy / "prometheus" / "rules" / "rollout.rules.yml").unlink()
+    assert prepared.prepare().returncode == 0
+    assert prepared.asked("exec", "prometheus")
 
 
 @pytest.mark.parametrize("server", ["broker", "http"])

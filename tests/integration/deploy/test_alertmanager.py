@@ -4,11 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
 from tests.integration.deploy.rules import shipped_rules
-from tests.support.alertmanager import RECEIVERS, SHIPPED
+from tests.support.alertmanager import RECEIVERS, SHIPPED, Alertmanager, alerting
+from tests.support.servers import until
 from tests.support.stack import DEPLOY, STACK
 
 SEEN = Path(__file__).with_name("test_somebody_is_called.py")
@@ -58,6 +60,62 @@ def test_each_severity_has_its_own_receiver(severity: str) -> None:
     )
     result = STACK.run("/usr/bin/amtool", *routed, files=SHIPPED.parent)
     assert (result.returncode, result.stdout.strip()) == (0, severity), result.stderr
+
+
+HELD_BACK_BY_DEAFNESS = [
+    {"alertname": "TelecareSilentShare", "severity": "warn", "council": "moray"},
+    {"alertname": "TelecareOutageOpen", "severity": "warn"},
+    {"alertname": "TelecareSessionGaps", "severity": "warn"},
+    {"alertname": "TelecareBacklogOld", "severity": "warn", "at": "ingest"},
+]
+TOLD_ALL_THE_SAME = [
+    {"alertname": "TelecareBacklogOld", "severity": "warn", "at": "alerts"},
+    {"alertname": "TelecareCanaryLate", "severity": "page", "shard": "alarms"},
+    {"alertname": "TelecareCanaryUnanswered", "severity": "page", "shard": "alarms"},
+    {"alertname": "TelecareCanaryUnsteady", "severity": "warn", "shard": "alarms"},
+    {"alertname": "TelecareCanaryAbsent", "severity": "page", "shard": "alarms"},
+    {"alertname": "TelecarePriority1Unacknowledged180s", "severity": "page", "priority": "1"},
+]
+
+
+@pytest.mark.real_stack
+@pytest.mark.parametrize("silenced", [False, True], ids=["told", "silenced"])
+async def test_deafness_holds_back_what_is_about_silence_and_no_press_that_does_not_come_out_at_a_hub(
+    silenced: bool,
+) -> None:
+    """Nor does it matter to either whether somebody has silenced the deafness."""
+    async with aiohttp.ClientSession() as http, alerting(http) as manager:
+        if silenced:
+            await manager.silence("TelecareMonitoringBlind")
+        blind = {"alertname": "TelecareMonitoringBlind", "severity": "page"}
+        await manager.post(blind)
+        await until(lambda: judged(manager, [blind]), what="the deafness to be known")
+        await manager.post(*HELD_BACK_BY_DEAFNESS, *TOLD_ALL_THE_SAME)
+
+        async def told() -> bool:
+            found = [each["labels"] for call in manager.called.by_receiver.values() for each in call]
+            assert not [each for each in HELD_BACK_BY_DEAFNESS if each in found]
+            return all(each in found for each in TOLD_ALL_THE_SAME) and (blind in found) != silenced
+
+        await until(told, what="all the others to be told")
+        await until(lambda: judged(manager, HELD_BACK_BY_DEAFNESS))
+        state = {tuple(sorted(each["labels"].items())): each["status"] for each in await manager.alerts()}
+        assert all(state[tuple(sorted(each.items()))]["inhibitedBy"] for each in HELD_BACK_BY_DEAFNESS)
+        assert not any(state[tuple(sorted(each.items()))]["inhibitedBy"] for each in TOLD_ALL_THE_SAME)
+        assert bool(state[tuple(sorted(blind.items()))]["silencedBy"]) == silenced
+
+
+async def judged(manager: Alertmanager, labels: list[dict[str, str]]) -> bool:
+    """Whether it has made up its mind about each: to tell it, or not to."""
+    known = [each["labels"] for each in await manager.alerts() if each["status"]["state"] != "unprocessed"]
+    return all(each in known for each in labels)
+
+
+def test_the_page_says_what_deafness_holds_back() -> None:
+    page = (DEPLOY.parent / "docs" / "operations.md").read_text()
+    about = page.partition("### TelecareMonitoringBlind\n")[2].partition("\n### ")[0]
+    said = set(re.findall(r"Telecare\w+", about.partition("*Held back*")[2].partition("*First*")[0]))
+    assert said == {each["alertname"] for each in HELD_BACK_BY_DEAFNESS}
 
 
 def test_the_page_lists_as_seen_for_real_what_the_tests_wait_for_and_nothing_else() -> None:

@@ -164,6 +164,8 @@ def _configure(
     service, canary = scrape["scrape_configs"]
     service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
     if canary_port is None:
+    if alertmanager_port is not None:  # as the files of Debian and of the containers do
+        scrape["scrape_configs"].append({"job_name": "alertmanager", "static_configs": told})
         scrape["scrape_configs"].remove(canary)
     else:
         canary["static_configs"] = [{"targets": [f"{LOOPBACK}:{canary_port}"]}]

@@ -33,7 +33,7 @@ def alarms() -> Dashboard:
                     "Open alarms for which no usable channel of any hub was found. Anything but nought needs somebody now.",
                     *("short", 6, 5, ANY_IS_BAD),
                 ),
-                Prom("max(telecare_alarms_unroutable)", now=True),
+                Prom("telecare:alarms_unroutable:max", now=True),
             ),
             figure(
                 Says(
@@ -101,7 +101,7 @@ def alarms() -> Dashboard:
                     "s",
                     steps=((None, "green"), (120, "red")),
                 ),
-                Prom("max by (hub) (telecare_hub_undelivered_seconds)", "{{hub}}"),
+                Prom("telecare:hub_undelivered_seconds:max", "{{hub}}"),
             ),
             curves(
                 Says(
@@ -111,7 +111,7 @@ def alarms() -> Dashboard:
                     "short",
                     steps=ANY_IS_BAD,
                 ),
-                Prom("max by (hub) (telecare_channel_failing)", "{{hub}}"),
+                Prom("telecare:channel_failing:max", "{{hub}}"),
             ),
             curves(
                 Says(

@@ -104,13 +104,28 @@ def _fill(panel: _B, says: Says, queries: Sequence[Prom | Sql]) -> _B:
     panel = panel.span(says.width).height(says.height).datasource(source)
     for letter, query in zip("ABCDEF", queries, strict=False):
         panel = panel.with_target(query.build(letter))
-    steps = [Threshold(value=value, color=color) for value, color in says.steps]
-    return panel.thresholds(dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(steps))
+    return panel.thresholds(_thresholds(says.steps))
 
 
-def figure(says: Says, *queries: Prom | Sql, words: dict[str, tuple[str, str]] | None = None) -> Builder[Panel]:
-    """One number each, in the colour of its threshold. `words`: what is shown instead of a number, and its colour; "nan": of none."""
+def _thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
+    found = [Threshold(value=value, color=color) for value, color in steps]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(found)
+
+
+def figure(
+    says: Says,
+    *queries: Prom | Sql,
+    words: dict[str, tuple[str, str]] | None = None,
+    own_steps: dict[str, Steps] | None = None,
+) -> Builder[Panel]:
+    """One number each, in the colour of its threshold.
+
+    `words`: what is shown instead of a number, and its colour; "nan": of none. `own_steps`: thresholds of the number with that legend.
+    """
     panel = _fill(stat.Panel(), says, queries).mappings(_mappings(words or {}))
+    for name, steps in (own_steps or {}).items():
+        of_its_own = DynamicConfigValue(id_val="thresholds", value=_thresholds(steps).build())
+        panel = panel.override_by_name(name, [of_its_own])
     return panel.color_mode(common_models.BigValueColorMode.BACKGROUND).reduce_options(_last())
 
 

@@ -4,7 +4,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from deploy.grafana.source.parts import ANY_IS_ODD, Part, Prom, Says, Sql, bars, curves, dial, figure, page, rows
 
-_WEEKS = """select week::timestamptz as time, sum(devices) filter (where stage = 'live') as live,
+# Drawn where each week ends, and the present one where it has come to.
+_WEEKS = """select least((week + 7)::timestamp at time zone 'Europe/London', now()) as time, sum(devices) filter (where stage = 'live') as live,
     (select target from registry.rollout_aim) as target
 from registry.rollout_history
 where $__timeFilter(week)
@@ -59,7 +60,7 @@ def rollout() -> Dashboard:
                 Says(
                     76,
                     "Live, week by week",
-                    "Live devices at the end of each week, and the programme's target.",
+                    "Live devices at the end of each week, by now in this one, and the programme's target.",
                     *("short", 24, 9),
                 ),
                 Sql(_WEEKS),

@@ -57,12 +57,13 @@ def _hearing() -> Part:
                 Says(
                     81,
                     "Without a canary",
-                    "Shards of alarms that there are and no canary tries. Above 0 for five minutes somebody is woken.",
+                    "Shards of alarms that there are and no canary tries; 1 where nobody tells of either. Above 0 for five minutes somebody is woken.",
                     *("short", 4, 8, ANY_IS_BAD),
                 ),
                 Prom(
                     'count(max by (shard) (telecare_shard_info{lane="alarm"}) '
-                    "unless max by (shard) (telecare_canary_last_success_timestamp_seconds)) or vector(0)",
+                    "unless max by (shard) (telecare_canary_last_success_timestamp_seconds)) "
+                    'or 0 * count(telecare_shard_info{lane="alarm"}) or absent(telecare_canary_last_success_timestamp_seconds)',
                     now=True,
                 ),
             ),
@@ -113,7 +114,7 @@ def _work() -> Part:
                     "Kinds of work of which some waits longer than it ever should. Anything but 0 is a fault of ours: /readyz says what.",
                     *("short", 6, 8, ANY_IS_BAD),
                 ),
-                Prom("max(telecare_audit_violations)", now=True),
+                Prom("telecare:audit_violations:max", now=True),
             ),
             curves(
                 Says(
@@ -169,10 +170,15 @@ def _ground() -> Part:
                 Says(
                     54,
                     "Processes scraped",
-                    "Processes of ours that Prometheus can ask, standbys too.",
-                    *("short", 4, 8),
+                    "Of our processes that there were within the hour, standbys too, those that Prometheus can ask. It should be all.",
+                    *("percentunit", 4, 8),
+                    steps=((None, "red"), (1, "green")),
                 ),
-                Prom('sum(up{job="telecare"})', now=True),
+                Prom(
+                    'clamp_max(sum(up{job="telecare"}) / max_over_time(min_over_time(telecare:processes:count[5m])[1h:1m]), 1) '
+                    "or vector(0)",
+                    now=True,
+                ),
             ),
             curves(
                 Says(
@@ -250,15 +256,30 @@ def _ground() -> Part:
                 ),
                 Prom("max(telecare_database_replication_lag_seconds)", "behind"),
             ),
-            curves(
+            figure(
                 Says(
                     82,
                     "Newest backup",
-                    "How long ago a backup was made: without-heartbeats each hour, all of it each night.",
-                    *("s", 24, 6),
-                    steps=((None, "green"), (93600, "red")),
+                    "How long ago a backup was made: without-heartbeats each hour (after six somebody is woken), all of it each night (after 26).",
+                    *("s", 12, 6),
+                    steps=((None, "green"), (26 * 3600, "red")),
                 ),
-                Prom("time() - max by (what) (telecare_backup_timestamp_seconds)", "{{what}}"),
+                Prom("time() - max by (what) (telecare_backup_timestamp_seconds)", "{{what}}", now=True),
+                own_steps={"without-heartbeats": ((None, "green"), (6 * 3600, "red"))},
+            ),
+            curves(
+                Says(
+                    83,
+                    "Could not be told",
+                    "Calls within a quarter of an hour in which Alertmanager told nobody, by the way that it tried; of ways in use. "
+                    "Any wakes somebody, by each way.",
+                    *("short", 12, 6, ANY_IS_BAD),
+                ),
+                Prom(
+                    "sum by (integration) (increase(alertmanager_notifications_failed_total[15m])) "
+                    "and on (integration) sum by (integration) (alertmanager_notifications_total) > 0",
+                    "{{integration}}",
+                ),
             ),
             curves(
                 Says(

@@ -6,8 +6,10 @@ It shows what there is to see.
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import pytest
@@ -22,6 +24,7 @@ from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
 from tests.integration.deploy.faults import aim, tell_of_past_weeks
 from tests.integration.deploy.town import go_live, homes, installed
 from tests.support import prometheus
+from tests.support.alertmanager import alerting
 from tests.support.certificates import self_signed
 from tests.support.prometheus import Prometheus, Series
 from tests.support.servers import Broker, DatabaseServer, until
@@ -29,6 +32,7 @@ from tests.support.servers import Broker, DatabaseServer, until
 # The first test makes them all, and each of its waits may take its time.
 pytestmark = [pytest.mark.real_stack, pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module")]
 
+SCOTLAND = ZoneInfo("Europe/London")
 SEEN_WITHIN_S = 90.0  # what counts rows does so every ten seconds; whom it hears as promised, every half minute
 
 # Devices: one lives, is live and presses; one is live and never heard; two more are registered. What was pressed and taken is
@@ -79,16 +83,18 @@ async def canary(installation: Installation, tmp_path_factory: pytest.TempPathFa
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def watching(installation: Installation, canary: Canary) -> AsyncIterator[Prometheus]:
-    """Prometheus, as shipped, that sees the installation as if it were two processes, and the canary."""
-    address, port = installation.api.url.removeprefix("http://"), urlsplit(canary.url).port
+    """Prometheus, as shipped, that sees the installation as if it were two processes, the canary, and Alertmanager."""
+    address = installation.api.url.removeprefix("http://")
     http = installation.api.session
-    async with prometheus.watching(address, "one", "standby", http=http, canary_port=port) as server:
+    async with alerting(http) as manager:
+        ports = {"alertmanager_port": manager.port, "canary_port": urlsplit(canary.url).port}
+        async with prometheus.watching(address, "one", "standby", http=http, **ports) as server:
 
-        async def seen() -> bool:
-            return [series.last for series in await server.query("up")] == [1, 1, 1]
+            async def seen() -> bool:
+                return [series.last for series in await server.query("up")] == [1, 1, 1, 1]
 
-        await until(seen, SEEN_WITHIN_S, what="the first scrape")
-        yield server
+            await until(seen, SEEN_WITHIN_S, what="the first scrape")
+            yield server
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", autouse=True)
@@ -241,3 +247,7 @@ async def test_the_weeks_are_those_that_were(grafana: Connection) -> None:
         return live == [*sums, sums[-1] + 1] and {row["target"] for row in weeks} == {1000}
 
     await until(as_it_was, SEEN_WITHIN_S)
+    *ends, latest = (row["time"].astimezone(SCOTLAND) for row in await grafana.fetch(panel.statements[0].sql))
+    now = await grafana.fetchval("select now()")
+    assert {f"{end:%A %H:%M}" for end in ends} == {"Monday 00:00"}  # which is when the week before is over
+    assert ends[-1] <= latest <= now < ends[-1] + timedelta(days=7)

@@ -87,9 +87,24 @@ def links_of_alerts() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("alert", "link"), links_of_alerts(), ids=[alert for alert, _ in links_of_alerts()])
 def test_an_alert_leads_to_the_panel_that_shows_it(alert: str, link: str) -> None:
+    """What it asks for first is what it tells: the panel asks for that, or for what is recorded of it; of what is missed, all."""
     uid, _, panel_id = link.rpartition("/grafana/d/")[2].partition("?viewPanel=")
-    (board,) = (load(path) for path in FILES if load(path)["uid"] == uid)
-    assert int(panel_id) in {each["id"] for each in boxes(board["panels"]) if each["type"] != "row"}, alert
+    (panel,) = (each for each in panels() if each.file == uid and each.body["id"] == int(panel_id))
+    (expr,) = (rule["expr"] for rule in shipped_rules("alert") if rule["alert"] == alert)
+    told, shown = asked_for(expr), {name for query in panel.queries for name in asked_for(query.expr)}
+    of_recorded = {
+        name for rule in shipped_rules("record") if rule["record"] in shown for name in asked_for(rule["expr"])
+    }
+    if alert == "TelecareWatchdog":
+        assert not told
+    else:
+        wanted = set(told) if "absent(" in expr else {told[0]}
+        assert wanted <= shown | of_recorded, str(panel)
+
+
+def asked_for(expr: str) -> list[str]:
+    """What is measured or recorded, as a query names it, in its order."""
+    return re.findall(r"\btelecare[_:][a-z0-9_:]+|\balertmanager_[a-z_]+|\bup(?={)", expr)
 
 
 def test_what_is_recorded_is_asked_for() -> None:
@@ -111,10 +126,14 @@ def test_only_metrics_that_the_service_has_are_named(path: Path) -> None:
     assert named <= LISTED.keys() | SOMETIMES
 
 
-def test_every_dashboard_and_rule_names_a_metric_at_all() -> None:
+def test_every_dashboard_and_rule_names_a_metric_at_all_and_what_is_recorded_as_it_is_recorded() -> None:
     """Else the test above could not fail."""
+    recorded = {rule["record"] for rule in shipped_rules("record")}
     for path in (*FILES, *(DEPLOY / "prometheus" / "rules").glob("*.rules.yml")):
-        assert metrics_named_in(path.read_text()), path
+        text = path.read_text()
+        of_records = set(re.findall(r"\btelecare:[a-z0-9_:]+", text))
+        assert metrics_named_in(text) | of_records, path
+        assert of_records <= recorded, path
 
 
 def test_every_metric_of_today_is_on_a_dashboard() -> None:

@@ -1,8 +1,8 @@
 """What a hub's people do to an alarm over MQTT, and what we answer. HTTP has its twins."""
 
-from typing import Annotated, Any, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from contracts.fields import STORABLE_PATTERN, Payload
@@ -38,38 +38,59 @@ def ask_for_outcome(closing: Any) -> Any:
     return {"outcome": None, **closing} if isinstance(closing, dict) else closing
 
 
-class Received(Payload):
-    """The hub has this notification: that is delivery, where a broker's PUBACK is not."""
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+def _one_at_least(schema: dict[str, Any]) -> None:
+    """What the validator below asks for, for whoever reads the JSON Schema."""
+    given = {
+        name: {"required": [name], "properties": {name: {"type": "string"}}} for name in ("notification_id", "alarm_id")
+    }
+    schema["anyOf"] = list(given.values())
+
+
+class _AboutAnAlarm(Payload):
+    """Which alarm: by one of the hub's own notifications of it, by its own id, or by both if they agree."""
+
+    model_config = ConfigDict(json_schema_extra=_one_at_least)
 
     action_id: Reference
+    action: Literal["received", "acknowledge", "release", "close"]
+    notification_id: Reference | None = Field(default=None, exclude_if=_is_none)
+    alarm_id: Reference | None = Field(default=None, exclude_if=_is_none)
+
+    @model_validator(mode="after")
+    def _about_something(self) -> Self:
+        if self.notification_id is None and self.alarm_id is None:
+            raise PydanticCustomError("no_alarm", "give notification_id or alarm_id")
+        return self
+
+
+class Received(_AboutAnAlarm):
+    """The hub has this notification, or the newest of this alarm: that is delivery, where a broker's PUBACK is not."""
+
     action: Literal["received"]
-    notification_id: Reference
 
 
-class Acknowledge(Payload):
+class Acknowledge(_AboutAnAlarm):
     """An operator takes the alarm."""
 
-    action_id: Reference
     action: Literal["acknowledge"]
-    alarm_id: Reference
     operator: Operator
 
 
-class Release(Payload):
+class Release(_AboutAnAlarm):
     """The operator gives the alarm back; it escalates again."""
 
-    action_id: Reference
     action: Literal["release"]
-    alarm_id: Reference
     operator: Operator
 
 
-class Close(Payload):
+class Close(_AboutAnAlarm):
     """The alarm is dealt with, and this is what came of it."""
 
-    action_id: Reference
     action: Literal["close"]
-    alarm_id: Reference
     operator: Operator
     outcome: Outcome
     note: Note | None = None

@@ -20,7 +20,7 @@ from services.alerts.alarms import Alarms, nothing
 from services.alerts.domain import triggers
 from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.metrics import Metrics
-from services.alerts.people import Forbidden, People
+from services.alerts.people import Forbidden, NotWrittenYet, People
 from services.alerts.store import QUERIES
 from services.chassis.audit import AuditLog, Entry
 from services.chassis.audit.entry import is_id
@@ -97,16 +97,18 @@ class HubActions:
                 before = await connection.fetchrow(QUERIES["hub_action"], hub, id_, digest)
                 if before is not None:
                     return ActionResult(action_id=id_, result=before["result"], detail=before["detail"])
-                result, after_commit = await self._do(connection, hub, action, now)
+                result, alarm_id, after_commit = await self._do(connection, hub, action, now)
                 await connection.execute(
                     QUERIES["keep_hub_action"], hub, id_, digest, result.result, result.detail, now
                 )
             after_commit()
         if not isinstance(action, Received):
-            self._audit(hub, action, result)
+            self._audit(hub, action, alarm_id, result)
         return result
 
-    def _audit(self, hub: HubId, action: Acknowledge | Release | Close, result: ActionResult) -> None:
+    def _audit(
+        self, hub: HubId, action: Acknowledge | Release | Close, alarm_id: str | None, result: ActionResult
+    ) -> None:
         """As soon as it can be: no acknowledgement waits for it, and the alarm's own history has it already."""
         if self.audit is not None:
             entry = Entry(
@@ -117,7 +119,7 @@ class HubActions:
                 hub_id=hub,
                 action=f"mqtt {action.action}",
                 subject_kind="alarm",
-                subject=action.alarm_id if is_id(action.alarm_id) else "(no id)",
+                subject=alarm_id if alarm_id and is_id(alarm_id) else "(no id)",
                 outcome="done" if result.result == "accepted" else "refused",
                 detail={"result": result.result},
             )
@@ -125,28 +127,55 @@ class HubActions:
 
     async def _do(
         self, connection: Connection, hub: HubId, action: HubAction, now: datetime
-    ) -> tuple[ActionResult, AfterCommit]:
+    ) -> tuple[ActionResult, str | None, AfterCommit]:
+        """The answer, the alarm as far as it is known, and what to do after the commit. Raises NotWrittenYet."""
+        alarm_id = await self._alarm_id(connection, hub, action)
+        if isinstance(alarm_id, ActionResult):
+            return alarm_id, action.alarm_id, nothing
         if isinstance(action, Received):
-            return await self._received(connection, hub, action, now)
-        outcome, after_commit = await People(self.alarms).act(connection, action.alarm_id, _trigger(action), hub, now)
-        return _result(action.action_id, outcome), after_commit or nothing
+            return await self._received(connection, hub, action, alarm_id, now)
+        if alarm_id is None:
+            return _unknown(action, "this notification is of no alarm"), None, nothing
+        outcome, after_commit = await People(self.alarms).act(connection, alarm_id, _trigger(action), hub, now)
+        return _result(action.action_id, outcome), alarm_id, after_commit or nothing
 
-    async def _received(
-        self, connection: Connection, hub: HubId, action: Received, now: datetime
-    ) -> tuple[ActionResult, AfterCommit]:
-        """The hub has this notification: that is delivery."""
+    async def _alarm_id(self, connection: Connection, hub: HubId, action: HubAction) -> str | ActionResult | None:
+        """Of which alarm it speaks: what it says, or what the hub's own notification is of (None: none); or why not."""
+        if action.notification_id is None:
+            return action.alarm_id
         told = await connection.fetchrow(QUERIES["notification_told"], action.notification_id, hub)
         if told is None:
-            detail = "no notification has this notification_id"
-            return ActionResult(action_id=action.action_id, result="unknown_alarm", detail=detail), nothing
+            if not isinstance(action, Received) and self.alarms.awaited(action.notification_id):
+                raise NotWrittenYet
+            return _unknown(action, "no notification has this notification_id")
         if not told["told"]:
             detail = "this notification was not sent to your hub"
-            return ActionResult(action_id=action.action_id, result="forbidden", detail=detail), nothing
-        alarm = await store.alarm_locked(connection, told["alarm_id"]) if told["alarm_id"] else None
-        confirmed = await connection.fetchrow(QUERIES["confirm"], action.notification_id, hub, now)
+            return ActionResult(action_id=action.action_id, result="forbidden", detail=detail)
+        alarm_id: str | None = told["alarm_id"]
+        if action.alarm_id is not None and (
+            alarm_id is None or store.as_uuid(action.alarm_id) != store.as_uuid(alarm_id)
+        ):
+            detail = "alarm_id is not the alarm of this notification_id"
+            return ActionResult(action_id=action.action_id, result="invalid", detail=detail)
+        return alarm_id
+
+    async def _received(
+        self, connection: Connection, hub: HubId, action: Received, alarm_id: str | None, now: datetime
+    ) -> tuple[ActionResult, str | None, AfterCommit]:
+        """The hub has this notification, or the newest of the alarm that it was sent and has not confirmed: that is delivery."""
+        alarm = await store.alarm_locked(connection, alarm_id) if alarm_id else None
+        notification_id = action.notification_id
+        if notification_id is None:
+            if alarm is None:
+                return _result(action.action_id, Refusal(RefusalReason.UNKNOWN_ALARM)), alarm_id, nothing
+            notification_id = await connection.fetchval(QUERIES["newest_told"], alarm.alarm_id, hub)
+            if notification_id is None:
+                detail = "your hub was not told of this alarm"
+                return ActionResult(action_id=action.action_id, result="forbidden", detail=detail), alarm_id, nothing
+        confirmed = await connection.fetchrow(QUERIES["confirm"], notification_id, hub, now)
         accepted = ActionResult(action_id=action.action_id, result="accepted")
         if alarm is None or confirmed is None:
-            return accepted, nothing  # said before, or it came by webhook; or it was a probe
+            return accepted, alarm_id, nothing  # said before, or it came by webhook; or it was a probe
         delivered = triggers.Delivered(confirmed["told_at"])
         act = await self.alarms.delivered(connection, alarm, delivered, confirmed["transition_id"], now)
 
@@ -157,14 +186,14 @@ class HubActions:
             _log.info(
                 "alarm_delivered",
                 alarm_id=alarm.alarm_id,
-                notification_id=action.notification_id,
+                notification_id=notification_id,
                 type=confirmed["type"],
                 hub_id=hub,
                 channel="mqtt",
                 after_ms=None if waited_s is None else round(waited_s * 1000, 1),
             )
 
-        return accepted, after_commit
+        return accepted, alarm_id, after_commit
 
     async def _publish(self, answers: Sequence[tuple[HubId, ActionResult]]) -> None:
         """An answer that does not arrive is asked for again, by the same action."""
@@ -218,6 +247,10 @@ def _refused(action_id: str, refusal: Refusal) -> ActionResult:
             raise AssertionError("only a time-out can come too early")
         case _:
             assert_never(refusal.reason)
+
+
+def _unknown(action: HubAction, detail: str) -> ActionResult:
+    return ActionResult(action_id=action.action_id, result="unknown_alarm", detail=detail)
 
 
 def _unprocessed(payload: bytes) -> ActionResult:

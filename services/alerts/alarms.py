@@ -41,7 +41,7 @@ class Alarms:
     fallback_hub: HubId | None
     metrics: Metrics
     send: Callable[[Sequence[store.Due]], None]  # these deliveries are due, and perhaps others
-    awaited: Callable[[str], bool]  # whether hubs may know of this alarm already, which is not written yet
+    awaited: Callable[[str], bool]  # whether hubs may know of this alarm, or notification, that is not written yet
     _policies: dict[int, Policy] = field(default_factory=dict, init=False)  # a version never changes
 
     async def apply(

@@ -265,6 +265,11 @@ select n.alarm_id::text as alarm_id, exists (
     select from alerts.delivery d where d.notification_id = n.notification_id and d.hub_id = $2) as told
 from alerts.notification n where n.notification_id = $1;
 
+-- name: newest_told
+-- What a hub has when it says `received` of an alarm: the newest it was sent by MQTT and has not confirmed, or else the newest.
+select notification_id from alerts.delivery where alarm_id = $1 and hub_id = $2
+order by (kind = 'mqtt' and state = 'pending') desc, delivery_id desc limit 1;
+
 -- name: confirm
 -- The hub says `received`: that is delivery by MQTT, whoever holds the lease.
 with confirmed as (

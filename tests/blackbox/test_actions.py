@@ -44,6 +44,48 @@ async def test_an_operator_takes_gives_back_and_closes_an_alarm(
     assert (await installation.alarm(home.device_id, state="closed"))["outcome"] == "attended"
 
 
+async def test_an_operator_does_all_that_by_what_the_hub_was_sent(
+    installation: Installation, box: MakeBox, mqtt_hub: MqttHub
+) -> None:
+    """Contract: each action names its alarm by `notification_id` or `alarm_id`."""
+    home = await box(council="moray")
+    home.press()
+    told = await mqtt_hub.told(home.device_id)
+    alarm_id = told["data"]["alarm_id"]
+
+    assert (await mqtt_hub.act("received", alarm_id=alarm_id))["result"] == "accepted"
+    assert (await installation.alarm(home.device_id))["notified_at"] is not None
+    assert (await mqtt_hub.act("received", alarm_id=alarm_id))["result"] == "accepted"  # said before
+    for action, state, fields in (
+        ("acknowledge", "acknowledged", {"operator": "isla"}),
+        ("release", "open", {"operator": "isla"}),
+        ("close", "closed", {"operator": "isla", "outcome": "attended", "alarm_id": alarm_id}),
+    ):
+        assert (await mqtt_hub.act(action, notification_id=told["id"], **fields))["result"] == "accepted"
+        await installation.alarm(home.device_id, state=state)
+    again = await mqtt_hub.act("acknowledge", notification_id=told["id"], operator="ewan")
+    assert again["result"] == "already_closed"
+
+
+async def test_a_notification_that_is_none_or_is_of_another_alarm_moves_nothing(
+    installation: Installation, box: MakeBox, mqtt_hub: MqttHub
+) -> None:
+    unknown = await mqtt_hub.act("acknowledge", notification_id="msg_none", operator="isla")
+    assert unknown["result"] == "unknown_alarm"
+    assert (await mqtt_hub.act("received", alarm_id="no-such-alarm"))["result"] == "unknown_alarm"
+    told = []
+    for _ in range(2):
+        home = await box(council="moray")
+        home.press()
+        told.append(await mqtt_hub.told(home.device_id))
+    crossed = {"notification_id": told[0]["id"], "alarm_id": told[1]["data"]["alarm_id"]}
+    for action, fields in (("received", {}), ("acknowledge", {"operator": "isla"})):
+        assert (await mqtt_hub.act(action, **crossed, **fields))["result"] == "invalid"
+    for each in told:
+        alarm = await installation.alarm(each["data"]["device_id"])
+        assert (alarm["state"], alarm["notified_at"]) == ("open", None)
+
+
 async def test_two_operators_cannot_take_one_alarm(raised: Raised, mqtt_hub: MqttHub) -> None:
     _, alarm_id = await raised()
     for operator, result in (("isla", "accepted"), ("isla", "accepted"), ("ewan", "already_acknowledged")):
@@ -78,6 +120,9 @@ async def test_another_hubs_alarm_is_none_of_its_business(
     ):
         result = await mqtt_hub.act(action, alarm_id=alarm_id, **fields)
         assert result["result"] in {"forbidden", "unknown_alarm"}
+        result = await mqtt_hub.act(action, notification_id=told.id, **fields)
+        assert result["result"] in {"forbidden", "unknown_alarm"}
+    assert (await mqtt_hub.act("received", alarm_id=alarm_id))["result"] == "forbidden"
     assert (await installation.alarm(home.device_id))["state"] == "open"
 
 

@@ -61,7 +61,9 @@ class Memory:
     _tried_at: float | None = field(default=None, init=False)
     _taken: set[HubId] = field(default_factory=set, init=False)
     _away_at: datetime | None = field(default=None, init=False)
-    _told: str | None = field(default=None, init=False)  # the alarm that was told of last
+    _told: frozenset[str] = field(
+        default=frozenset(), init=False
+    )  # the alarm that was told of last, and its notification
     _written_by: float = field(default=math.inf, init=False)  # monotonic: by then that is in the database
 
     def database_there(self) -> None:
@@ -72,9 +74,9 @@ class Memory:
         self._away_since = self._tried_at = self._away_at = None
         self._taken.clear()
 
-    def awaits(self, alarm_id: str) -> bool:
-        """Whether hubs may know of this alarm before the database does: not unknown, but on its way."""
-        return alarm_id == self._told and self.monotonic() < self._written_by
+    def awaits(self, id_: str) -> bool:
+        """Whether hubs may know of this alarm, or notification, before the database does: not unknown, but on its way."""
+        return id_ in self._told and self.monotonic() < self._written_by
 
     async def database_away(self, now: datetime) -> None:
         """It did not answer. After a while hubs are told, and told again until each has taken it by one of its ways."""
@@ -100,7 +102,7 @@ class Memory:
             event = self.has_told = blindness_event(self.blindness, "activated", self.blindness.remembered_told_at)
             _log.critical("monitoring_blind_told_from_memory", hubs=len({each["hub_id"] for each in self.contacts}))
         told = _notification(event)
-        self._told, self._written_by = told.data.alarm_id, math.inf
+        self._told, self._written_by = frozenset((told.data.alarm_id, told.id)), math.inf
         left = [each for each in self.contacts if each["hub_id"] not in self._taken]
         await asyncio.gather(*(self._send(each, told, now) for each in left))
 

@@ -109,6 +109,20 @@ def test_an_operators_actions_are_told_apart() -> None:
     assert (closed.outcome, closed.note) == ("attended", None)
 
 
+@pytest.mark.parametrize("reference", ["notification_id", "alarm_id"])
+@pytest.mark.parametrize("action", ["received", "acknowledge", "release", "close"])
+def test_each_action_names_its_alarm_by_either_id_and_is_written_as_it_was_before_it_could(
+    action: str, reference: str
+) -> None:
+    """Its digest is what an action that comes again, after an upgrade too, is known by."""
+    sent: dict[str, str | None] = {"action_id": "a", "action": action, reference: "x"}
+    if action != "received":
+        sent["operator"] = "Morag"
+    if action == "close":
+        sent |= {"outcome": "attended", "note": None}
+    assert read_action(json.dumps(sent).encode()).model_dump_json() == json.dumps(sent, separators=(",", ":"))
+
+
 @pytest.mark.parametrize(
     ("payload", "action_id", "names"),
     [
@@ -116,6 +130,12 @@ def test_an_operators_actions_are_told_apart() -> None:
         (b"[]", None, "object"),
         (b'{"action_id":7}', None, "action"),
         (b'{"action_id":"a","action":"delete"}', "a", "action"),
+        (b'{"action_id":"a","action":"received"}', "a", "notification_id or alarm_id"),
+        (
+            b'{"action_id":"a","action":"close","alarm_id":null,"operator":"M","outcome":"test"}',
+            "a",
+            "notification_id or alarm_id",
+        ),
         (b'{"action_id":"a","action":"acknowledge","alarm_id":"x"}', "a", "operator"),
         (b'{"action_id":"a","action":"acknowledge","alarm_id":"x","operator":""}', "a", "operator"),
         (b'{"action_id":"a","action":"close","alarm_id":"x","operator":"M"}', "a", "outcome"),

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from tests.blackbox.box import PATIENCE_S, Peer
+from tests.blackbox.box import PATIENCE_S, Peer, Version
 from tests.support.servers import Broker, free_port, until
 
 HOST = "127.0.0.1"
@@ -215,12 +215,13 @@ class Receiver:
 
 
 class MqttHub(Peer):
-    """A hub that works by MQTT alone."""
+    """A hub that works by MQTT alone, of either version."""
 
-    def __init__(self, broker: Broker, hub_id: str) -> None:
+    def __init__(self, broker: Broker, hub_id: str, version: Version = 5) -> None:
         self.hub_id = hub_id
         self._topic = f"telecare/v1/hubs/{hub_id}"
-        super().__init__(broker, f"hub-{hub_id}", f"{self._topic}/notifications", f"{self._topic}/action-results")
+        topics = (f"{self._topic}/notifications", f"{self._topic}/action-results")
+        super().__init__(broker, f"hub-{hub_id}", *topics, version=version)
 
     def notifications(self, device_id: str, type_: str | None = None) -> list[dict[str, Any]]:
         """What it was told about a device, oldest first; the same `id` may come more than once."""

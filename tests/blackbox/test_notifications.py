@@ -219,6 +219,23 @@ async def test_by_mqtt_an_alarm_is_delivered_only_when_the_hub_says_so(
     assert (await installation.alarm(home.device_id))["notified_at"]
 
 
+async def test_a_hub_may_speak_the_older_mqtt(installation: Installation, box: MakeBox, receiver: Receiver) -> None:
+    """*Measured*: one message with an expiry, on its way to a hub on MQTT 3.1.1, ended the embedded broker's port of that."""
+    await installation.make_hub("angus-arc", "angus", channels=[{"kind": "mqtt", "verified": True}])
+    hub = MqttHub(installation.broker, "angus-arc", version=4)
+    await hub.connect()
+    home = await box(council="angus", version=4)
+    pressed = home.press()
+    raised = await hub.told(home.device_id)
+    for action, fields in (("received", {}), ("acknowledge", {"operator": "isla"})):
+        assert (await hub.act(action, notification_id=raised["id"], **fields))["result"] == "accepted"
+    await hub.told(home.device_id, "alarm.acknowledged")
+    await home.receipt(pressed, "acknowledged")
+    await box(council="angus", version=4)
+    hub.close()
+    await installation.make_hub("angus-arc", channels=[receiver.channel("angus-arc")])
+
+
 async def test_by_mqtt_an_alarm_comes_again_with_the_same_id_until_the_hub_says_received(
     pressed: dict[str, Box], mqtt_hub: MqttHub
 ) -> None:

@@ -22,6 +22,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 # MQTT 5, 3.4.2.1: reason codes.
 _PUBACK_UNHEARD = 0x10  # accepted, and there are no matching subscribers
 _PUBACK_FAILURE = 0x80  # from here on they are refusals
+# All that rumqttd, the embedded broker, says of itself at CONNACK. One message with a property of MQTT 5 for a subscriber of MQTT
+# 3.1.1 panics it ("packets with Properties not possible in v4"), and nobody gets in on its port of 3.1.1 until it is started again.
+_RUMQTTD = {"TopicAliasMaximum": 4096}
 
 
 class Publisher:
@@ -47,7 +50,7 @@ class Publisher:
         self._backoff = backoff or Backoff()
         self._slots = asyncio.Semaphore(in_flight_max)
         self._waiting: set[asyncio.Timeout] = set()
-        self._client: aiomqtt.Client | None = None
+        self._client: _Client | None = None
         self._online = asyncio.Event()
         self._reported: str | None = None
 
@@ -83,6 +86,8 @@ class Publisher:
     ) -> bool:
         """Publish, and return once the broker has said PUBACK. With `expiry_s` the broker may drop it after that.
 
+        The embedded broker is not told of an expiry, for it can't pass that on to a client of MQTT 3.1.1.
+
         False when the broker said that nobody has subscribed to it. Not every broker says so (Mosquitto does, rumqttd does
         not), and a session that is subscribed may be away: True proves no more than that nobody denied it.
 
@@ -96,7 +101,8 @@ class Publisher:
         self._waiting.add(deadline)
         try:
             async with deadline, self._slots:
-                await client.publish(topic, payload, qos, retain, _expiry(expiry_s), timeout=math.inf)
+                properties = None if client.at_rumqttd else _expiry(expiry_s)
+                await client.publish(topic, payload, qos, retain, properties, timeout=math.inf)
         except _Unheard:
             return False
         except TimeoutError:
@@ -172,6 +178,11 @@ class _Client(aiomqtt.Client):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._answers: dict[int, Exception] = {}
+        self.at_rumqttd = False
+
+    def _on_connect(self, client: Any, userdata: Any, flags: Any, reason_code: Any, properties: Any = None) -> None:
+        self.at_rumqttd = properties is not None and properties.json() == _RUMQTTD
+        super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         if mid in self._pending_publishes:

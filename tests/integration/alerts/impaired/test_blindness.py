@@ -1,6 +1,7 @@
 """Nobody hears the devices: one alarm to every hub, and its end; from memory where the database is what is away."""
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
+from contracts.ids import HubId
 from services.alerts.domain.blindness import DEVICE
 from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.domain.triggers import Acknowledge
@@ -252,6 +254,11 @@ async def test_who_takes_what_was_told_from_memory_before_it_is_written_is_to_tr
     alarm_id, _ = await told_from_memory(fragile, receiver, own_postgres)
     with pytest.raises(NotWrittenYet):
         await take(fragile, alarm_id)
+    by_notification = {"action_id": "1", "action": "acknowledge", "notification_id": receiver.of_alarms()[0].id}
+    with pytest.raises(NotWrittenYet):
+        await fragile.parts.hub_actions.answer(
+            HubId("clyde-arc"), json.dumps(by_notification | {"operator": "morag"}).encode()
+        )
     assert await take(fragile, str(uuid.uuid4())) == Refusal(RefusalReason.UNKNOWN_ALARM)
 
     await heard(fragile, 0)

@@ -134,7 +134,8 @@ async def watching(
     """Prometheus scraping what serves at `address` (`host:port`), once for each of the names it is to be known by.
 
     Two names make it look like two processes that tell the same, as a standby does. With an Alertmanager to call, a generated copy
-    of the rules lets every alert that has a `for` of minutes fire after seconds; what holds for how long is promtool's to show.
+    of the rules lets every alert that has a `for` of minutes fire after seconds, and be over as soon where it would be kept firing;
+    what holds for how long is promtool's to show.
     """
     directory = STACK.temporary_directory("telecare-prometheus-", "prometheus")
     try:
@@ -163,9 +164,9 @@ def _configure(
     scrape = yaml.safe_load((SHIPPED / "scrape.yml").read_text())
     service, canary = scrape["scrape_configs"]
     service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
-    if canary_port is None:
     if alertmanager_port is not None:  # as the files of Debian and of the containers do
         scrape["scrape_configs"].append({"job_name": "alertmanager", "static_configs": told})
+    if canary_port is None:
         scrape["scrape_configs"].remove(canary)
     else:
         canary["static_configs"] = [{"targets": [f"{LOOPBACK}:{canary_port}"]}]
@@ -174,6 +175,7 @@ def _configure(
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)
     if alertmanager_port is not None:
         for path in (directory / "rules").glob("*.rules.yml"):
-            path.write_text(re.sub(r"^( +for:) \w+$", rf"\1 {HELD_S}s", path.read_text(), flags=re.MULTILINE))
+            held = re.sub(r"^( +(?:keep_firing_)?for:) \w+$", rf"\1 {HELD_S}s", path.read_text(), flags=re.MULTILINE)
+            path.write_text(held)
     for each in (*directory.glob("rules/**/"), *directory.rglob("*.yml")):
         each.chmod(0o755 if each.is_dir() else 0o644)

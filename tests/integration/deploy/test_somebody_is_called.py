@@ -322,7 +322,7 @@ async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
     installation: Installation, manager: Alertmanager
 ) -> None:
     async with homes(installation, 1) as (home,):
-        for _ in range(50):
+        for _ in range(100):
             home.say("heartbeat", b"no heartbeat")
         await called(manager, "warn", "TelecareQuarantineRate")
 

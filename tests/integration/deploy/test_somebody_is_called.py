@@ -423,3 +423,25 @@ async def test_a_service_that_is_killed_counts_as_deaf_and_holds_back_what_it_ma
         up.start()
     await until(installation.ready, CALLED_WITHIN_S, what="the service to hear again")
     await called(manager, "page", "TelecareMonitoringBlind", "resolved")
+
+
+async def test_what_stands_when_the_service_is_killed_is_not_called_over_while_nobody_can_tell(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
+) -> None:
+    await over(manager, "TelecareAlarmsUnroutable")
+    await over(manager, "TelecareMonitoringBlind")
+    (up,) = installation.programs.values()
+    async with homes(installation, 1, council="highland") as (home,):
+        home.press("fall")
+        await called(manager, "page", "TelecareAlarmsUnroutable")
+        up.kill()
+        try:
+            await called(manager, "page", "TelecareMonitoringBlind")
+            await called(manager, "warn", "TelecareProcessDown")
+            assert await watching.query("telecare_alarms_unroutable") == []
+            assert (await watching.rules())["TelecareAlarmsUnroutable"]["state"] == "firing"
+            assert not manager.called.told("page", "TelecareAlarmsUnroutable", "resolved")
+        finally:
+            up.start()
+        await called(manager, "page", "TelecareMonitoringBlind", "resolved")
+    await called(manager, "page", "TelecareAlarmsUnroutable", "resolved")

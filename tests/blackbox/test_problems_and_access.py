@@ -67,6 +67,29 @@ async def test_every_error_is_a_problem_document(api: Api, method: str, path: st
     assert answer.body["type"]
 
 
+async def test_what_is_empty_in_the_query_of_any_list_was_not_asked_for(api: Api) -> None:
+    """The contract prints `/api/v1/alarms?state=&priority=&council=&hub=&device=`, and people ask for that."""
+    asked: dict[str, set[str]] = {}
+    for path, operations in (await api.get("/openapi.json")).body["paths"].items():
+        parameters = operations.get("get", {}).get("parameters", ())
+        names = [each["name"] for each in parameters if each["in"] == "query"]
+        if names and "{" not in path:
+            plain, blank = await api.get(path), await api.get(path, **dict.fromkeys(names, ""))
+            assert (
+                (blank.status, blank.content_type) == (plain.status, plain.content_type) == (200, plain.content_type)
+            ), path
+            asked[path] = set(names)
+    assert asked["/api/v1/alarms"] == {"limit", "cursor", "state", "priority", "council", "hub", "device"}
+    assert {"/api/v1/devices", "/api/v1/kpis"} <= asked.keys()
+    assert (await api.send("GET", "/api/v1/alarms?limit&state=open&priority=")).status == 200
+    assert (await api.get("/api/v1/alarms", state="", priority="x")).status == 422
+
+
+async def test_what_is_written_is_not_stored_because_an_answer_is_empty(api: Api) -> None:
+    """A script whose variable is empty asks to be told what would happen, or nothing."""
+    assert (await api.post("/api/v1/devices/import?dry_run=", [])).status == 422
+
+
 async def test_a_body_that_is_no_json_is_a_problem_document(api: Api) -> None:
     headers = {**api.headers, "Content-Type": "application/json"}
     async with api.session.post(f"{api.url}/api/v1/devices", data=b"{", headers=headers) as answer:

@@ -16,6 +16,7 @@ from prometheus_client.exposition import choose_encoder
 
 from services.chassis.audit import AuditLog
 from services.chassis.audit.requests import Looks
+from services.chassis.http.blanks import Blanks
 from services.chassis.http.correlation import Correlation
 from services.chassis.http.front_page import front_page
 from services.chassis.http.limits import BODY_BYTES_MAX, BodyLimit
@@ -28,7 +29,7 @@ VERSION = version("telecare")
 
 _DESCRIPTION = (
     "Every error is a problem document (RFC 9457). Lists are newest first and paged: ask again with `cursor=` of `next`. "
-    "Times are RFC 3339 in UTC."
+    "Times are RFC 3339 in UTC. What is empty in the query of a GET counts as not said."
 )
 # FastAPI's own telemetry would hand request bodies and refused fields to any OpenTelemetry exporter: that is health data.
 _NO_TELEMETRY = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
@@ -82,6 +83,7 @@ def create_app(
     app.state.audit, app.state.looks = audit, Looks()
     of_paths = {path: bytes_max for service in services for path, bytes_max in service.bodies.items()}
     app.add_middleware(BodyLimit, bytes_max=body_bytes_max, of_paths=of_paths)
+    app.add_middleware(Blanks)
     app.add_middleware(Correlation)
     app.include_router(_own(title, services, metrics))
     for service in services:

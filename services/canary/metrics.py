@@ -2,6 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from contracts.metrics import CANARY_ROUND_TRIP
 from services.canary.domain.rounds import Outcome
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60)
@@ -12,9 +13,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry, shards: list[str]) -> None:
         self.round_trip_seconds = Histogram(
-            "telecare_canary_round_trip_seconds",
-            "From the press of a canary's test pendant until its hub was told of it.",
-            ["shard"],
+            *CANARY_ROUND_TRIP,
             buckets=_BUCKETS,
             registry=registry,
         )

@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector, disable_created_metrics
 
+from contracts.metrics import CANARY_ROUND_TRIP
 from services.chassis.audit import AuditLog
 from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.exposure import protected
@@ -78,6 +79,7 @@ def make_runtime(settings: Settings, *, clock: Clock | None = None) -> Runtime:
     metrics = CollectorRegistry()
     ProcessCollector(registry=metrics)
     PlatformCollector(registry=metrics)
+    Histogram(*CANARY_ROUND_TRIP, registry=metrics)  # its name and what it says; of a shard, the canary alone
     instance = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     clock = clock or DatabaseClock()
     return Runtime(

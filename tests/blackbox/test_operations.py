@@ -57,6 +57,13 @@ async def test_each_metric_that_scrapers_rely_on_is_there_with_its_labels(
     await until(labels, what=f"{family} with {LISTED[family]}")
 
 
+async def test_what_the_canary_tells_is_named_here_too_with_where_it_is_to_be_found(installation: Installation) -> None:
+    """Whoever looks through `/metrics` for what the contract lists finds every name."""
+    family = (await installation.metrics()).families["telecare_canary_round_trip_seconds"]
+    assert (family.type, family.samples) == ("histogram", [])
+    assert "telecare canary" in family.documentation
+
+
 async def test_metrics_of_ours_that_are_listed_bear_no_other_label_and_none_holds_a_device_id(
     installation: Installation, box: MakeBox, receiver: Receiver
 ) -> None:

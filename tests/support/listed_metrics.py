@@ -62,7 +62,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 """Name of the family (a counter's without `_total`) → its labels."""
 
 OF_THE_CANARY: Final = frozenset(name for name in LISTED if name.startswith("telecare_canary_"))
-"""Those of a process of its own, which no service serves."""
+"""Those of a process of its own, of which no service serves a sample."""
 
 SOMETIMES: Final = frozenset(
     {

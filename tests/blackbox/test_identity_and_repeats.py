@@ -42,6 +42,18 @@ async def test_each_repeat_is_receipted_again_with_the_alarms_present_state(
     assert (again["state"], again["alarm_id"]) == ("acknowledged", alarm["alarm_id"])
 
 
+async def test_a_repeated_test_is_receipted_closed_as_its_alarm_is(installation: Installation, box: MakeBox) -> None:
+    home = await box()
+    press = home.press(test=True)
+    await home.receipt(press, "notified")
+    alarm = await installation.alarm(home.device_id, state="closed")
+    assert [each["state"] for each in home.receipts(press)] == ["stored", "notified"]
+
+    home.again(press)
+
+    assert (await home.receipt(press, "closed"))["alarm_id"] == alarm["alarm_id"]
+
+
 async def test_the_same_identity_with_other_bytes_is_no_repeat_and_reaches_the_hub(
     installation: Installation, box: MakeBox, receiver: Receiver
 ) -> None:

@@ -43,6 +43,53 @@ async def test_what_a_council_cannot_mean_is_refused_by_naming_the_field(
     assert field in str(answer.body)
 
 
+async def test_a_misspelt_figure_of_a_council_is_refused_and_wipes_nothing(api: Api) -> None:
+    path = "/api/v1/councils/na-h-eileanan-siar"
+    told = (await api.put(path, {"target": 40, "target_date": "2027-01-31", "telecare_users": 900})).body
+
+    misspelt: list[dict[str, object]] = [
+        {"targets": 50},
+        {"sources": {"target": {"sauce": "board"}}},
+        {"sources": {"users": {}}},
+    ]
+    for wrong in misspelt:
+        answer = await api.put(path, told | wrong)
+        assert (answer.status, answer.content_type) == (422, PROBLEM), wrong
+    assert (await api.get(path)).body == told
+    changed = await api.put(path, told | {"target": 50})  # an answer, sent back changed
+    assert (changed.status, changed.body) == (200, told | {"target": 50})
+
+
+# An alarm is not left lying because a hub's program says one thing more; the last is GOV.UK Notify's, who may say what it likes.
+TOLERANT = {"OperatorBody", "CloseBody", "NotifyReceipt"}
+
+
+async def test_no_other_body_may_hold_what_nobody_knows(api: Api) -> None:
+    document = (await api.get("/openapi.json")).body
+    taken = {
+        found["schema"]["$ref"].rpartition("/")[2]
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for kind, found in operation.get("requestBody", {}).get("content", {}).items()
+        if kind == "application/json" and "$ref" in found["schema"]
+    }
+    assert {"CouncilBody", "HubBody", "ModelBody", "DeviceBody", "RoutingBody", "ResponderBody"} <= taken
+    schemas = document["components"]["schemas"]
+    assert {name for name in taken if schemas[name].get("additionalProperties") is not False} <= TOLERANT
+
+
+async def test_what_is_misspelt_of_a_hub_changes_nothing_and_an_answer_may_be_sent_back(
+    api: Api, receiver: Receiver
+) -> None:
+    path = "/api/v1/hubs/uist-arc"
+    made = (await api.put(path, {"name": "Uist", "channels": [receiver.channel("uist-arc")]})).body
+    (channel,) = made["channels"]
+    misspelt: list[dict[str, object]] = [{"chanels": []}, {"channels": [channel | {"sekret": "whsec_x"}]}]
+    for wrong in misspelt:
+        assert (await api.put(path, made | wrong)).status == 422
+    assert (await api.put(path, made)).body == made
+
+
 async def test_a_council_sends_its_alarms_only_to_hubs_that_exist(
     installation: Installation, api: Api, receiver: Receiver
 ) -> None:

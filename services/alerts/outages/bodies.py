@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel
-
 from contracts import action
 from contracts.fields import Payload, Time
 from contracts.notification import OutageData
 from services.alerts.outages.store import outage_of
 from services.alerts.outages.telling import data_of
+from services.chassis.http import Body
 
 if TYPE_CHECKING:
     from asyncpg import Record
@@ -45,7 +44,7 @@ class MemberView(Payload):
         return cls(**{name: row[name] for name in cls.model_fields})
 
 
-class ContactedBody(BaseModel):
+class ContactedBody(Body):
     """Who asked after the person; the note is about a person, and never logged."""
 
     operator: action.Operator

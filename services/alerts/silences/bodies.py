@@ -6,20 +6,19 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, Field, StringConstraints, field_validator, model_validator
 
 from contracts.action import Operator
 from contracts.fields import STORABLE_PATTERN, DeviceIdText, Slug, Time
 from services.alerts.silences.store import Silence
+from services.chassis.http import Body
 
 MINUTES_MAX: Final = 7 * 24 * 60
 SILENCEABLE: Final = frozenset({3, 4, 5})
 
 
-class SilenceBody(BaseModel):
+class SilenceBody(Body):
     """Hold back alarms of a council; of one device, or of one postcode district, if such is named."""
-
-    model_config = ConfigDict(extra="forbid")
 
     council_id: Slug
     device_id: DeviceIdText | None = None
@@ -49,7 +48,7 @@ class SilenceBody(BaseModel):
         return self
 
 
-class EndBody(BaseModel):
+class EndBody(Body):
     """Who ends it."""
 
     operator: Operator

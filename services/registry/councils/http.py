@@ -7,10 +7,10 @@ from typing import Annotated, TypeAlias
 
 import structlog
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from contracts.fields import STORABLE_PATTERN, Slug
-from services.chassis.http import Access, ById, Page
+from services.chassis.http import Access, Body, ById, Page
 from services.registry.councils.found import found_council
 from services.registry.councils.store import Council, CouncilStore, Facts
 from services.registry.roles import Anyone, Ops
@@ -23,14 +23,14 @@ Day: TypeAlias = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))
 Source: TypeAlias = Annotated[str, Field(min_length=1, max_length=500, pattern=STORABLE_PATTERN)]
 
 
-class SourceBody(BaseModel):
+class SourceBody(Body):
     """Where one figure comes from, and of which day it is."""
 
     source: Source | None = None
     as_of: Day | None = None
 
 
-class SourcesBody(BaseModel):
+class SourcesBody(Body):
     """Of figures that come from elsewhere, or are of another day, than `source` and `as_of` say of all."""
 
     telecare_users: SourceBody | None = None
@@ -38,8 +38,10 @@ class SourcesBody(BaseModel):
     target: Annotated[SourceBody | None, Field(description="Of `target` and `target_date`.")] = None
 
 
-class CouncilBody(BaseModel):
-    """What a council tells. Other fields are ignored, so that an answer can be sent back changed."""
+class CouncilBody(Body):
+    """What a council tells. An unknown field is refused; an answer may be sent back changed."""
+
+    only_told = frozenset({"council_id", "name", "hubs"})
 
     telecare_users: Count | None = None
     analogue_units: Count | None = None

@@ -1,4 +1,4 @@
-"""What the routes of hubs take. Fields that they do not know are ignored, so that an answer can be sent back changed."""
+"""What the routes of hubs take. An unknown field is refused; an answer may be sent back changed."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import Field, SecretStr
 
 from contracts.fields import STORABLE_PATTERN
+from services.chassis.http import Body
 from services.registry.domain.address import MASK, normal
 from services.registry.domain.channels import MEDIA, ChannelKind, Wanted
 from services.registry.domain.record_url import template_fault
@@ -22,8 +23,10 @@ _HAS_NONE = {
 }
 
 
-class ChannelBody(BaseModel):
+class ChannelBody(Body):
     """A way to the hub."""
+
+    only_told = frozenset({"has_secret", "previous_secret_until"})
 
     channel_id: Annotated[
         UUID | None,
@@ -83,15 +86,17 @@ class ChannelBody(BaseModel):
             yield "secret", fault
 
 
-class HubBody(BaseModel):
+class HubBody(Body):
     """A hub, with all its channels."""
+
+    only_told = frozenset({"hub_id", "created_at"})
 
     name: Annotated[str, Field(min_length=1, max_length=200, pattern=STORABLE_PATTERN)]
     record_url_template: Annotated[
         str | None,
         Field(description="The hub's own record of a home, which its operators open: https://…/{installation_ref}"),
     ] = None
-    channels: Annotated[list[ChannelBody], Field(max_length=20)] = []
+    channels: Annotated[list[ChannelBody], Field(max_length=20)] = Field(default_factory=list)
 
     def faults(self, networks: Sequence[Network]) -> list[tuple[str, str]]:
         """All that is wrong with it: field and message."""

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Self, TypeAlias
 
 from fastapi import APIRouter
 from fastapi import Path as Parameter
-from pydantic import AfterValidator, BaseModel, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contracts.fields import Text32
 from contracts.vocabulary import KINDS
 from services.chassis.clock import Clock
-from services.chassis.http import Access, ById, Page, Problem
+from services.chassis.http import Access, Body, ById, Page, Problem
 from services.registry.domain.model import DEFAULT, Model, Path, Promise, silent_after_s
 from services.registry.models.store import ModelStore
 from services.registry.roles import Anyone, Ops
@@ -26,15 +26,17 @@ def _known(kind: str) -> str:
     return kind
 
 
-class Trigger(BaseModel):
+class Trigger(Body):
     """What calls with the unit, to be tried before it goes live: any of this kind, or the one of this id."""
 
     kind: Annotated[str, Field(max_length=64), AfterValidator(_known)]
     peripheral_id: Annotated[Text32 | None, Field(min_length=1)] = None
 
 
-class ModelBody(BaseModel):
-    """What a model promises. Other fields are ignored, so that an answer can be sent back changed."""
+class ModelBody(Body):
+    """What a model promises. An unknown field is refused; an answer may be sent back changed."""
+
+    only_told = frozenset({"model", "changed_at", "changed_by"})
 
     heartbeat_interval_s: Annotated[int, Field(ge=1, le=7 * 86400)]
     late_after_missed: Annotated[int, Field(ge=1, le=100)] = 3
@@ -43,8 +45,10 @@ class ModelBody(BaseModel):
     ] = None
     battery_hours: Annotated[int | None, Field(ge=1, le=1000)] = None
     signal_dbm_min: Annotated[int | None, Field(ge=-200, le=0)] = None
-    paths: Annotated[list[Path], Field(max_length=3, description="mobile is lte, umts, gsm, nb_iot.")] = []
-    triggers: Annotated[list[Trigger], Field(max_length=64)] = []
+    paths: Annotated[list[Path], Field(max_length=3, description="mobile is lte, umts, gsm, nb_iot.")] = Field(
+        default_factory=list
+    )
+    triggers: Annotated[list[Trigger], Field(max_length=64)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _late_first_silent_then(self) -> Self:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from contracts.rota import Rota
+from services.chassis.http import Body
 from services.registry.domain.address import Medium
 from services.registry.domain.responder import RESPONDERS_MAX, WantedResponder
 
 _NAME_LENGTH_MAX = 200
 
 
-class ResponderBody(BaseModel):
+class ResponderBody(Body):
     """A responder. A field left out stays as it is; a new responder needs kind, name and address."""
 
-    model_config = ConfigDict(extra="forbid")
+    only_told = frozenset({"responder_id", "council_id", "created_at"})
 
     kind: Medium | None = None
     name: Annotated[
@@ -38,12 +39,6 @@ class ResponderBody(BaseModel):
             description="A responder counts once verified: by a code that is sent and entered, or because you say so here."
         ),
     ] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_only_answers_tell(cls, body: object) -> object:
-        told = ("responder_id", "council_id", "created_at")
-        return {name: value for name, value in body.items() if name not in told} if isinstance(body, dict) else body
 
     @field_validator("name")
     @classmethod

@@ -8,13 +8,13 @@ from typing import Annotated, Final, Self
 
 import structlog
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator
 
 from contracts.fields import Slug
 from contracts.ids import CANARY
 from contracts.policy import DEFAULT_POLICY, HUBS_MAX, Policy
 from services.chassis.clock import Clock
-from services.chassis.http import Access, ById, Page, invalid
+from services.chassis.http import Access, Body, ById, Page, invalid
 from services.registry.councils.found import found_council
 from services.registry.roles import Anyone, Ops
 from services.registry.routing.store import AS_IT_IS, Change, PolicyVersion, Routing, RoutingStore, UnknownHubs
@@ -55,17 +55,17 @@ class RoutingAnswer(BaseModel):
         )
 
 
-class RoutingBody(BaseModel):
+class RoutingBody(Body):
     """What shall change: a field left out stays as it is. An unknown one is refused; an answer may be sent back changed."""
 
-    model_config = ConfigDict(extra="forbid")
+    only_told = frozenset({"council_id", "policy_version"})
 
     hubs: Annotated[
         list[Slug],
         Field(
             min_length=1, max_length=HUBS_MAX, description="Who takes the alarms, in the order in which they are told."
         ),
-    ] = []
+    ] = Field(default_factory=list)
     technical_hub: Annotated[
         Slug | None, Field(description="Who takes degraded alarms (priority 4); null: the first hub does.")
     ] = None
@@ -73,12 +73,6 @@ class RoutingBody(BaseModel):
         Policy | None,
         Field(description="The escalation policy, whole, as a new version; null: the default's ladders again."),
     ] = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_what_only_answers_tell(cls, body: object) -> object:
-        told = ("council_id", "policy_version")
-        return {name: value for name, value in body.items() if name not in told} if isinstance(body, dict) else body
 
     @field_validator("hubs")
     @classmethod

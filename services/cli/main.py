@@ -47,6 +47,7 @@ app = typer.Typer(
 )
 
 SERVICES = ("ingest", "alerts", "registry")
+_BOXES = 50
 
 app.add_typer(alarm_app, name="alarm")
 app.add_typer(token_app, name="token")
@@ -62,7 +63,9 @@ app.add_typer(canary_app, name="canary")
 app.add_typer(grafana_app, name="grafana")
 
 Share = Annotated[float, typer.Option(min=0.0, max=1.0, metavar="0.05", help="A share of boxes or messages.")]
-For = Annotated[str | None, typer.Option("--for", metavar="20s", help="End by itself after this long, with a summary.")]
+For = Annotated[
+    str | None, typer.Option("--for", metavar="20s", help="End by itself after this long; the demo with a summary.")
+]
 
 
 def main() -> None:
@@ -106,7 +109,9 @@ def up(
     *,
     embedded: Annotated[bool, typer.Option(help="Start a broker and a database of our own, on loopback.")] = False,
     demo: Annotated[bool, typer.Option(help="With a demo hub and a simulated fleet, shown live.")] = False,
-    boxes: Annotated[int, typer.Option(min=1, max=500, help="Devices of the demo's fleet.")] = 50,
+    boxes: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Devices of the demo's fleet.", show_default=str(_BOXES))
+    ] = None,
     for_: For = None,
 ) -> None:
     """Run ingest, alerts and registry in one process."""
@@ -114,11 +119,14 @@ def up(
         raise SettingsError(
             "--demo and --for need --embedded: the demo writes made-up devices, never into a real database"
         )
+    if boxes is not None and not demo:
+        raise SettingsError("--boxes needs --demo: without it there are no made-up devices")
     if not embedded:
         _settings()  # before the imports, which take a second: whoever forgot one is told at once
     from services.cli.up import up as run_up
 
-    sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=boxes, seconds=_seconds(for_), builds=builds(SERVICES))))
+    fleet = boxes or _BOXES
+    sys.exit(_run(run_up(embedded=embedded, demo=demo, boxes=fleet, seconds=_seconds(for_), builds=builds(SERVICES))))
 
 
 @app.command()

@@ -207,6 +207,37 @@ async def test_at_a_terminal_every_alarm_is_a_line_that_fills_up(tmp_path: Path)
         os.close(slave)
 
 
+async def test_what_it_prints_lets_other_commands_work_beside_it_and_it_ends_when_it_was_told(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    with _started(["--for", "20s"], tmp_path, output) as process:
+        await _is_up(output)
+        printed = dict(re.findall(r"^ +export (TELECARE_\w+)=(\S+)$", output.read_text(), re.MULTILINE))
+        assert printed.keys() == {"TELECARE_DATABASE_URL", "TELECARE_MQTT_URL"}
+        beside = await asyncio.create_subprocess_exec(
+            *(*_UP[:-2], "token", "create", "ours", "--role", "ops"),
+            env=_environment(tmp_path) | printed,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await beside.communicate()
+        assert beside.returncode == 0, said.decode()
+        assert await _ended(process, 60) == 0, output.read_text()
+    assert "Traceback" not in output.read_text()
+
+
+@pytest.mark.parametrize("arguments", [["--embedded"], []], ids=["embedded", "real"])
+async def test_boxes_without_the_demo_are_refused_and_not_passed_over(arguments: list[str], tmp_path: Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(*_UP[:-1], *arguments, "--boxes", "3"),
+        env=_environment(tmp_path),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 2
+    assert b"--boxes needs --demo" in said
+
+
 @pytest.mark.parametrize("arguments", [["--demo"], ["--for", "5s"]])
 async def test_the_demo_never_writes_made_up_devices_into_a_real_database(arguments: list[str], tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(

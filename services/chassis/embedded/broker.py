@@ -103,6 +103,17 @@ class EmbeddedBroker:
             self.stop()
             raise
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and has not ended since."""
+        return self._server is not None and self._server.running
+
+    def revive(self) -> None:
+        """Start it again after it ended by itself, on the same ports. Raises `ServerDidNotStartError`: then try again."""
+        if self._server is not None:
+            self.kill()
+        self.start()
+
     def halt(self) -> None:
         """End it for a while. It will have forgotten everything."""
         if self._server is not None:

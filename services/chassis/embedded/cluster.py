@@ -114,6 +114,25 @@ class PostgresCluster:
             self.stop()
             raise
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started, and has not ended since."""
+        return self._server is not None and self._server.running
+
+    def revive(self) -> None:
+        """Start it again after it ended by itself, on the same port, with the data that it had.
+
+        Raises `ServerDidNotStartError`: then try again, for a backend of the one before may still be on its way out. Nothing is
+        removed for it.
+        """
+        if self._server is not None:
+            self.kill()
+        try:
+            self._start()
+        except ServerDidNotStartError:
+            self.halt()
+            raise
+
     def halt(self) -> None:
         """Stop it cleanly for a while: its data stay, and `start` goes on with them."""
         if self._server is not None:

@@ -100,7 +100,7 @@ class GuardedProcess:
 
     def kill(self) -> None:
         """SIGKILL the server and its children at once, as a power cut would, and return when all are gone."""
-        if self.running:
+        if self.running or self._guard.returncode < 0:  # a guard that was itself killed leaves its server behind
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGSTOP)  # so that it starts no child while we count them
             family = self.family()

@@ -56,6 +56,31 @@ async def test_each_test_has_a_database_of_its_own(database: Database, postgres_
     assert await fetch(database.url, "SELECT to_regclass('mine')::text") == "mine"
 
 
+@pytest.mark.parametrize("victim", ["server", "guard"])
+async def test_a_database_that_was_killed_is_revived_where_it_was_with_what_it_had(victim: str) -> None:
+    """Whoever is killed: a guard that is gone leaves its server behind, which would keep port and data from the next."""
+    server = EmbeddedPostgres()
+    await asyncio.to_thread(server.start)
+    try:
+        await fetch(server.url, "CREATE TABLE kept ()")
+        before, url = psutil.Process(server.process.pid), server.url
+        (before if victim == "server" else before.parent() or before).kill()
+        await until(lambda: not server.running)
+
+        async def revived() -> bool:
+            try:  # a backend of the one before may be on its way out
+                await asyncio.to_thread(server.revive)
+            except ServerDidNotStartError:
+                return False
+            return True
+
+        await until(revived, 60)
+        assert (server.running, server.url, before.is_running()) == (True, url, False)
+        assert await fetch(url, "SELECT to_regclass('kept')::text") == "kept"
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
 async def test_what_was_committed_survives_a_power_cut_of_the_database(
     own_postgres: DatabaseServer, own_database: Database
 ) -> None:

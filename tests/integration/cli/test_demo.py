@@ -11,12 +11,16 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
+import aiohttp
 import psutil
 import pytest
 
-from tests.support.servers import until
+from tests.blackbox.box import Box, Sent
+from tests.support.servers import Broker, until
 
 _UP = [sys.executable, "-m", "services.cli", "up", "--embedded"]
 _READY_S = 60.0
@@ -205,6 +209,69 @@ async def test_at_a_terminal_every_alarm_is_a_line_that_fills_up(tmp_path: Path)
         process.wait()
         os.close(master)
         os.close(slave)
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """The broker that it told of, as a box takes it."""
+
+    port: int
+    port_v311: int
+    host: str = "127.0.0.1"
+
+
+async def _heard(box: Box, press: Sent) -> None:
+    """As a box does: again, until there is a receipt."""
+    for _ in range(20):
+        box.again(press)
+        with suppress(AssertionError):
+            await until(lambda: box.receipts(press), 3)
+            return
+    raise AssertionError("no receipt")
+
+
+_SERVERS = {"database": "postgres", "broker": "from iotcore import Broker"}
+
+
+@pytest.mark.parametrize("server", sorted(_SERVERS))
+async def test_a_server_that_is_killed_is_started_again_with_its_data_and_the_next_press_arrives(
+    server: str, tmp_path: Path
+) -> None:
+    output, token = tmp_path / "output", "tc_of_this_test_alone_0000000000"
+    with _started([], tmp_path, output, TELECARE_BOOTSTRAP_TOKEN=token) as process:
+        url = await _is_up(output)
+        # It prints all of that at once, when it is up.
+        ports = re.search(r"mqtt://127\.0\.0\.1:(\d+) \(MQTT 5\) or mqtt://127\.0\.0\.1:(\d+)", output.read_text())
+        assert ports
+        box = Box(cast("Broker", _Printed(int(ports[1]), int(ports[2]))), "TC-KILLED", "fife")
+        await box.connect()
+        await _heard(box, box.press("fall"))
+        (victim,) = [
+            each
+            for each in _family(process)
+            if _SERVERS[server] in " ".join(each.cmdline())
+            and "guard.py" not in " ".join(each.cmdline())
+            and not each.cmdline()[0].startswith("postgres:")
+        ]
+        victim.kill()
+        await until(
+            lambda: "embedded_server_started_again" in output.read_text(), _READY_S, what="the server to be back"
+        )
+        await _heard(box, box.press("smoke"))
+        alarms = f"{url[0]}api/v1/alarms?device=TC-KILLED"
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"}) as http:
+
+            async def both() -> bool:
+                async with http.get(alarms) as answer:
+                    return answer.status == 200 and {each["kind"] for each in (await answer.json())["items"]} == {
+                        "fall",
+                        "smoke",
+                    }
+
+            await until(both, _READY_S)
+        box.close()
+        process.send_signal(signal.SIGTERM)
+        assert await _ended(process, 60) == 0, output.read_text()
 
 
 async def test_what_it_prints_lets_other_commands_work_beside_it_and_it_ends_when_it_was_told(tmp_path: Path) -> None:

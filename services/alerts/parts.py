@@ -32,6 +32,7 @@ from services.alerts.outages.room import OutageRoom
 from services.alerts.probes import verification
 from services.alerts.probes.prober import Prober, TransportProber
 from services.alerts.probes.verification import VerificationSender
+from services.alerts.sealed import Sealed
 from services.alerts.store import Due
 from services.alerts.waker import Waker
 from services.chassis.event_log import Consumer
@@ -55,6 +56,7 @@ class _Ways:
     texts: SmsChannel
     mqtt: MqttChannel
     receipts: ReceiptChannel
+    vault: Vault
 
     @classmethod
     def of(cls, runtime: Runtime) -> Self:
@@ -66,6 +68,7 @@ class _Ways:
             texts=SmsChannel(NotifyAccount.from_settings(settings), vault, names, runtime.clock, public_url=page),
             mqtt=MqttChannel(runtime.publisher),
             receipts=ReceiptChannel(runtime.publisher),
+            vault=vault,
         )
 
     def by_kind(self) -> dict[DeliveryKind, Channel]:
@@ -106,6 +109,7 @@ class Parts:
     watch: Watch
     degraded: DegradedHearing
     outages: OutageRoom
+    sealed: Sealed
 
     async def close(self) -> None:
         """Stop what is being sent, and let go of every connection."""
@@ -169,4 +173,5 @@ async def assemble(runtime: Runtime) -> Parts:
         outages=OutageRoom.of(
             *(pool, reading, clock, metrics, fallback), timedelta(days=runtime.settings.keep_text_days), look
         ),
+        sealed=Sealed(reading, ways.vault),
     )

@@ -321,6 +321,13 @@ select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'cha
 select count(*) > 0 as anybody, coalesce(bool_or(hub_id = $1), false) as fallback
 from registry.channel_directory where verified_at is not null and not of_canary;
 
+-- name: sealed
+-- What must be decrypted before somebody is told: of each verified channel and each verified responder that has such.
+select 'channels' as whose, coalesce(secret_encrypted, address_encrypted) as sealed from registry.channel_directory
+where verified_at is not null and coalesce(secret_encrypted, address_encrypted) is not null
+union all
+select 'responders', address_encrypted from registry.responder_directory where verified_at is not null;
+
 -- name: list_alarms
 -- Newest first, from a cursor; every filter is optional. A hub sees what concerns it ($6 asked for, $7 the asker), an
 -- engineer the alarms of some councils ($8).

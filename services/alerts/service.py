@@ -32,6 +32,7 @@ from services.alerts.probes.retention import EVERY_S as FORGET_EVERY_S
 from services.alerts.probes.retention import ProbeRetention
 from services.alerts.rewinds import EVERY_S as REWINDS_EVERY_S
 from services.alerts.rewinds import Rewinds
+from services.alerts.sealed import EVERY_S as SEALED_EVERY_S
 from services.alerts.silences import EVERY_S as SILENCES_EVERY_S
 from services.alerts.silences import SilenceGauges
 from services.alerts.silences import routes as silence_routes
@@ -80,7 +81,10 @@ async def build(runtime: Runtime, embedding: Embedding | None = None) -> Service
         routers=_routers(runtime, parts, access, console),
         loops=_loops(runtime, parts),
         tasks=(shards.run,),
-        checks=(parts.gauges.check, parts.waker.check, parts.auditor.check, parts.watch.check, shards.check),
+        checks=(
+            *(parts.gauges.check, parts.sealed.check, parts.waker.check, parts.auditor.check, parts.watch.check),
+            shards.check,
+        ),
         listens={
             "event_log": lambda stream: _poke(stream, parts.consumer, parts.verifications, parts.outages),
             "delivery": lambda _: parts.sending.poke(),
@@ -124,6 +128,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("hearing", parts.watch.run_once, WATCH_EVERY_S),
         Loop("degraded-hearing", parts.degraded.run_once, DEGRADED_EVERY_S),
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
+        Loop("sealed", parts.sealed.run_once, SEALED_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
         Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),
         Loop("silence-gauges", SilenceGauges(parts.reading, clock, parts.metrics).run_once, SILENCES_EVERY_S),

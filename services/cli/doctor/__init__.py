@@ -20,6 +20,7 @@ from services.cli.doctor.installation import examine_installation
 from services.cli.doctor.messages import examine_messages
 from services.cli.doctor.presented import examine_presented
 from services.cli.doctor.register import examine_register
+from services.cli.doctor.sealed import examine_sealed
 
 _SIGNS = {"good": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
 
@@ -34,6 +35,7 @@ async def examine(settings: Settings) -> int:
         examine_hearing,
         examine_register,
         examine_installation,
+        examine_sealed,
         examine_presented,
         examine_messages,
         examine_identity,

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from cryptography import x509
 
+from services.chassis.secrets import Vault
 from services.chassis.settings import Settings, load_settings
 from services.cli.doctor import examine
 from services.cli.doctor.broker import examine_broker
@@ -109,6 +110,29 @@ async def test_settings_that_cost_sleep_are_pointed_out(database: Database, brok
     assert told[exposed] == "wrong"
     assert told["the fallback hub 'nowhere' is unknown or has no verified channel"] == "wrong"
     assert told["32 of 32 councils have no route to a usable hub"] == "note"
+
+
+async def test_a_key_that_does_not_read_what_is_stored_is_wrong_and_where_the_right_one_is_said(
+    database: Database, broker: Broker, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after a restore onto a host that was installed without the old secret_key: every hub would hear nothing."""
+    key = "the key of the host that is gone"
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("insert into registry.hub values ('clyde-arc', 'Clyde', now())")
+        await connection.execute(
+            "insert into registry.hub_channel (channel_id, hub_id, kind, url, secret_encrypted, verified_at, position) "
+            "values (gen_random_uuid(), 'clyde-arc', 'webhook', 'https://clyde.example/', $1, now(), 0)",
+            Vault(key).encrypt(b"whsec_x"),
+        )
+    finally:
+        await connection.close()
+    mistaken = _settings(tmp_path, database.url, broker.url, secret_key="made anew by the install")
+    assert await examine(mistaken) == 1
+    said = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert "WRONG secrets TELECARE_SECRET_KEY does not read what is stored of 1 of 1 channels" in said
+    assert "from the backup of /etc/telecare" in said
+    assert await examine(_settings(tmp_path, database.url, broker.url, secret_key=key)) == 0
 
 
 async def test_whatever_is_said_to_be_protected_elsewhere_is_pointed_out_and_a_certificate_that_ends_soon_is_wrong(

@@ -26,6 +26,7 @@ case "$*" in
   "inspect --format {{{{.State.StartedAt}}}} 0123456789ab") date -u -r "{log}.started" +%Y-%m-%dT%H:%M:%S.000000001Z ;;
   *" broker init") echo '{{"clients": []}}' ;;
   *" runbooks") echo '<h1>Operations</h1>' ;;
+  "volume ls "*) [ ! -f "{log}.volume" ] || echo telecare_database ;;
 esac
 """
 
@@ -271,3 +272,21 @@ def test_the_databases_certificate_is_renewed_before_it_ends_and_real_ones_are_l
     assert subprocess.run(ends, check=False, capture_output=True).returncode == 0
     assert others == contents(list(others))
     assert prepared.asked("exec", "database")[0].endswith("exec -T database kill -HUP 1")
+
+
+@pytest.mark.parametrize("lost", ["all", "telecare_secret_key", "telecare_database_url"])
+def test_where_there_is_a_database_no_new_secrets_are_made_for_it(prepared: Tree, lost: str) -> None:
+    """As in a newer release's tree beside the old one, or after /etc was restored without the key."""
+    prepared.log.with_name("asked.volume").write_text("")
+    assert prepared.prepare().returncode == 0
+    if lost == "all":
+        shutil.rmtree(prepared.secrets)
+        (prepared.deploy / ".env").unlink()
+    else:
+        (prepared.secrets / lost).unlink()
+    refused = prepared.prepare(NAME)
+    assert refused.returncode == 1
+    assert "its secrets are not in" in refused.stderr
+    assert "checked out anew in the directory" in refused.stderr
+    assert not (prepared.secrets / ("tls" if lost == "all" else lost)).exists()
+    assert (prepared.deploy / ".env").exists() == (lost != "all")

@@ -65,6 +65,7 @@ def host(tmp_path: Path) -> Host:
         DEPLOY / "compose", tmp_path / "deploy" / "compose", ignore=shutil.ignore_patterns("secrets", "backups")
     )
     shutil.copy(DEPLOY / "compose.yaml", tmp_path / "deploy")
+    (tmp_path / "deploy" / ".env").write_text("TELECARE_NAME=telecare.example\n")
     engine = tmp_path / "bin"
     engine.mkdir()
     (engine / "docker").write_text(_DOCKER)
@@ -120,3 +121,11 @@ def test_after_a_prepare_or_a_migration_that_fails_no_container_is_touched(host:
     assert (failed.returncode, "prepare failed" in failed.stderr) == (1, True)
     assert host.images() == dict.fromkeys(PAIRS, OLD)
     assert (host.engine / "tag-before").read_text() == "old\n", "though its name is the new one's by now"
+
+
+def test_in_another_tree_than_the_one_it_runs_from_it_says_so_and_touches_nothing(host: Host) -> None:
+    (host.deploy / ".env").unlink()
+    failed = host.upgrade()
+    assert failed.returncode == 1
+    assert "run it in the directory that telecare was started from" in failed.stderr
+    assert not (host.engine / "asked").exists()

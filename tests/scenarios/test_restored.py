@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -170,15 +171,67 @@ async def test_a_backup_is_restored_into_a_fresh_server_and_every_open_alarm_goe
         assert receiver.accepted(again.device_id, "alarm.raised", hub=HUB)
 
 
-async def test_a_restore_touches_no_database_that_is_there(
-    database: Database, postgres_server: DatabaseServer, shelf: Path
+async def test_a_restore_touches_no_database_that_is_there_unless_it_is_told_to_and_then_keeps_it(
+    database: Database, shelf: Path
 ) -> None:
     await registers(database.url)
     backed_up = script(shelf, "backup", database.url, STACK.inside(shelf))
     assert backed_up.returncode == 0, backed_up.stderr
+    await registers(database.url, "TC-LATER")
     restored = script(shelf, "restore", database.url, backed_up.stdout.strip())
     assert restored.returncode == 1
     assert f"there is a database {database.name}" in restored.stderr
+    assert await devices(database.url) == ["TC-KEPT", "TC-LATER"]
+    somebody = await asyncpg.connect(database.url)  # who is in it and was not stopped, as Grafana
+    replaced = script(shelf, "restore", database.url, "--replace", backed_up.stdout.strip())
+    assert replaced.returncode == 0, replaced.stderr
+    somebody.terminate()
+    assert await devices(database.url) == ["TC-KEPT"]
+    kept = re.search(rf"{database.name}_before_\w+", replaced.stdout)
+    assert kept is not None, replaced.stdout
+    try:
+        assert await devices(database.url.replace(database.name, kept[0])) == ["TC-KEPT", "TC-LATER"]
+    finally:
+        await drops(database.url, kept[0])
+
+
+@pytest.mark.parametrize("how", ["unreadable", "cut short", "another's"])
+async def test_a_dump_that_cannot_be_restored_is_refused_before_anything_is_touched(
+    database: Database, shelf: Path, how: str
+) -> None:
+    """As one that root copied here from another host, mode 600, or that a full disk cut short."""
+    await registers(database.url)
+    backed_up = script(shelf, "backup", database.url, STACK.inside(shelf))
+    (dump,) = dumps(shelf)
+    if how == "unreadable":
+        os.chown(dump, 0, 0)
+    elif how == "cut short":
+        dump.write_bytes(dump.read_bytes()[:-5000])
+    else:
+        argv = STACK.argv("postgres", "pg_dump", "--format=custom", f"--file={STACK.inside(dump)}", "template1")
+        subprocess.run(argv, check=True, env=libpq(database.url), cwd="/")  # noqa: ASYNC221 - as `script`
+    refused = script(shelf, "restore", database.url, "--replace", backed_up.stdout.strip())
+    assert refused.returncode == 1
+    assert "nothing was touched" in refused.stderr
+    says = {"unreadable": "chown postgres it", "cut short": "no whole dump", "another's": "no dump of telecare's"}
+    assert says[how] in refused.stderr
+    assert await devices(database.url) == ["TC-KEPT"]
+
+
+async def devices(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [row[0] for row in await connection.fetch("select device_id from registry.device order by 1")]
+    finally:
+        await connection.close()
+
+
+async def drops(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'drop database "{name}" with (force)')
+    finally:
+        await connection.close()
 
 
 async def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_nothing(
@@ -213,6 +266,20 @@ async def test_backups_that_are_too_old_are_removed_and_one_that_fails_leaves_no
     now = await noted_backups(database.url)
     assert now["all"] > noted["all"]
     assert now["without-heartbeats"] == noted["without-heartbeats"]
+
+
+async def test_a_disk_of_its_own_with_a_directory_that_only_root_may_look_into_keeps_nothing_from_being_made_or_pruned(
+    database: Database, shelf: Path
+) -> None:
+    await registers(database.url)
+    (shelf / "lost+found").mkdir(mode=0o700)  # root's, as mkfs makes it
+    old = shelf / "telecare-20200101T000000Z.dump"
+    old.write_text("old")
+    os.utime(old, (0, 0))
+    made = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert old not in dumps(shelf)
+    assert len(dumps(shelf)) == 1
 
 
 async def noted_backups(url: str) -> dict[str, datetime]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import hashlib
 import hmac
 import ssl
@@ -24,6 +25,7 @@ from services.chassis.mqtt import MqttUrl
 from services.chassis.mqtt.tls import tls_context
 from services.chassis.postgres import Pool, is_transient
 from services.chassis.postgres.borrow import borrow
+from services.chassis.settings import SettingsError
 from services.registry.domain.claims import derived_password
 from services.registry.gate.enrolment import QUERIES
 from services.registry.gate.meter import Kept, Lanes, Meter
@@ -36,6 +38,7 @@ _log = structlog.get_logger(__name__)
 _HELLO_S: Final = 3.0
 _ANSWER_S: Final = 10.0
 _LOOK_UP_S: Final = 2.0
+_PORT_FREE_S: Final = 0.5
 _QUIET_S: Final = 600.0
 """Of a unit that promises no keep-alive; of one that does, one and a half times that, as the broker has it."""
 _HELLO_BYTES_MAX: Final = 8 * 1024
@@ -71,16 +74,33 @@ class Gate:
     _councils: Kept[str] = field(default_factory=lambda: Kept(_of_a_council, 1000))
 
     async def run(self) -> Never:
-        """For ever. Raises OSError when nothing can listen there."""
-        hurry = {} if self.tls is None else {"ssl_handshake_timeout": _HELLO_S, "ssl_shutdown_timeout": _HELLO_S}
-        server = await asyncio.start_server(
-            self._serve, self.host, self.port, ssl=self.tls, limit=64 * 1024, backlog=512, **hurry
-        )
+        """For ever. Raises SettingsError when nothing can listen there."""
+        server = await self._listening()
         self.bound.set_result(server.sockets[0].getsockname()[1])
         _log.info("enrolment_gate_open", host=self.host, port=self.bound.result(), tls=self.tls is not None)
         async with server:
             await server.serve_forever()
         raise AssertionError("the gate closed by itself")
+
+    async def _listening(self) -> asyncio.Server:
+        """Of two registries on a host one has the gate, so that units are measured once; the other waits until the port is free."""
+        hurry = {} if self.tls is None else {"ssl_handshake_timeout": _HELLO_S, "ssl_shutdown_timeout": _HELLO_S}
+        waits = False
+        while True:
+            try:
+                return await asyncio.start_server(
+                    self._serve, self.host, self.port, ssl=self.tls, limit=64 * 1024, backlog=512, **hurry
+                )
+            except OSError as error:
+                where = f"{self.host}:{self.port}"
+                if error.errno != errno.EADDRINUSE:
+                    reason = error.strerror or type(error).__name__
+                    raise SettingsError(f"TELECARE_GATE_LISTEN: nothing can listen on {where} ({reason})") from None
+                if not waits:
+                    hint = "as of two registries the second does; if no other one runs, TELECARE_GATE_LISTEN names another's port"
+                    _log.warning("enrolment_gate_waits", host=self.host, port=self.port, hint=hint)
+                waits = True
+            await asyncio.sleep(_PORT_FREE_S)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

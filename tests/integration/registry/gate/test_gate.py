@@ -12,9 +12,12 @@ from typing import Any
 
 import mqtt5
 import pytest
+from structlog.testing import capture_logs
 
+from services.chassis.mqtt import MqttUrl
 from services.chassis.postgres.borrow import borrow
 from services.chassis.secrets import Vault
+from services.chassis.settings import SettingsError
 from services.registry.broker.room import PURPOSE
 from services.registry.gate import gate, passing
 from services.registry.gate.enrolment import create_enrolment, revoke_enrolment
@@ -331,3 +334,36 @@ async def test_a_unit_that_has_a_credential_of_its_own_speaks_by_the_councils_no
         await asyncio.to_thread(unit.ended)
     finally:
         await asyncio.to_thread(unit.close)
+
+
+async def test_of_two_registries_on_a_host_the_second_waits_and_takes_the_gate_when_it_is_free(gated: Gated) -> None:
+    secured, port = gated
+    password = await enrol(secured)
+    key = Vault(SECRET_KEY).key(PURPOSE)
+
+    def another() -> gate.Gate:
+        return gate.Gate(
+            secured.town.pool, MqttUrl.parse(secured.settings.mqtt_url.get_secret_value()), key, "127.0.0.1", 0
+        )
+
+    first, second = another(), another()
+    serving = asyncio.create_task(first.run())
+    second.port = await first.bound
+    with capture_logs() as logged:
+        waiting = asyncio.create_task(second.run())
+        await until(lambda: bool(logged), what="the second to have met the first")
+    assert [(line["event"], line["log_level"]) for line in logged] == [("enrolment_gate_waits", "warning")]
+    assert not waiting.done()
+    serving.cancel()
+    assert await asyncio.wait_for(second.bound, 60) == second.port
+    await asyncio.to_thread(heard_at, second.port, password, "NEW-1", f"{GLASGOW}/NEW-1/heartbeat", True)
+    waiting.cancel()
+    await asyncio.gather(serving, waiting, return_exceptions=True)
+    assert port != second.port
+
+
+async def test_a_gate_that_cannot_open_names_its_own_setting(gated: Gated) -> None:
+    secured, _ = gated
+    nowhere = gate.Gate(secured.town.pool, MqttUrl.parse("mqtt://127.0.0.1"), b"", "192.0.2.7", 8884)
+    with pytest.raises(SettingsError, match=r"TELECARE_GATE_LISTEN: nothing can listen on 192\.0\.2\.7:8884"):
+        await nowhere.run()

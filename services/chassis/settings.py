@@ -132,6 +132,20 @@ def _secrets_dir() -> str | None:
     return directory
 
 
+# What is read elsewhere: by this module, by the command line, and by what deploys us.
+_OTHERS = frozenset({"api_url", "api_token", "secrets_dir", "name", "release", "stack_dir"})
+
+
+def unknown_settings() -> list[str]:
+    """Variables, and files in place of variables, that are named as settings of ours and are none: they do nothing."""
+    directory = _secrets_dir()
+    files = [] if directory is None else [each.name for each in Path(directory).iterdir() if each.is_file()]
+    names = {
+        name.removeprefix("telecare_") for name in map(str.lower, [*os.environ, *files]) if name.startswith("telecare_")
+    }
+    return [f"TELECARE_{name.upper()}" for name in sorted(names - Settings.model_fields.keys() - _OTHERS)]
+
+
 _EXAMPLES = {
     "database_url": "postgresql://user:password@host:5432/telecare",
     "mqtt_url": "mqtt://user:password@host:1883",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from difflib import get_close_matches
 
 import asyncpg
 from cryptography import x509
@@ -11,10 +12,11 @@ from cryptography import x509
 from services.chassis.exposure import exposures
 from services.chassis.http import ServerTls
 from services.chassis.postgres.pool import connect
-from services.chassis.settings import Settings, SettingsError, Way
+from services.chassis.settings import Settings, SettingsError, Way, unknown_settings
 from services.cli.doctor.finding import Finding, good, note, wrong
 
 _BOOTSTRAP_LENGTH_MIN = 24
+_VARIABLES = [f"TELECARE_{name.upper()}" for name in Settings.model_fields]
 _CERTIFICATE_DAYS_MIN = 14
 
 
@@ -49,6 +51,7 @@ def examine_settings(settings: Settings) -> list[Finding]:
                 note("settings", "TELECARE_BOOTSTRAP_TOKEN is set: an ops token that nobody can revoke", advice)
             )
     found += [wrong("settings", each.what, each.advice) for each in exposures(settings)]
+    found += [_unknown(variable) for variable in unknown_settings()]
     found += [_elsewhere(way) for way in settings.tls_elsewhere]
     if (finding := _certificate(settings)) is not None:
         found.append(finding)
@@ -57,6 +60,15 @@ def examine_settings(settings: Settings) -> list[Finding]:
             wrong("settings", f"{settings.data_dir} is not writable", "set TELECARE_DATA_DIR to a directory of ours")
         )
     return found or [good("settings", "in order")]
+
+
+def _unknown(variable: str) -> Finding:
+    """Whoever misspelt one believes that it is in force."""
+    near = get_close_matches(variable, _VARIABLES, n=1)
+    advice = (
+        f"did you mean {near[0]}?" if near else "correct its name, or take it away: docs/operations.md has them all"
+    )
+    return note("settings", f"{variable} is no setting, and does nothing", advice)
 
 
 def _elsewhere(way: Way) -> Finding:

@@ -91,6 +91,24 @@ async def test_a_database_that_may_lose_what_it_promised_is_wrong(
     assert [each.what for each in found if each.level == "wrong"] == ["synchronous_commit = off"]
 
 
+async def test_a_setting_that_was_misspelt_is_named_with_the_one_that_was_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TELECARE_FALBACK_HUB", "clyde-arc")
+    monkeypatch.setenv("TELECARE_API_URL", "http://127.0.0.1:8079")
+    credentials = tmp_path / "credentials"
+    credentials.mkdir()
+    for name in ("telecare_secret_kee", "telecare_mqtt_url", "gate.key"):
+        (credentials / name).write_text("mqtt://127.0.0.1")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
+    settings = _settings(tmp_path, "postgresql://127.0.0.1/x", "mqtt://127.0.0.1")
+    told = {each.what: (each.level, each.advice) for each in examine_settings(settings) if "is no setting" in each.what}
+    assert told == {
+        "TELECARE_FALBACK_HUB is no setting, and does nothing": ("note", "did you mean TELECARE_FALLBACK_HUB?"),
+        "TELECARE_SECRET_KEE is no setting, and does nothing": ("note", "did you mean TELECARE_SECRET_KEY?"),
+    }
+
+
 async def test_settings_that_cost_sleep_are_pointed_out(database: Database, broker: Broker, tmp_path: Path) -> None:
     settings = _settings(
         tmp_path, database.url, broker.url, bootstrap_token="short", http_host="0.0.0.0", fallback_hub="nowhere"

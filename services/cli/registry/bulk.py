@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
+from services.chassis.settings import SettingsError
 from services.cli.terminal import ask, download
 
 if TYPE_CHECKING:
@@ -19,7 +21,9 @@ _SHOWN = 20
 
 
 def import_devices(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV in UTF-8 with a header row.")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV in UTF-8 with a header row; `-` is standard input.", allow_dash=True)
+    ],
     *,
     dry_run: Annotated[bool, typer.Option(help="Say what would happen, and store nothing.")] = False,
     good: Annotated[bool, typer.Option(help="Store the rows in which nothing is wrong, not all or nothing.")] = False,
@@ -29,7 +33,7 @@ def import_devices(
     from services.cli.api import ApiError
 
     async def send(api: Api) -> dict[str, Any]:
-        with file.open("rb") as body:
+        with _opened(file) as body:
             try:
                 answer: dict[str, Any] = await api.upload(
                     "/api/v1/devices/import",
@@ -54,6 +58,15 @@ def import_devices(
         typer.echo("telecare: nothing was stored", err=True)
     if answer["errors_total"]:
         raise typer.Exit(1)
+
+
+def _opened(file: Path) -> BinaryIO:
+    """To be sent, read from its beginning. Raises SettingsError for one that cannot be."""
+    try:
+        return BytesIO(sys.stdin.buffer.read()) if str(file) == "-" else file.open("rb")
+    except OSError as error:
+        otherwise = f"where only you may read it: telecare device import - <{file}"
+        raise SettingsError(f"{file} can't be read: {error.strerror}; {otherwise}") from None
 
 
 def export_devices(

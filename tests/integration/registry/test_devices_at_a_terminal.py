@@ -20,6 +20,14 @@ async def test_a_file_is_tried_imported_and_exported(registry: Registry, tmp_pat
     assert not copy.with_name("copy.csv.part").is_file()
 
 
+async def test_a_file_that_only_the_caller_may_read_comes_by_standard_input(registry: Registry, tmp_path: Path) -> None:
+    code, out, _ = await telecare(registry.ops, "device", "import", "-", stdin=sheet(*homes(3)))
+    assert (code, out) == (0, "3 rows: 3 created, 0 updated, 0 unchanged, 0 wrong\n")
+    code, _, err = await telecare(registry.ops, "device", "import", str(tmp_path / "devices.csv"))
+    assert (code, "devices.csv can't be read: No such file or directory" in err) == (2, True)
+    assert f"telecare device import - <{tmp_path}/devices.csv" in err
+
+
 async def test_a_file_with_a_bad_row_is_told_by_its_line_and_ends_with_a_failure(
     registry: Registry, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, segment, show_table
 
 alarm_app = typer.Typer(no_args_is_help=True, help="Alarms: what waits for a person, and what became of one.")
 
@@ -58,12 +58,12 @@ def show_alarm(alarm_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
     """
     story = ask(lambda api: api.call("GET", f"/api/v1/alarms/{segment(alarm_id)}/story"))
     for line in _heading(story["alarm"]):
-        typer.echo(line)
+        say(line)
     lines = sorted(_lines(story))
     for says, same in groupby(lines, key=lambda line: line.says):
         times = [line.at for line in same]
         again = f" ({len(times)} times, until {times[-1]:%Y-%m-%d %H:%M:%S})" if len(times) > 1 else ""
-        typer.echo(f"{times[0]:%Y-%m-%d %H:%M:%S} {_after(times[0], lines[0].at):>10}  {says}{again}")
+        say(f"{times[0]:%Y-%m-%d %H:%M:%S} {_after(times[0], lines[0].at):>10}  {says}{again}")
 
 
 def _heading(alarm: dict[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Protocol, Self
 
 import aiohttp
 
@@ -14,6 +14,12 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=30)
 _DOWNLOAD: Final = aiohttp.ClientTimeout(total=None, sock_read=60)
 _UPLOAD: Final = aiohttp.ClientTimeout(total=None, sock_connect=30, sock_read=180)
 _PAGE: Final = 500
+
+
+class Sink(Protocol):
+    """What bytes are written to."""
+
+    def write(self, some: bytes, /) -> int: ...
 
 
 class ApiError(Exception):
@@ -68,7 +74,7 @@ class Api:
                 "send it again, which changes nothing twice"
             ) from None
 
-    async def download(self, path: str, file: BinaryIO, **query: str | int | None) -> int:
+    async def download(self, path: str, file: Sink, **query: str | int | None) -> int:
         """What is answered, as it comes, into `file`; returns how many bytes. Raises ApiError."""
         sought = {name: str(value) for name, value in query.items() if value is not None}
         written = 0

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from services.chassis.settings import SettingsError
+from services.cli.terminal import say
 
 audit_app = typer.Typer(
     no_args_is_help=True, help="The audit log: who did what, and who looked at what is about a person."
@@ -38,7 +39,7 @@ def export(
     sought = {"from": _time(since), "to": _time(until), "who": who, "subject": subject, "format": "csv"}
     written = download("/api/v1/audit", out, **sought)
     if out is not None:
-        typer.echo(f"{out}: {written:,} bytes", err=True)
+        say(f"{out}: {written:,} bytes", err=True)
 
 
 def _time(text: str | None) -> str | None:

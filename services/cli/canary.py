@@ -14,7 +14,7 @@ import typer
 
 from contracts.ids import CANARY, CouncilId, DeviceId
 from services.chassis.settings import SettingsError
-from services.cli.terminal import ask, segment
+from services.cli.terminal import ask, say, segment
 
 if TYPE_CHECKING:
     from services.chassis.mqtt import MqttUrl
@@ -79,7 +79,7 @@ def set_up(
 
     identity: CanaryIdentity = ask(make)
     identity.write(file)
-    typer.echo(f"{file} is written: `telecare canary run --file {file}` presses {', '.join(shards)} every minute")
+    say(f"{file} is written: `telecare canary run --file {file}` presses {', '.join(shards)} every minute")
 
 
 @canary_app.command("run")

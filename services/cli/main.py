@@ -34,6 +34,7 @@ from services.cli.registry import (
     rollout_app,
     token_app,
 )
+from services.cli.terminal import say, say_lines
 from services.cli.trouble import explain
 
 if TYPE_CHECKING:
@@ -73,10 +74,10 @@ def main() -> None:
     try:
         app()
     except SettingsError as error:
-        typer.echo(f"telecare: {error}", err=True)
+        say(f"telecare: {error}", err=True)
         sys.exit(2)
     except (ServerDidNotStartError, MigrationError) as error:
-        typer.echo(f"telecare: {error}", err=True)
+        say_lines(f"telecare: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:  # before anything ran that handles it
         sys.exit(130)
@@ -88,7 +89,7 @@ def main() -> None:
         )
         if line is None:
             raise
-        typer.echo(f"telecare: {line}", err=True)
+        say(f"telecare: {line}", err=True)
         sys.exit(1)
 
 
@@ -100,8 +101,8 @@ def migrate() -> None:
     settings = _settings()
     applied = _run(apply(settings.database_url.get_secret_value()))
     for name in applied:
-        typer.echo(f"applied {name}")
-    typer.echo("the database is up to date")
+        say(f"applied {name}")
+    say("the database is up to date")
 
 
 @app.command()
@@ -191,7 +192,7 @@ def simulate(
         raise SettingsError(f"simulate: {error}") from None
     if provision:
         options = replace(options, own_urls=own_users(url, boxes, credentials))
-    summary = _run(run(options, typer.echo))
+    summary = _run(run(options, say))
     sys.exit(0 if summary.is_good else 1)
 
 
@@ -208,7 +209,7 @@ def runbooks() -> None:
     """Print the page that links in alerts lead to, as HTML for the reverse proxy."""
     from services.cli.runbooks import page
 
-    typer.echo(page(), nl=False)
+    sys.stdout.write(page())
 
 
 @app.command()

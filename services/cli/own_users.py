@@ -11,6 +11,7 @@ import typer
 
 from services.chassis.settings import SettingsError
 from services.cli.api import api_address
+from services.cli.terminal import say
 
 if TYPE_CHECKING:
     from contracts.ids import DeviceId
@@ -33,12 +34,12 @@ def own_users(mqtt_url: MqttUrl, boxes: int, file: Path | None) -> Mapping[Devic
     async def fetch(users: OwnUsers) -> None:
         if missing := users.missing(Population(boxes)):
             async with Seeder(*api_address()) as seeder:
-                await users.fetch(seeder, missing, typer.echo)
+                await users.fetch(seeder, missing, say)
 
     try:
         users = OwnUsers(mqtt_url, file)
         asyncio.run(fetch(users))
     except NotProvisioned as error:
-        typer.echo(f"telecare: {error}", err=True)
+        say(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None
     return users.urls()

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 from collections.abc import Iterator, Sequence
 
-import typer
-
 from services.chassis.logging import configure_logging
 from services.chassis.run import Build, run_until_stopped, running, signalled, until_any
 from services.chassis.settings import load_settings
 from services.cli.embedded import Embedded, embedded_servers
+from services.cli.terminal import say_lines
 
 
 async def up(*, embedded: bool, demo: bool, boxes: int, seconds: float | None, builds: Sequence[Build]) -> int:
@@ -48,7 +47,7 @@ def _ending(seconds: float | None) -> Iterator[Sequence[asyncio.Future[None]]]:
 
 def _introduce(servers: Embedded, url: str) -> None:
     """Where everything is. Token and password are printed because this is loopback, and a person's own machine; never logged."""
-    typer.echo(
+    say_lines(
         f"telecare is up at {url}/ (API documents at {url}/docs)\n"
         f"  devices connect to {servers.broker.url} (MQTT 5) or {servers.broker.url_v311} (MQTT 3.1.1)\n"
         f"  an ops token for this run: {servers.ops_token}\n"

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import typer
 from rich.console import Console
 
 from contracts.ids import HubId
@@ -18,6 +17,7 @@ from services.chassis.run import Build, Process, running, signalled, until_any
 from services.cli.demo.view import LiveView, PlainView, View
 from services.cli.demo.visitor import Visitor
 from services.cli.embedded import Embedded, embedded_servers
+from services.cli.terminal import say
 from services.simulator import Fleet, FleetConfig, HubConfig, Population, SimulatedHub, Timing
 from services.simulator.hub import HttpActions
 from services.simulator.script import play, story
@@ -42,7 +42,7 @@ class _Stage:
 async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None) -> int:
     """Run until Ctrl-C, or for `seconds`. Exit code 0 only if every alarm that needs a person was acknowledged."""
     console = Console(highlight=False)
-    typer.echo("starting a broker, a database and the services …")
+    say("starting a broker, a database and the services …")
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(embedded_servers(keep_data=False))
         # The view tells what happens to alarms; the log only what went wrong, unless asked for more.
@@ -68,7 +68,7 @@ async def run_demo(builds: Sequence[Build], *, boxes: int, seconds: float | None
             await _play(_Stage(process, hub, fleet), seconds, stopped)
         summary = view.summary()
     for line in summary.lines():
-        typer.echo(line)
+        say(line)
     return 0 if summary.is_good or seconds is None else 1
 
 

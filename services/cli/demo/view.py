@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-import typer
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.terminal import say
 from services.simulator import AlarmTrace, Fleet, FleetEvent, Totals
 
 _LINES = 16
@@ -108,14 +108,14 @@ class PlainView(View):
     def __init__(self, fleet: Fleet, introduction: Sequence[str]) -> None:
         super().__init__(fleet)
         for line in introduction:
-            typer.echo(line)
+            say(line)
 
     def sees(self, event: FleetEvent, trace: AlarmTrace) -> None:
         if event.name == "sent":
-            typer.echo(f"{_clock()}  {_who(trace)}  sent")
+            say(f"{_clock()}  {_who(trace)}  sent")
         elif event.name in _MILESTONES:
             word = _WORDS.get(event.name, event.name)
-            typer.echo(f"{_clock()}  {_who(trace)}  {word:<12} after {_delay(event.at - trace.born_at)}")
+            say(f"{_clock()}  {_who(trace)}  {word:<12} after {_delay(event.at - trace.born_at)}")
 
 
 class LiveView(View):

@@ -21,6 +21,7 @@ from services.cli.doctor.messages import examine_messages
 from services.cli.doctor.presented import examine_presented
 from services.cli.doctor.register import examine_register
 from services.cli.doctor.sealed import examine_sealed
+from services.cli.terminal import plain
 
 _SIGNS = {"good": ("ok   ", "green"), "note": ("note ", "yellow"), "wrong": ("WRONG", "bold red")}
 
@@ -50,6 +51,6 @@ async def examine(settings: Settings) -> int:
 
 def _show(console: Console, finding: Finding) -> None:
     sign, style = _SIGNS[finding.level]
-    console.print(Text.assemble((sign, style), "  ", f"{finding.area:<9} {finding.what}"))
+    console.print(Text.assemble((sign, style), "  ", plain(f"{finding.area:<9} {finding.what}")))
     if finding.advice:
-        console.print(Text(f"       {'':<9} → {finding.advice}"))
+        console.print(Text(plain(f"       {'':<9} → {finding.advice}")))

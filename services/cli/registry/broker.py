@@ -13,7 +13,7 @@ import typer
 from services.chassis.exposure import protected
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry.in_database import in_database
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, segment, show_table
 
 broker_app = typer.Typer(
     no_args_is_help=True, help="Who may come to the broker: its first register, all of it, its state."
@@ -76,14 +76,14 @@ broker_app.add_typer(enrolment_app, name="enrolment")
 def create_enrolment(council: str) -> None:
     """Make it; it is printed once. One before it is void. Units come by it through the gate (TELECARE_GATE_LISTEN) only."""
     made = ask(lambda api: api.call("POST", f"/api/v1/councils/{segment(council)}/enrolment"))
-    typer.echo(f"user {made['username']}, password {made['password']}")
+    say(f"user {made['username']}, password {made['password']}")
 
 
 @enrolment_app.command("revoke")
 def revoke_enrolment(council: str) -> None:
     """Shut it out; whoever came by it is cut off."""
     ask(lambda api: api.call("DELETE", f"/api/v1/councils/{segment(council)}/enrolment"))
-    typer.echo("revoked")
+    say("revoked")
 
 
 hub_user_app = typer.Typer(no_args_is_help=True, help="A hub's own user of the broker, for a hub that is told by MQTT.")
@@ -94,14 +94,14 @@ broker_app.add_typer(hub_user_app, name="hub")
 def create_hub_user(hub: str) -> None:
     """Make it; it is printed once. One before it is void, and its session ends."""
     made = ask(lambda api: api.call("POST", f"/api/v1/hubs/{segment(hub)}/broker-user"))
-    typer.echo(f"user and client id {made['username']}, password {made['password']}")
+    say(f"user and client id {made['username']}, password {made['password']}")
 
 
 @hub_user_app.command("revoke")
 def revoke_hub_user(hub: str) -> None:
     """Shut it out; its session ends. The hub's channels stay as they are."""
     ask(lambda api: api.call("DELETE", f"/api/v1/hubs/{segment(hub)}/broker-user"))
-    typer.echo("revoked")
+    say("revoked")
 
 
 def _urls(settings: Settings) -> tuple[Any, Any]:
@@ -128,4 +128,4 @@ def _write(text: str, to: Path | None) -> None:
         raise SettingsError(f"--to {to}: {error.strerror}") from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    typer.echo(f"written to {to}: give it to the broker's user, in place of its own file, while the broker is stopped")
+    say(f"written to {to}: give it to the broker's user, in place of its own file, while the broker is stopped")

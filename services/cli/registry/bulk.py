@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from services.chassis.settings import SettingsError
-from services.cli.terminal import ask, download
+from services.cli.terminal import ask, download, plain, say
 
 if TYPE_CHECKING:
     from services.cli.api import Api
@@ -53,9 +53,9 @@ def import_devices(
     refused = "status" in answer
     would = "would be " if dry_run else ""
     told = ", ".join(f"{answer[name]:,} {would}{name}" for name in ("created", "updated"))
-    typer.echo(f"{answer['rows']:,} rows: {told}, {answer['unchanged']:,} unchanged, {answer['refused']:,} wrong")
+    say(f"{answer['rows']:,} rows: {told}, {answer['unchanged']:,} unchanged, {answer['refused']:,} wrong")
     if refused:
-        typer.echo("telecare: nothing was stored", err=True)
+        say("telecare: nothing was stored", err=True)
     if answer["errors_total"]:
         raise typer.Exit(1)
 
@@ -84,6 +84,6 @@ def export_devices(
 def _show_errors(errors: Sequence[dict[str, Any]], total: int) -> None:
     writer = csv.writer(sys.stderr)
     for each in errors[:_SHOWN]:
-        writer.writerow([f"line {each['line']}", each["cell"], each["column"], each["message"]])
+        writer.writerow([f"line {each['line']}", *(plain(each[name]) for name in ("cell", "column", "message"))])
     if total > min(len(errors), _SHOWN):
-        typer.echo(f"… and {total - min(len(errors), _SHOWN):,} more", err=True)
+        say(f"… and {total - min(len(errors), _SHOWN):,} more", err=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from services.chassis.settings import SettingsError
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, say_lines, segment, show_table
 
 council_app = typer.Typer(no_args_is_help=True, help="Councils, which hubs take their alarms, and by which policy.")
 policy_app = typer.Typer(
@@ -45,7 +45,7 @@ def route_council(
         body["technical_hub"] = None if technical == "-" else technical
     routing = ask(lambda api: api.call("PUT", _routing(council_id), body))
     technical_hub = routing["technical_hub"]
-    typer.echo(f"{council_id} → {' → '.join(hubs)}{f', degraded alarms to {technical_hub}' if technical_hub else ''}")
+    say(f"{council_id} → {' → '.join(hubs)}{f', degraded alarms to {technical_hub}' if technical_hub else ''}")
 
 
 @council_app.command("target")
@@ -71,7 +71,7 @@ def aim_of_council(
 
     council = ask(work)
     day = f" by {council['target_date']}" if council["target_date"] else ""
-    typer.echo(
+    say(
         f"{council_id} aims at {council['target']:,} live devices{day}"
         if live is not None
         else f"{council_id} has no target"
@@ -96,8 +96,8 @@ def show_policy(
         show_table([name.replace("_", " ") for name in names], [[each[name] for name in names] for each in versions])
         return
     routing = ask(lambda api: api.call("GET", _routing(council_id)))
-    typer.echo(json.dumps(routing["policy"], indent=2))
-    typer.echo(_which(council_id, routing["policy_version"]), err=True)
+    say_lines(json.dumps(routing["policy"], indent=2))
+    say(_which(council_id, routing["policy_version"]), err=True)
 
 
 @policy_app.command("set")
@@ -114,7 +114,7 @@ def set_policy(
         raise SettingsError("give a file with the policy (`telecare council policy show` prints one), or --default")
     policy = None if file is None else _read(file)
     routing = ask(lambda api: api.call("PUT", _routing(council_id), {"policy": policy}))
-    typer.echo(_which(council_id, routing["policy_version"]))
+    say(_which(council_id, routing["policy_version"]))
 
 
 def _routing(council_id: str) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, segment, show_table
 
 Unsaid = Annotated[str | None, typer.Option()]
 
@@ -50,7 +50,7 @@ def register_device(
         "installation_ref": installation,
     }
     device = ask(lambda api: api.call("POST", "/api/v1/devices", body))
-    typer.echo(f"{device['device_id']} is {device['stage']}")
+    say(f"{device['device_id']} is {device['stage']}")
     _show_claim(device)
 
 
@@ -63,16 +63,16 @@ def claim_device(
     """Claim a device, or claim it again: prints a new one-time code, and the one before is void."""
     body = {"reason": reason, "lives_s": minutes * 60}
     device = ask(lambda api: api.call("POST", f"/api/v1/devices/{segment(device_id)}/claim", body))
-    typer.echo(f"{device_id} is {device['stage']}")
+    say(f"{device_id} is {device['stage']}")
     _show_claim(device)
 
 
 def _show_claim(device: dict[str, Any]) -> None:
     """To be given to the unit now: nobody can show it again."""
     if claim := device.get("claim"):
-        typer.echo(f"claim, until {claim['expires_at']}: {claim['code']}   (as {claim['username']})")
+        say(f"claim, until {claim['expires_at']}: {claim['code']}   (as {claim['username']})")
     elif problem := device.get("claim_problem"):
-        typer.echo(f"no claim: {problem}")
+        say(f"no claim: {problem}")
 
 
 @device_app.command("show")
@@ -82,8 +82,8 @@ def show_device(device_id: str) -> None:
     history = device.pop("history")
     for name, value in device.items():
         if value is not None:
-            typer.echo(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
-    typer.echo("")
+            say(f"{name.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")
+    say("")
     names = ["at", "actor", "change", "reason"]
     show_table(names, [[line[name] for name in names] for line in history])
 
@@ -118,7 +118,7 @@ def change_device(
     }
     body = {name: value or None for name, value in told.items() if value is not None}
     ask(lambda api: api.call("PATCH", f"/api/v1/devices/{segment(device_id)}", body))
-    typer.echo(f"{device_id} is changed")
+    say(f"{device_id} is changed")
 
 
 @device_app.command("replace")
@@ -134,7 +134,7 @@ def replace_device(
     told = {"device_id": successor, "serial": serial, "model": model, "reason": reason}
     body = {name: value for name, value in told.items() if value is not None}
     answer = ask(lambda api: api.call("POST", f"/api/v1/devices/{segment(device_id)}/replace", body))
-    typer.echo(f"{device_id} is withdrawn; {successor}, {answer['successor']['stage']}, stands in its place")
+    say(f"{device_id} is withdrawn; {successor}, {answer['successor']['stage']}, stands in its place")
 
 
 @device_app.command("move")
@@ -158,4 +158,4 @@ def move_device(
     if until is not None:
         body["until"] = until
     device = ask(lambda api: api.call("POST", f"/api/v1/devices/{segment(device_id)}/{segment(move)}", body))
-    typer.echo(f"{device_id} is {device['stage']}")
+    say(f"{device_id} is {device['stage']}")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, segment, show_table
 
 _EVERYTHING = ["installation_ref", "notes", "text", "operator_notes"]
 
@@ -22,9 +22,7 @@ def erase_device(
     """Erase what is about a person. What happened, when, and who did it stays."""
     body = {"what": what or _EVERYTHING, "reason": reason}
     erasure = ask(lambda api: api.call("POST", f"/api/v1/devices/{segment(device_id)}/erase", body))
-    typer.echo(
-        f"{erasure['erasure_id']} is {erasure['state']}: `telecare device erasures {device_id}` tells when it is done"
-    )
+    say(f"{erasure['erasure_id']} is {erasure['state']}: `telecare device erasures {device_id}` tells when it is done")
 
 
 def list_erasures(device_id: str) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from services.chassis.settings import SettingsError
 from services.cli.registry.in_database import in_database
+from services.cli.terminal import say
 
 grafana_app = typer.Typer(no_args_is_help=True, help="What Grafana needs of us. Straight in the database.")
 
@@ -45,11 +46,11 @@ def login(
     try:
         in_database(work, role=None)
     except LoginRefusedError as error:
-        typer.echo(f"telecare: {error}", err=True)
+        say(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None
     if password_file is None:
-        typer.echo(password)
-    typer.echo(f"{name} may log in and read figures", err=True)
+        say(password)
+    say(f"{name} may log in and read figures", err=True)
 
 
 def _first_line(file: Path) -> str:

@@ -8,7 +8,7 @@ import typer
 
 from services.chassis.settings import SettingsError
 from services.cli.registry.verifying import Code, verify
-from services.cli.terminal import ask, read, segment, show_table
+from services.cli.terminal import ask, read, say, segment, show_table
 
 hub_app = typer.Typer(no_args_is_help=True, help="Telecare hubs and their channels.")
 
@@ -69,7 +69,7 @@ def put_hub(
     hub = ask(lambda api: api.call("PUT", f"/api/v1/hubs/{segment(hub_id)}", body))
     waiting = sum(not each["verified"] for each in hub["channels"])
     advice = f"; {waiting} will count once verified: telecare hub verify {hub_id}" if waiting else ""
-    typer.echo(f"{hub_id} has {len(channels)} channel(s){advice}")
+    say(f"{hub_id} has {len(channels)} channel(s){advice}")
 
 
 @hub_app.command("secret")
@@ -86,7 +86,7 @@ def replace_secret(
     changed = ask(lambda api: api.call("PUT", path, hub | {"channels": channels}))
     (after,) = (each for each in changed["channels"] if each["channel_id"] == chosen["channel_id"])
     until = after["previous_secret_until"]
-    typer.echo(f"the new secret signs from now on{f', and the one before until {until}' if until else ''}")
+    say(f"the new secret signs from now on{f', and the one before until {until}' if until else ''}")
 
 
 @hub_app.command("verify")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from services.cli.terminal import ask, segment, show_table
+from services.cli.terminal import ask, say, say_lines, segment, show_table
 
 model_app = typer.Typer(no_args_is_help=True, help="Models of devices: what each promises; `default` is every other.")
 
@@ -24,7 +24,7 @@ def list_models() -> None:
 @model_app.command("show")
 def show_model(model: str) -> None:
     """What a model promises, as JSON."""
-    typer.echo(json.dumps(ask(lambda api: api.call("GET", f"/api/v1/models/{segment(model)}")), indent=2))
+    say_lines(json.dumps(ask(lambda api: api.call("GET", f"/api/v1/models/{segment(model)}")), indent=2))
 
 
 @model_app.command("put")
@@ -50,7 +50,7 @@ def put_model(
         "triggers": [_trigger(each) for each in trigger or []],
     }
     answer = ask(lambda api: api.call("PUT", f"/api/v1/models/{segment(model)}", body))
-    typer.echo(f"{answer['model']}: silent after {answer['silent_after_s']} s")
+    say(f"{answer['model']}: silent after {answer['silent_after_s']} s")
 
 
 def _trigger(text: str) -> dict[str, str | None]:

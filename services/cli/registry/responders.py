@@ -9,7 +9,7 @@ import typer
 from contracts.rota import Weekday
 from services.chassis.settings import SettingsError
 from services.cli.registry.verifying import Code, verify
-from services.cli.terminal import ask, read, segment, show_table
+from services.cli.terminal import ask, read, say, segment, show_table
 
 responder_app = typer.Typer(
     no_args_is_help=True, help="Responders: who is called when a council's hubs are not enough."
@@ -45,9 +45,9 @@ def add_responder(
     body |= {} if position is None else {"position": position}
     body |= {"verified": True} if verified else {}
     added = ask(lambda api: api.call("POST", _path(council_id), body))
-    typer.echo(f"{added['responder_id']} is called at position {added['position']} by {added['kind']}")
+    say(f"{added['responder_id']} is called at position {added['position']} by {added['kind']}")
     if not added["verified"]:
-        typer.echo(f"it counts once verified: telecare responder verify {council_id} {added['responder_id']}")
+        say(f"it counts once verified: telecare responder verify {council_id} {added['responder_id']}")
 
 
 @responder_app.command("change")
@@ -70,7 +70,7 @@ def change_responder(
         raise SettingsError("nothing to change: give --address, --hours, --always or --position")
     changed = ask(lambda api: api.call("PUT", f"{_path(council_id)}/{segment(responder_id)}", body))
     state = "verified" if changed["verified"] else "not verified"
-    typer.echo(f"{responder_id} is called at position {changed['position']}, at {changed['address']} ({state})")
+    say(f"{responder_id} is called at position {changed['position']}, at {changed['address']} ({state})")
 
 
 @responder_app.command("list")
@@ -96,7 +96,7 @@ def list_responders(council_id: str) -> None:
 def remove_responder(council_id: str, responder_id: str) -> None:
     """Call a responder no more; name and address are forgotten."""
     ask(lambda api: api.call("DELETE", f"{_path(council_id)}/{segment(responder_id)}"))
-    typer.echo(f"{responder_id} is removed")
+    say(f"{responder_id} is removed")
 
 
 @responder_app.command("verify")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from services.cli.registry.in_database import in_database
-from services.cli.terminal import ask
+from services.cli.terminal import ask, say
 
 rollout_app = typer.Typer(no_args_is_help=True, help="The rollout: how far it is, and what it aims at.")
 
@@ -16,11 +16,9 @@ rollout_app = typer.Typer(no_args_is_help=True, help="The rollout: how far it is
 def show_rollout() -> None:
     """Live devices of the programme's target, and what is not counted yet."""
     found = ask(lambda api: api.call("GET", "/api/v1/rollout"))
-    typer.echo(f"{found['live']:,} live of {found['target']:,}{_by(found['target_date'])}")
+    say(f"{found['live']:,} live of {found['target']:,}{_by(found['target_date'])}")
     if found["not_counted_yet"]:
-        typer.echo(
-            f"{found['not_counted_yet']:,} lines of history are not counted yet: the weeks are too low until then"
-        )
+        say(f"{found['not_counted_yet']:,} lines of history are not counted yet: the weeks are too low until then")
 
 
 @rollout_app.command("target")
@@ -33,7 +31,7 @@ def aim(
     """Aim at this from now on; what was aimed at before stays on record."""
     body = {"target": target, "target_date": by, "source": source}
     aimed = ask(lambda api: api.call("PUT", "/api/v1/rollout/target", body))
-    typer.echo(f"the programme aims at {aimed['target']:,} live devices{_by(aimed['target_date'])}")
+    say(f"the programme aims at {aimed['target']:,} live devices{_by(aimed['target_date'])}")
 
 
 @rollout_app.command("recount")
@@ -48,9 +46,7 @@ def recount() -> None:
         await begin_again(connection)
 
     in_database(work)
-    typer.echo(
-        "forgotten: a running registry counts the weeks again, and `telecare rollout show` tells how much is left"
-    )
+    say("forgotten: a running registry counts the weeks again, and `telecare rollout show` tells how much is left")
 
 
 def _by(day: str | None) -> str:

@@ -11,7 +11,7 @@ import typer
 from contracts.access import Role
 from services.chassis.settings import SettingsError
 from services.cli.registry.in_database import in_database
-from services.cli.terminal import show_table, whoever_is_here
+from services.cli.terminal import say, show_table, whoever_is_here
 
 token_app = typer.Typer(no_args_is_help=True, help="Access tokens: made, listed, revoked. Straight in the database.")
 
@@ -44,7 +44,7 @@ def create_token(
             by=whoever_is_here(),
         )
 
-    typer.echo(_in_database(work))
+    say(_in_database(work))
 
 
 @token_app.command("list")
@@ -78,7 +78,7 @@ def revoke_token(token: Annotated[str, typer.Argument(help="Its name or its id."
     count = _in_database(lambda connection: revoke(connection, token, now=datetime.now(UTC), by=whoever_is_here()))
     if not count:
         raise SettingsError(f"there is no valid token {token!r}: `telecare token list` shows all")
-    typer.echo(f"revoked {count}")
+    say(f"revoked {count}")
 
 
 def _in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -87,5 +87,5 @@ def _in_database(work: Callable[[Any], Awaitable[Any]]) -> Any:
     try:
         return in_database(work)
     except TokenError as error:
-        typer.echo(f"telecare: {error}", err=True)
+        say(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None

@@ -86,12 +86,54 @@ class StoryDelivery(Payload):
     """What the last attempt met; told to `ops` only."""
 
 
+class StorySilence(Payload):
+    """A silence that lasted while the alarm was open: of its device, its postcode district, or (both None) its whole council."""
+
+    device_id: str | None
+    postcode_district: str | None
+    priorities: list[int]
+    reason: str
+    operator: str
+    hub_id: str | None
+    """The hub whose operator it was; None: ops."""
+    starts_at: Time
+    ends_at: Time
+    ended_by: str | None
+    """Who ended it before its time."""
+
+
+class StoryErasure(Payload):
+    """What is about a person was to be erased, of this alarm too."""
+
+    asked_at: Time
+    what: list[str]
+    done_at: Time | None
+    """None while an alarm of its device is open, or the work is under way."""
+
+
+class StoryGap(Payload):
+    """So many are left out of a list that would be too long, behind its first `after`."""
+
+    after: int
+    count: int
+
+
 class AlarmStory(Payload):
-    """All that is known of how an alarm came and went: what was sent, what it led to, who was told. Each oldest first."""
+    """All that is known of how an alarm came and went: what was sent, what it led to, who was told. Each oldest first.
+
+    Of many events or deliveries there are the first and the newest.
+    """
 
     alarm: AlarmDetail
     events: list[StoryEvent]
     deliveries: list[StoryDelivery]
+    events_left_out: StoryGap | None
+    deliveries_left_out: StoryGap | None
+    silenced_until: Time | None
+    """Until then nobody is told of it; None: it is not held back."""
+    silences: list[StorySilence]
+    """As far as they are the asker's business."""
+    erasures: list[StoryErasure]
 
 
 class ScaipCodes(Payload):

@@ -330,7 +330,7 @@ select 'responders', address_encrypted from registry.responder_directory where v
 
 -- name: list_alarms
 -- Newest first, from a cursor; every filter is optional. A hub sees what concerns it ($6 asked for, $7 the asker), an
--- engineer the alarms of some councils ($8).
+-- engineer the alarms of some councils ($8). The canary's, one a minute, can be left out ($11).
 select * from alerts.alarm a
 where ($1::text is null or a.state = $1)
     and ($2::int is null or a.priority = $2)
@@ -340,6 +340,7 @@ where ($1::text is null or a.state = $1)
     and ($6::text is null or alerts.concerns(a.alarm_id, a.council_id, $6))
     and ($7::text is null or alerts.concerns(a.alarm_id, a.council_id, $7))
     and ($8::text[] is null or a.council_id = any ($8))
+    and ($11::boolean or a.council_id is distinct from 'canary')
 order by a.received_at desc, a.alarm_id desc
 limit $10;
 
@@ -352,22 +353,51 @@ select * from alerts.alarm where alarm_id = $1;
 select at, event, reason, state, step, priority, actor, hub_id, detail from alerts.transition where alarm_id = $1 order by transition_id;
 
 -- name: story_events
--- What its device sent, oldest first; the newest 200, for a box with a stuck button sends thousands.
-select body::text as body
-from (select transition_id, body from alerts.alarm_event where alarm_id = $1 order by transition_id desc limit 200) newest
-order by transition_id;
+-- What its device sent, oldest first: the first $2 and the newest $3, for a box with a stuck button sends thousands. And how many
+-- there are in all.
+select e.body::text as body, n.total
+from (
+    select transition_id, row_number() over (order by transition_id) as nth, count(*) over () as total
+    from alerts.alarm_event where alarm_id = $1
+) n join alerts.alarm_event e using (transition_id)
+where n.nth <= $2::bigint or n.nth > n.total - $3::bigint
+order by n.nth;
 
 -- name: story_deliveries
--- Who was told of it and what became of that, oldest first; the newest 500.
-select notification_id, type, channel, hub_id, responder_id, state, attempts, created_at, finished_at, last_error
+-- Who was told of it and what became of that, oldest first: the first $2 and the newest $3. And how many there are in all.
+select d.notification_id, n.type, d.kind as channel, d.hub_id, d.responder_id::text as responder_id, d.state, d.attempts, d.created_at,
+    d.finished_at, d.last_error, o.total
 from (
-    select d.delivery_id, d.notification_id, n.type, d.kind as channel, d.hub_id, d.responder_id::text as responder_id, d.state,
-        d.attempts, d.created_at, d.finished_at, d.last_error
-    from alerts.delivery d join alerts.notification n on n.notification_id = d.notification_id
-    where d.alarm_id = $1
-    order by d.delivery_id desc limit 500
-) newest
-order by delivery_id;
+    select delivery_id, row_number() over (order by delivery_id) as nth, count(*) over () as total
+    from alerts.delivery where alarm_id = $1 and kind <> 'receipt'
+) o join alerts.delivery d using (delivery_id) join alerts.notification n using (notification_id)
+where o.nth <= $2::bigint or o.nth > o.total - $3::bigint
+order by o.nth;
+
+-- name: story_silences
+-- Those that lasted while the alarm was open, by what it is and was, oldest first; as far as they are the asker's business ($2 a hub,
+-- $3 an engineer's councils), as in silences' own list. What no silence holds back has none: a test, a dead channel.
+select s.device_id, s.postcode_district, s.priorities, s.reason, s.operator, s.hub_id, s.starts_at, s.ends_at, s.ended_by
+from alerts.alarm a join alerts.silence s on s.council_id = a.council_id
+where a.alarm_id = $1 and not a.test and a.kind <> 'channel_failing'
+    and s.ends_at > a.received_at and s.starts_at <= coalesce(a.closed_at, 'infinity')
+    and s.priorities && array(select distinct t.priority from alerts.transition t where t.alarm_id = a.alarm_id)
+    and (s.device_id is null or s.device_id = a.device_id)
+    and (s.postcode_district is null or s.postcode_district = (
+        select d.postcode_district from registry.device_directory d where d.device_id = a.device_id))
+    and ($2::text is null or s.hub_id = $2
+        or exists (select from registry.route_directory r where r.council_id = s.council_id and r.hub_id = $2))
+    and ($3::text[] is null or s.council_id = any ($3))
+order by s.starts_at, s.silence_id limit 100;
+
+-- name: story_erasures
+-- What was to be erased of its device since it came, oldest first; an alarm has nothing of the register's notes.
+select d.asked_at, array_remove(d.what, 'notes') as what, e.done_at
+from alerts.alarm a
+join registry.erasure_directory d on d.device_id = a.device_id and d.asked_at >= a.received_at and d.what <> array['notes']
+left join alerts.erasure e using (erasure_id)
+where a.alarm_id = $1
+order by d.asked_at limit 100;
 
 -- name: feed_start
 -- Where to follow transitions from, and what is visible already: for a snapshot read in the same (repeatable read) transaction.

@@ -141,9 +141,12 @@ class _Wanted(BaseModel):
     council: _Word | None = None
     hub: _Word | None = None
     device: _Word | None = None
+    canary: Annotated[bool, Query(description="`false` leaves out the canary's, of which there is one a minute.")] = (
+        True
+    )
 
     def filter(self) -> AlarmFilter:
-        return AlarmFilter(self.state, self.priority, self.council, self.hub, self.device)
+        return AlarmFilter(self.state, self.priority, self.council, self.hub, self.device, self.canary)
 
 
 def _answer(outcome: Decision | Refusal | Forbidden) -> AlarmView:

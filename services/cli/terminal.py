@@ -158,7 +158,7 @@ def _width(names: Sequence[str], rows: Sequence[Sequence[str]]) -> int:
 
 def _block(names: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
     """Its first cell on a line, then as many of the others as a line holds; one that is longer is left to the terminal."""
-    first, *others = (f"{name} {cell}" for name, cell in zip(names, row, strict=True) if cell)
+    first, *others = [f"{name} {cell}" for name, cell in zip(names, row, strict=True) if cell] or [""]
     yield first
     line = ""
     for each in others:

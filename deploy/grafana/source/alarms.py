@@ -20,7 +20,7 @@ def alarms() -> Dashboard:
                     *("s", 6, 5),
                     steps=((None, "green"), (60, "orange"), (180, "red")),
                 ),
-                Prom('max(telecare:oldest_unacknowledged_alarm_seconds:max{priority="1"})', now=True),
+                Prom("max(telecare:life_alarm_waits_seconds:max)", now=True),
             ),
             figure(
                 Says(3, "Open alarms", "Raised and not yet acknowledged, all priorities.", *("short", 6, 5)),
@@ -77,10 +77,19 @@ def alarms() -> Dashboard:
             ),
             curves(
                 Says(
+                    84,
+                    "Oldest waiting, by priority",
+                    "For how long the oldest alarm of each priority has waited for a person.",
+                    "s",
+                ),
+                Prom("max by (priority) (telecare_oldest_unacknowledged_alarm_seconds)", "priority {{priority}}"),
+            ),
+            curves(
+                Says(
                     8,
-                    "From opening to a person",
+                    "From receipt to a person",
                     "How long all but one alarm in forty wait until somebody acknowledges, by priority.",
-                    *("s", 24, 8),
+                    *("s", 12, 8),
                     steps=((None, "green"), (60, "orange"), (180, "red")),
                 ),
                 Prom(

@@ -120,10 +120,12 @@ def _work() -> Part:
                 Says(
                     23,
                     "Overdue for",
-                    "For how long the work that has waited longest has been due, by kind. The auditor has a bound for each.",
+                    "For how long the work that has waited longest has been due, by kind: the auditor has a bound for each. And since when "
+                    "nobody has audited: it does every 5 s.",
                     *("s", 9, 8),
                 ),
                 Prom("max by (what) (telecare_audit_overdue_seconds)", "{{what}}"),
+                Prom("min(telecare_audit_age_seconds)", "not audited"),
             ),
             curves(
                 Says(

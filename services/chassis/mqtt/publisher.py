@@ -184,6 +184,22 @@ class _Client(aiomqtt.Client):
         self.at_rumqttd = properties is not None and properties.json() == _RUMQTTD
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
+        """As aiomqtt's, which a turn of the loop later adds the writer for a number that by then is nobody's, or another's."""
+
+        def write() -> None:
+            try:
+                client.loop_write()
+            except Exception as error:  # noqa: BLE001 - the connection is broken: whoever waits for it is told
+                if not self._disconnected.done():
+                    self._disconnected.set_exception(error)
+
+        def register() -> None:
+            if sock.fileno() >= 0:
+                self._loop.add_writer(sock.fileno(), write)
+
+        self._loop.call_soon_threadsafe(register)
+
     def _on_publish(self, client: Any, userdata: Any, mid: int, reason_code: Any, properties: Any) -> None:
         if mid in self._pending_publishes:
             if reason_code.value >= _PUBACK_FAILURE:

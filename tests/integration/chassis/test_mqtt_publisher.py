@@ -1,6 +1,7 @@
 """The publisher: it says whether the broker has the message, soon, and finds its way back."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from services.chassis.mqtt import (
     Session,
     SessionOptions,
 )
+from services.chassis.mqtt.publisher import _Client
 from tests.support.mqtt import Peer, scripted_server
 from tests.support.servers import Broker, free_port, until
 
@@ -193,3 +195,16 @@ async def test_a_refused_login_is_tried_again() -> None:
     async with scripted_server(script) as server, publisher(server, backoff=quick()) as sender:
         assert sender.connected
         assert attempts == 3
+
+
+async def test_a_connection_that_ends_before_there_is_room_to_write_is_no_fault_of_ours() -> None:
+    """Nor may what is written go to whoever has the socket's number by then."""
+    loop, faults = asyncio.get_running_loop(), list[object]()
+    loop.set_exception_handler(lambda _, context: faults.append(context))
+    client = _Client("127.0.0.1")
+    ours, theirs = socket.socketpair()
+    with theirs:
+        client._on_socket_register_write(client._client, None, ours)
+        ours.close()
+        await asyncio.sleep(0)
+    assert faults == []

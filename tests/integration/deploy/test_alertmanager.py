@@ -74,7 +74,7 @@ TOLD_ALL_THE_SAME = [
     {"alertname": "TelecareCanaryUnanswered", "severity": "page", "shard": "alarms"},
     {"alertname": "TelecareCanaryUnsteady", "severity": "warn", "shard": "alarms"},
     {"alertname": "TelecareCanaryAbsent", "severity": "page", "shard": "alarms"},
-    {"alertname": "TelecarePriority1Unacknowledged180s", "severity": "page", "priority": "1"},
+    {"alertname": "TelecarePriority1Unacknowledged180s", "severity": "page", "priority": "1", "council": "fife"},
 ]
 
 

@@ -5,6 +5,7 @@ import json
 import secrets
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -74,7 +75,8 @@ class Peer:
     def close(self) -> None:
         """Say goodbye to the broker, which keeps the session for the next `connect`."""
         self.client.disconnect()
-        self.client.loop_stop()
+        with suppress(AttributeError):  # paho's thread forgets itself as it ends: paho may be about to wait for it
+            self.client.loop_stop()
         self.client = self._new_client()  # paho leaks a socket when one client is started twice
 
     def heard(self, topic: str) -> Iterator[Any]:

@@ -79,7 +79,7 @@ async def test_what_is_empty_in_the_query_of_any_list_was_not_asked_for(api: Api
                 (blank.status, blank.content_type) == (plain.status, plain.content_type) == (200, plain.content_type)
             ), path
             asked[path] = set(names)
-    assert asked["/api/v1/alarms"] == {"limit", "cursor", "state", "priority", "council", "hub", "device"}
+    assert asked["/api/v1/alarms"] == {"limit", "cursor", "state", "priority", "council", "hub", "device", "canary"}
     assert {"/api/v1/devices", "/api/v1/kpis"} <= asked.keys()
     assert (await api.send("GET", "/api/v1/alarms?limit&state=open&priority=")).status == 200
     assert (await api.get("/api/v1/alarms", state="", priority="x")).status == 422

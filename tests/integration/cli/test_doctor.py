@@ -94,6 +94,8 @@ async def test_a_database_that_may_lose_what_it_promised_is_wrong(
 async def test_a_setting_that_was_misspelt_is_named_with_the_one_that_was_meant(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for of_the_tests in ("TELECARE_TEST_STACK", "TELECARE_STACK_DIR"):
+        monkeypatch.delenv(of_the_tests, raising=False)
     monkeypatch.setenv("TELECARE_FALBACK_HUB", "clyde-arc")
     monkeypatch.setenv("TELECARE_API_URL", "http://127.0.0.1:8079")
     credentials = tmp_path / "credentials"

@@ -294,26 +294,22 @@ async def test_what_it_prints_lets_other_commands_work_beside_it_and_it_ends_whe
 
 @pytest.mark.parametrize("arguments", [["--embedded"], []], ids=["embedded", "real"])
 async def test_boxes_without_the_demo_are_refused_and_not_passed_over(arguments: list[str], tmp_path: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(*_UP[:-1], *arguments, "--boxes", "3"),
-        env=_environment(tmp_path),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 2
-    assert b"--boxes needs --demo" in said
+    assert b"--boxes needs --demo" in await _refused(tmp_path, *arguments, "--boxes", "3")
 
 
 @pytest.mark.parametrize("arguments", [["--demo"], ["--for", "5s"]])
 async def test_the_demo_never_writes_made_up_devices_into_a_real_database(arguments: list[str], tmp_path: Path) -> None:
+    assert b"need --embedded" in await _refused(tmp_path, *arguments)
+
+
+async def _refused(tmp_path: Path, *arguments: str) -> bytes:
+    """What `telecare up` says to these, which it will not have."""
     process = await asyncio.create_subprocess_exec(
-        *_UP[:-1],
-        *arguments,
+        *(*_UP[:-1], *arguments),
         env=_environment(tmp_path),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     said, _ = await process.communicate()
     assert process.returncode == 2
-    assert b"need --embedded" in said
+    return said

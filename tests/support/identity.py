@@ -87,6 +87,10 @@ class IdentityProvider:
         """It signs with another key."""
         await self._do("rotate")
 
+    async def tells_of_people(self, does: bool) -> None:
+        """Its userinfo answers 503 unless it does; tokens it gives all the same."""
+        await self._do("userinfo", away=not does)
+
     async def revoke(self) -> None:
         """Whatever it gave anybody is worth nothing."""
         await self._do("revoke")

@@ -59,8 +59,10 @@ def _controls(app: Flask) -> None:
 
     @app.post("/test/client")
     def client() -> Any:
-        # Canaille's store in memory takes any code of a client for the one that is asked for, so that none may be left over.
+        # Canaille's store in memory takes any code of a client for the one that is asked for, so that none may be left over; and
+        # two access tokens of one person are the same text if they are of the same second, of which one may be revoked.
         _delete_all(models.AuthorizationCode)
+        _delete_all(models.Token)
         asked = request.get_json()
         for client_id in (CLIENT_ID, OTHER_CLIENT_ID):
             old = Backend.instance.get(models.Client, client_id=client_id)
@@ -99,11 +101,27 @@ def _controls(app: Flask) -> None:
                 Backend.instance.delete(group)
         return jsonify({})
 
+
+def _troubles(app: Flask) -> None:
+    """What may go wrong at one."""
+
     @app.post("/test/rotate")
     def rotate() -> Any:
         """New keys from now on; those of before are gone."""
         app.config["CANAILLE_OIDC"]["ACTIVE_JWKS"] = [_key()]
         return jsonify({})
+
+    @app.post("/test/userinfo")
+    def userinfo() -> Any:
+        """Whether it tells anything of people, besides giving tokens."""
+        app.config["TEST_USERINFO_AWAY"] = request.get_json()["away"]
+        return jsonify({})
+
+    @app.before_request
+    def away() -> Any:
+        if request.path == "/oauth/userinfo" and app.config.get("TEST_USERINFO_AWAY"):
+            return jsonify({}), 503
+        return None
 
     @app.post("/test/revoke")
     def revoke() -> Any:
@@ -136,6 +154,7 @@ def main() -> None:
     port = int(sys.argv[1])
     app = _application(port)
     _controls(app)
+    _troubles(app)
     print("up", flush=True)
     make_server("127.0.0.1", port, _OneAtATime(app), threaded=True).serve_forever()
 

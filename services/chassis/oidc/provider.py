@@ -40,10 +40,18 @@ _REFUSED: Final = {"invalid_grant", "access_denied", "interaction_required", "lo
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """What a code or a refresh token was exchanged for."""
+    """What a code was exchanged for."""
 
     claims: Mapping[str, Any]
     refresh_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What a refresh token was exchanged for; `refresh_token` is good from now on."""
+
+    refresh_token: str
+    answer: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +105,21 @@ class Provider:
         claims = await self._proved(answer, nonce)
         return Tokens(await self._completed(claims, answer), _text(answer.get("refresh_token")))
 
-    async def refresh(self, refresh_token: str, subject: str) -> Tokens:
-        """What the provider says of this person now. Raises ProviderAway; ProviderRefuses when they are to go."""
+    async def refresh(self, refresh_token: str) -> Renewal:
+        """Raises ProviderAway; ProviderRefuses when the person is to go.
+
+        The answer's refresh token is to be kept before anything else is asked: most providers take the one of before no more.
+        """
         answer = await self._token(grant_type="refresh_token", refresh_token=refresh_token)
+        return Renewal(_text(answer.get("refresh_token")) or refresh_token, answer)
+
+    async def claims_of(self, renewal: Renewal, subject: str) -> Mapping[str, Any]:
+        """What the provider says of this person now. Raises ProviderAway."""
+        answer = renewal.answer
         claims = await self._proved(answer, None) if "id_token" in answer else await self._userinfo(answer)
         if claims.get("sub") != subject:
             raise BadIdToken("the provider answered for somebody else")
-        return Tokens(await self._completed(claims, answer), _text(answer.get("refresh_token")) or refresh_token)
+        return await self._completed(claims, answer)
 
     async def _token(self, **form: str) -> Mapping[str, Any]:
         metadata = await self.discovery.metadata()

@@ -15,10 +15,12 @@ where session_id in (
     order by check_at limit $5 for update skip locked)
 returning session_id, subject, account, role, hub_id, councils, refresh_token_encrypted;
 
+-- name: keep_refresh_token
+update chassis.session set refresh_token_encrypted = $2 where session_id = $1 and ended_at is null;
+
 -- name: confirm
 -- What the provider says now counts from now on.
-update chassis.session set operator = $2, account = $3, role = $4, hub_id = $5, councils = $6, refresh_token_encrypted = $7,
-    checked_at = $8, check_at = $9
+update chassis.session set operator = $2, account = $3, role = $4, hub_id = $5, councils = $6, checked_at = $7, check_at = $8
 where session_id = $1 and ended_at is null;
 
 -- name: end

@@ -40,18 +40,21 @@ class Recheck:
             await self._end(due, "the refresh token was encrypted under another key")
             return
         try:
-            tokens = await self.provider.refresh(due.refresh_token, due.subject)
+            renewal = await self.provider.refresh(due.refresh_token)
+            if renewal.refresh_token != due.refresh_token:
+                await self.sessions.keep(due, renewal.refresh_token)
+            claims = await self.provider.claims_of(renewal, due.subject)
         except ProviderRefuses as refusal:
             await self._end(due, str(refusal))
             return
         except ProviderAway as away:
             _log.warning("identity_provider_away", reason=str(away), hint="sessions go on; asked again in a minute")
             return
-        person = person_of(tokens.claims, self.config.role_map, self.config.client.role_claims, ACCOUNT_CLAIMS)
+        person = person_of(claims, self.config.role_map, self.config.client.role_claims, ACCOUNT_CLAIMS)
         if isinstance(person, NotAdmitted):
             await self._end(due, "no role is mapped to this person any more")
             return
-        await self.sessions.confirm(due, person, tokens.refresh_token or due.refresh_token, self.clock.now())
+        await self.sessions.confirm(due, person, self.clock.now())
 
     async def _end(self, due: Due, reason: str) -> None:
         await self.sessions.end(due, self.clock.now())

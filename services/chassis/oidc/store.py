@@ -70,11 +70,15 @@ class PersonSessions:
             for row in rows
         ]
 
-    async def confirm(self, due: Due, person: Person, refresh_token: str, now: datetime) -> None:
+    async def keep(self, due: Due, refresh_token: str) -> None:
+        """What the provider is to be asked with the next time."""
+        async with borrow(self.pool) as connection:
+            await connection.execute(_QUERIES["keep_refresh_token"], due.session_id, self._sealed(refresh_token))
+
+    async def confirm(self, due: Due, person: Person, now: datetime) -> None:
         async with borrow(self.pool) as connection:
             await connection.execute(
-                _QUERIES["confirm"],
-                *(due.session_id, person.name, *_granted(person), self._sealed(refresh_token), now, now + CHECK_EVERY),
+                _QUERIES["confirm"], *(due.session_id, person.name, *_granted(person), now, now + CHECK_EVERY)
             )
 
     async def end(self, due: Due, now: datetime) -> None:

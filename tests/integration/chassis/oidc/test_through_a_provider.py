@@ -270,6 +270,24 @@ async def test_while_the_provider_is_away_a_token_lets_in_and_whoever_is_in_stay
         await canaille.start()
 
 
+async def test_a_refresh_token_that_was_given_before_the_provider_fell_silent_is_asked_with_again(
+    service: Installation, person: MakePerson, canaille: IdentityProvider, recheck: Recheck
+) -> None:
+    """The one of before is worth nothing by then: whoever kept it would be signed out in the middle of a shift."""
+    morag = person()
+    await morag.sign_in_as("morag")
+    await canaille.tells_of_people(False)
+    try:
+        await recheck()
+        assert await morag.session() is not None
+    finally:
+        await canaille.tells_of_people(True)
+    await canaille.person("morag", "Morag Campbell", "telecare-fitters-fife")
+    await recheck()
+    assert await morag.session() is not None
+    assert await service.database.fetchval("select role from chassis.session") == "engineer"
+
+
 async def test_a_service_that_starts_while_its_provider_is_away_says_so_at_the_door(
     service: Installation, person: MakePerson, canaille: IdentityProvider
 ) -> None:

@@ -195,15 +195,18 @@ async def test_only_a_no_about_the_person_is_a_no_and_a_secret_of_ours_that_expi
 ) -> None:
     far.status, far.answer = status, answer
     with pytest.raises(raised) as error:
-        await provider_at(far).refresh("r", "7")
+        await provider_at(far).refresh("r")
     assert type(error.value) is raised
 
 
 async def test_what_is_refreshed_is_of_the_same_person(far: Far) -> None:
     far.signs(nonce=None)
-    assert (await provider_at(far).refresh("r", "7")).refresh_token == "r"
+    provider = provider_at(far)
+    renewal = await provider.refresh("r")
+    assert renewal.refresh_token == "r"
+    assert (await provider.claims_of(renewal, "7"))["sub"] == "7"
     with pytest.raises(BadIdToken):
-        await provider_at(far).refresh("r", "8")
+        await provider.claims_of(renewal, "8")
 
 
 async def test_the_browser_is_sent_with_a_challenge_and_never_with_what_answers_it(far: Far) -> None:

@@ -44,9 +44,10 @@ class Gauges:
             unroutable = await connection.fetchval(QUERIES["unroutable"])
         if row is None or not row["anybody"]:
             return "No hub has a verified channel: nobody can be told of an alarm. Register one (PUT /api/v1/hubs/…)."
-        if unroutable and not row["fallback"]:
+        if unroutable:
+            whom = f"the fallback hub {self.fallback_hub}" if row["fallback"] else "every hub"
             return (
-                f"{unroutable} alarm(s) of councils without a usable route were told to every hub: "
-                "set the councils' routing (PUT /api/v1/councils/…/routing) or TELECARE_FALLBACK_HUB."
+                f"{unroutable} alarm(s) of councils without a usable route were told to {whom}: "
+                "set the councils' routing (PUT /api/v1/councils/…/routing)."
             )
         return None

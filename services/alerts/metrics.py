@@ -1,17 +1,18 @@
-"""What Prometheus is told. No label holds an id; each takes a handful of values."""
+"""What Prometheus is told. No label holds an id; each takes a handful of values.
+
+What counts rows says nothing before it has looked: alerts that starts while the database is away does not tell that nobody waits.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from contracts.condition import Condition
 from contracts.ids import CANARY
 from contracts.vocabulary import Priority
 from services.alerts.domain.blindness import Ear
 from services.chassis.clock import Clock
-from services.chassis.metrics import GaugeOfAges, GaugeOfRows
+from services.chassis.metrics import GaugeOfAges, GaugeOfRows, GaugeOnceKnown
 
 _DELIVERY_BUCKETS_S = (0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 _ACKNOWLEDGE_BUCKETS_S = (5, 10, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1800, 3600)  # TSA judges 60 and 180 s
@@ -62,16 +63,18 @@ class Metrics:
             ),
             clock.now,
         )
-        self.unroutable = Gauge(
+        self.unroutable = GaugeOnceKnown(
             "telecare_alarms_unroutable",
             "Alarms that are not closed and whose council has no hub with a verified channel",
-            registry=registry,
+            registry,
         )
-        self.channel_failing = Gauge(
-            "telecare_channel_failing",
-            "Verified channels of a hub of which three probes in a row have failed",
-            ["hub"],
-            registry=registry,
+        self.channel_failing = GaugeOfRows(
+            Gauge(
+                "telecare_channel_failing",
+                "Verified channels of a hub of which three probes in a row have failed",
+                ["hub"],
+                registry=registry,
+            )
         )
         self.hub_undelivered = GaugeOfAges(
             Gauge(
@@ -96,10 +99,10 @@ class Metrics:
             "For how long this process has not looked whether anything waits longer than it ever should: it does each 5 s",
             registry=registry,
         )
-        self.audit_violations = Gauge(
+        self.audit_violations = GaugeOnceKnown(
             "telecare_audit_violations",
             "Kinds of work of which some waits longer than it ever should",
-            registry=registry,
+            registry,
         )
         self._silences_active = GaugeOfRows(
             Gauge(
@@ -125,8 +128,8 @@ class Metrics:
                 registry=registry,
             )
         )
-        self.outages_open = Gauge(
-            "telecare_outages_open", "Outages of many devices at once that are not over", registry=registry
+        self.outages_open = GaugeOnceKnown(
+            "telecare_outages_open", "Outages of many devices at once that are not over", registry
         )
         self.outage_members = Gauge(
             "telecare_outage_members",
@@ -134,15 +137,10 @@ class Metrics:
             ["condition"],
             registry=registry,
         )
-        for condition in get_args(Condition):
-            self.outage_members.labels(condition)
         for channel in ("webhook", "mqtt", "email", "sms"):
             self.delivery_seconds.labels(channel)
-        self.oldest_unacknowledged.tell({(priority,): None for priority in PRIORITIES})
         for priority in PRIORITIES:
             self.acknowledge_seconds.labels(priority)
-            for state in WAITING:
-                self.open.labels(priority, state)
         for channel in ("webhook", "mqtt", "email", "sms", "receipt"):
             for outcome in ("delivered", "awaiting", "transient", "permanent"):
                 self.deliveries.labels(channel, outcome)

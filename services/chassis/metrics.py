@@ -1,4 +1,4 @@
-"""Gauges in which several services have a say, of what a query finds, which may be there no more at the next, and of ages."""
+"""Gauges in which several services have a say; of what a query finds, or has not looked for yet; and of ages."""
 
 from __future__ import annotations
 
@@ -32,6 +32,20 @@ def greatest_of(registry: CollectorRegistry, name: str, documentation: str, valu
         sayings = known[name] = _Sayings()
         Gauge(name, documentation, registry=registry).set_function(sayings.greatest)
     sayings.values.append(value)
+
+
+class GaugeOnceKnown:
+    """A figure without labels that is told from the first look on. Before it, a 0 would say that all is well."""
+
+    def __init__(self, name: str, documentation: str, registry: CollectorRegistry) -> None:
+        self._gauge = Gauge(name, documentation, registry=None)
+        self._registry: CollectorRegistry | None = registry
+
+    def set(self, value: float) -> None:
+        self._gauge.set(value)
+        if self._registry is not None:
+            self._registry.register(self._gauge)
+            self._registry = None
 
 
 class GaugeOfRows:

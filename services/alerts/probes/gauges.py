@@ -22,8 +22,6 @@ class HealthGauges:
         """Refresh all. Returns 0: there is never more to do at once."""
         async with borrow(self.pool) as connection:
             rows = await connection.fetch(QUERIES["failing_by_hub"])
-        self.metrics.channel_failing.clear()  # a hub that is gone
         self.metrics.hub_undelivered.tell({(row["hub_id"],): row["waiting_since"] for row in rows})
-        for row in rows:
-            self.metrics.channel_failing.labels(row["hub_id"]).set(row["failing"])
+        self.metrics.channel_failing.tell({(row["hub_id"],): row["failing"] for row in rows})
         return 0

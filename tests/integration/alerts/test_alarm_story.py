@@ -1,6 +1,7 @@
 """One alarm followed from the event log to a person, on a real database and a real webhook, time moved forward."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -10,8 +11,8 @@ from services.alerts.domain.triggers import Acknowledge, Close, Release
 from services.alerts.people import People
 from services.alerts.store import Due
 from tests.blackbox.hub import Misbehaviour, Receiver
-from tests.integration.alerts.world import World
-from tests.support.servers import until
+from tests.integration.alerts.world import World, make_world
+from tests.support.servers import Database, until
 from tests.unit.alerts.build import event
 
 DEVICE = "TC-000123"
@@ -197,6 +198,21 @@ async def test_without_a_route_every_hub_is_told_and_the_service_is_not_ready(
     await act(glasgow, Close("morag", "accidental"))
     await glasgow.parts.gauges.run_once()
     assert (glasgow.metric("telecare_alarms_unroutable"), await glasgow.parts.gauges.check()) == (0, None)
+
+
+async def test_a_council_without_a_route_is_no_less_without_one_where_there_is_a_fallback_hub(
+    database: Database, receiver: Receiver, tmp_path: Path
+) -> None:
+    async with make_world(database, tmp_path, fallback_hub="forth-arc") as world:
+        receiver.clock = world.clock.now
+        for hub in ("clyde-arc", "forth-arc"):
+            channel = receiver.channel(hub)
+            await world.hub(hub, channel["url"], secret=channel["secret"])
+        await world.press(device_id="STRANGER", council_id="moray")
+        assert {hub for hub, _ in await world.told()} == {"forth-arc"}
+        assert "the fallback hub forth-arc" in (await world.parts.gauges.check() or "")
+        await act(world, Close("morag", "accidental"))
+        assert await world.parts.gauges.check() is None
 
 
 async def test_an_alarm_that_nobody_could_be_told_of_is_told_once_there_is_a_hub(

@@ -67,6 +67,8 @@ class StoryEvent(Payload):
     status: Status
     boot_id: str | None
     seq: int | None
+    marks: list[str]
+    """What was wrong with what it sent, in words of ours: what could not be read was put up with."""
 
 
 class StoryDelivery(Payload):

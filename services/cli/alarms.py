@@ -152,7 +152,9 @@ def _sent(event: dict[str, Any]) -> _Line:
     identity = "no identity" if event["boot_id"] is None else f"{event['boot_id']} {event['seq']}"
     received_at = _ours(event["received_at"])
     said = f"by its own clock {_clock(event['sent_at'], received_at)}" if event["sent_at"] else "without a time"
-    return _Line(received_at, 0, f"stored: {_kind(event)} ({identity}), {said}; event {event['event_id']}")
+    # A service of a release before this one tells of no marks.
+    wrong = f"; put up with: {', '.join(map(_words, event['marks']))}" if event.get("marks") else ""
+    return _Line(received_at, 0, f"stored: {_kind(event)} ({identity}), {said}{wrong}; event {event['event_id']}")
 
 
 def _happened(entry: dict[str, Any], outcome: str | None) -> _Line:

@@ -119,4 +119,5 @@ def _told_in_a_story(event: AlarmEvent) -> StoryEvent:
         status=event.status,
         boot_id=event.boot_id,
         seq=event.seq,
+        marks=list(event.marks),
     )

@@ -208,6 +208,17 @@ async def test_a_story_tells_the_outcome_the_peripheral_the_zone_and_the_boxs_ow
     assert f"(b-1 3), by its own clock {ours:%H:%M:%S}; event" in shown
 
 
+async def test_a_story_says_what_was_put_up_with_in_what_the_box_sent(world: World) -> None:
+    alarm_id = await press(
+        world,
+        now_of(seq=1),
+        now_of(seq=2, marks=("bad_sent_at", "unknown_status"), sent_at=None),
+    )
+    assert ", without a time; put up with: bad sent at, unknown status; event " in await story(world, alarm_id)
+    told = (await api_of(world).get(f"/api/v1/alarms/{alarm_id}/story")).body["events"]
+    assert [each["marks"] for each in told] == [[], ["bad_sent_at", "unknown_status"]]
+
+
 async def test_the_alarm_of_a_dead_channel_says_which(world: World) -> None:
     alarm_id = await press(
         world, now_of("channel_failing", device_id="hub-own-arc", peripheral_id="webhook-0a1b2c3d4e5f")

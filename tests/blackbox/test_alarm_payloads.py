@@ -165,7 +165,9 @@ async def test_an_alarm_sent_with_qos_0_is_taken_and_receipted(box: MakeBox, rec
     await home.receipt(press)
 
 
-async def test_a_retained_alarm_is_taken_and_receipted(box: MakeBox, receiver: Receiver) -> None:
+async def test_a_retained_alarm_is_taken_and_receipted(
+    installation: Installation, box: MakeBox, receiver: Receiver
+) -> None:
     home = await box()
     body = {"boot_id": home.boot_id, "seq": 1, "sent_at": now(), "kind": "gas"}
     press = Sent(f"{home.topic}/alarm", json.dumps(body).encode(), home.boot_id, 1)
@@ -173,6 +175,9 @@ async def test_a_retained_alarm_is_taken_and_receipted(box: MakeBox, receiver: R
     assert (await receiver.told(home.device_id)).data["event"]["kind"] == "gas"
     await home.receipt(press)
     home.client.publish(press.topic, b"", 1, retain=True)  # forget it again: an empty payload is an alarm all the same
+    await installation.alarm(
+        home.device_id, kind="unreadable"
+    )  # or it comes when all are closed, and nobody ever takes it
 
 
 @pytest.mark.parametrize("moves", [[], ["go-live"], ["go-live", "suspend"], ["withdraw"]], ids=str)

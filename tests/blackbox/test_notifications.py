@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -111,7 +112,7 @@ async def test_a_hub_that_fails_for_a_moment_is_told_again_with_the_same_id(
 ) -> None:
     home = pressed[failure]
 
-    taken = await receiver.told(home.device_id, timeout_s=RETRY_WITHIN_S + SEND_TIMEOUT_S)
+    taken = await receiver.told(home.device_id)
 
     first, *others = receiver.attempts(home.device_id, "alarm.raised")
     assert first.reaction == TRANSIENT[failure]
@@ -143,7 +144,7 @@ async def test_a_hub_that_refuses_for_good_is_not_told_the_same_again(
     home = pressed[failure]
     refused = (await until(lambda: receiver.attempts(home.device_id)))[0]
     # That hub's next attempt would have come by the time that the one which hung has been told again.
-    await receiver.told(pressed["silence"].device_id, timeout_s=RETRY_WITHIN_S + SEND_TIMEOUT_S)
+    await receiver.told(pressed["silence"].device_id)
 
     assert [each.reaction for each in receiver.attempts(home.device_id) if each.id == refused.id] == [
         PERMANENT[failure]
@@ -240,7 +241,13 @@ async def test_by_mqtt_an_alarm_comes_again_with_the_same_id_until_the_hub_says_
     pressed: dict[str, Box], mqtt_hub: MqttHub
 ) -> None:
     home = pressed["not received"]
-    await until(lambda: len(mqtt_hub.notifications(home.device_id)) >= 2, RETRY_WITHIN_S + SEND_TIMEOUT_S)
-    first, second = mqtt_hub.notifications(home.device_id)[:2]
+
+    def raised() -> list[
+        dict[str, Any]
+    ]:  # and not that it has escalated, which a busy machine tells before it comes again
+        return mqtt_hub.notifications(home.device_id, "alarm.raised")
+
+    await until(lambda: len(raised()) >= 2, RETRY_WITHIN_S + SEND_TIMEOUT_S)
+    first, second = raised()[:2]
     assert first == second
     assert (await mqtt_hub.act("received", notification_id=first["id"]))["result"] == "accepted"

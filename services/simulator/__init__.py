@@ -4,7 +4,6 @@ A library first: the demo, the scenarios and the benchmarks drive it as `telecar
 box as a pure state machine, `Box` puts it on a connection of its own, `Fleet` runs many and keeps a trace of every alarm.
 """
 
-from services.simulator.commissioning import Commissioning
 from services.simulator.device import Device
 from services.simulator.flaws import FlawMix, Flaws
 from services.simulator.fleet import Fleet, FleetConfig
@@ -17,7 +16,6 @@ from services.simulator.traces import AlarmTrace, FleetEvent, Totals
 
 __all__ = [
     "AlarmTrace",
-    "Commissioning",
     "Device",
     "DeviceIdentity",
     "Flapping",

@@ -14,16 +14,14 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Request, Route, expect
 
-from services.simulator.commissioning import Commissioning
 from tests.blackbox.hub import Misbehaviour
 from tests.browser.engineers import Phone
-from tests.scenarios.field import MODEL, PENDANT, SMOKE, Field
+from tests.scenarios.field import MODEL, PENDANT, Field
 from tests.support.servers import Broker, Database, TcpProxy, until
 
 BOX: Final = "TC-000901"
 SERIAL: Final = "SN-TC-000901"
 PENDANT_ITEM: Final = "trigger:personal_trigger:pendant-1"
-VISIT: Final = Commissioning(triggers=[PENDANT, SMOKE], paths=["ethernet", "lte"], pause_s=1.6)
 FIRST_LOAD_BYTES_MAX: Final = 60_000
 # Not while something is on its way: the page sends under this lock, and a browser asks once more by itself after a reset.
 FIVE_MINUTES_PASS: Final = """() => navigator.locks.request("engineer-outbox", () => {
@@ -90,7 +88,7 @@ async def test_a_box_is_registered_from_its_label_proved_and_put_live(field: Fie
     await ewan.stage_is("Being commissioned")
     await ewan.check_is("first_heartbeat", "passed")
     await expect(ewan.page.get_by_role("button", name="Go live", exact=True)).to_have_count(0)
-    await VISIT.try_out(box)
+    await field.try_out(box)
     await ewan.press_when_all_is_done()
     await ewan.stage_is("Live")
     # But what we ourselves add as soon as it is heard again.
@@ -121,7 +119,7 @@ async def test_a_trigger_whose_alarm_reaches_no_hub_is_not_believed_and_takes_a_
     await field.commissioning(BOX)
     ewan = await engineer()
     await ewan.come_in(f"/engineer/d/{BOX}")
-    await VISIT.try_out(box)
+    await field.try_out(box)
     await expect(ewan.check(PENDANT_ITEM)).to_contain_text("on its way to the hub")
     await ewan.page.get_by_text("Go live though not everything was proved").click()
     assert await ewan.faults() == []
@@ -217,7 +215,7 @@ async def test_a_go_live_that_could_not_be_sent_is_not_sent_later_behind_anybody
     await field.commissioning(BOX)
     ewan = await engineer(url=network.url)
     await ewan.come_in(f"/engineer/d/{BOX}")
-    await VISIT.try_out(box)
+    await field.try_out(box)
     await ewan.all_is_done()
     network.cut()
     await ewan.press("Go live")

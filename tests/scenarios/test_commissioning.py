@@ -16,18 +16,16 @@ import pytest
 from contracts.ids import BootId, CouncilId, DeviceId
 from contracts.topics import device_topic
 from services.chassis.mqtt import MqttUrl
-from services.simulator.commissioning import Commissioning
 from services.simulator.messages import alarm_payload
 from tests.blackbox.api import Api
 from tests.blackbox.hub import Misbehaviour
-from tests.scenarios.field import MODEL, PENDANT, SMOKE, Field
+from tests.scenarios.field import MODEL, PENDANT, Field
 from tests.scenarios.people import AT_LEISURE_S
 from tests.support.servers import Broker, Database, until
 
 BOX: Final = "TC-000901"
 TEST: Final = replace(PENDANT, test=True)
 PENDANT_ITEM: Final = "trigger:personal_trigger:pendant-1"
-VISIT: Final = Commissioning(triggers=[PENDANT, SMOKE], paths=["ethernet", "lte"], pause_s=1.6)
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ async def test_a_box_that_shows_all_that_its_model_promises_goes_live(field: Fie
     refused = await field.post(f"/api/v1/devices/{BOX}/go-live")
     assert (refused.status, refused.body["reason"]) == (409, "checks_missing")
     assert "Test: smoke detector" in refused.body["missing"]
-    await VISIT.try_out(box)
+    await field.try_out(box)
 
     async def complete() -> bool:
         return bool((await field.checklist(BOX))["complete"])
@@ -69,7 +67,7 @@ async def test_a_box_that_is_live_on_a_word_needs_it_no_more_once_it_was_proved(
     word = {"override": True, "reason": "the hub's line is down today"}
     live = await field.post(f"/api/v1/devices/{BOX}/go-live", word)
     assert (live.status, live.body["overridden_by"]) == (200, "bootstrap")
-    await VISIT.try_out(box)
+    await field.try_out(box)
 
     async def complete() -> bool:
         return bool((await field.checklist(BOX))["complete"])
@@ -83,9 +81,8 @@ async def test_a_test_that_reaches_no_hub_keeps_a_box_from_going_live(field: Fie
     field.hub.break_down("clyde-arc", Misbehaviour.RESET)
     box = await field.box(BOX)
     await field.commissioning(BOX)
-    await VISIT.try_out(box)
-    waits = await field.item(BOX, "trigger:smoke", "waiting")
-    assert "on its way to the hub" in waits["say"]
+    await field.try_out(box)
+    await field.says(BOX, "trigger:smoke", "on its way to the hub")
     refused = await field.post(f"/api/v1/devices/{BOX}/go-live")
     assert (refused.status, "Test: smoke detector" in refused.body["missing"]) == (409, True)
 
@@ -208,7 +205,7 @@ async def test_an_engineer_of_another_council_sees_no_checklist(field: Field) ->
 async def test_a_box_is_not_proved_by_what_it_showed_under_another_models_name(field: Field) -> None:
     box = await field.box(BOX)
     await field.commissioning(BOX)
-    await VISIT.try_out(box)
+    await field.try_out(box)
 
     async def complete() -> bool:
         return bool((await field.checklist(BOX))["complete"])

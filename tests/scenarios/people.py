@@ -46,9 +46,11 @@ class Hub(SimulatedHub):
 
     def heard_of_homes(self, type_: str) -> list[Notified]:
         """As `heard`, of boxes alone. A hub that was down for long is an alarm by itself, and whether probes have found that
-        before a story's hour is over depends on the machine: they go by the real clock.
+        before a story's hour is over depends on the machine: they go by the real clock. So does whoever tells that nobody heard
+        the boxes for 15 s.
         """
-        return [each for each in self.heard(type_) if not str(each.data["device_id"]).startswith("hub-")]
+        of = ((each, str(each.data["device_id"])) for each in self.heard(type_))
+        return [each for each, device_id in of if device_id != "monitoring" and not device_id.startswith("hub-")]
 
     async def hears(self, type_: str = "alarm.raised", *, of: Box, times: int = 1) -> Notified:
         """Wait until it has been told so often, and return the last one."""

@@ -136,5 +136,5 @@ async def test_the_broker_loses_its_power_under_traffic_and_the_gap_is_recorded(
         gaps = await connection.fetch("select * from chassis.session_gap order by shard")
     finally:
         await connection.close()
-    assert [gap["shard"] for gap in gaps] == ["alarms", "heartbeats-0"]
+    assert {gap["shard"] for gap in gaps} == {"alarms", "heartbeats-0"}  # and any that a pause of this machine made
     assert all(gap["ended_at"] is not None for gap in gaps)

@@ -9,7 +9,7 @@ from services.registry.gate.meter import Kept, Lanes, Meter
 from services.registry.gate.places import Full, Places, neighbourhood
 
 
-async def passes(meter: Meter, units: float = 1.0, *, within_s: float = 5.0) -> bool:
+async def passes(meter: Meter, units: float = 1.0, *, within_s: float = 60.0) -> bool:
     """Whoever is let pass waits for hundredths of a second; whoever is not, for minutes."""
     try:
         async with asyncio.timeout(within_s):

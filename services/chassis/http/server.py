@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # How long requests in progress (an event stream never ends by itself) are waited for.
 STOP_TIMEOUT_S = 2
 _BACKLOG = 256
+# A client that sends on a connection which we have just given up gets no answer, and may not send a POST again by itself: so it is
+# the client who gives up first. nginx does after 60 s, browsers and what hubs' programs are written with mostly sooner.
+_KEPT_S = 75
 
 _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
@@ -72,6 +75,7 @@ async def serve(
         forwarded_allow_ips=",".join(trusted_proxies),
         headers=_HEADERS,
         ssl_context_factory=None if tls is None else lambda *_: tls,
+        timeout_keep_alive=_KEPT_S,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
     server = _Server(config)

@@ -416,6 +416,24 @@ async def test_a_taken_port_is_told_and_a_freed_one_can_be_taken_at_once() -> No
         pass
 
 
+async def test_a_connection_that_a_client_keeps_for_its_next_request_is_given_up_by_the_client_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """nginx does after a minute. Were it us, a POST sent in that instant would get no answer, and nobody may send it again."""
+    loop, later_s = asyncio.get_running_loop(), 0.0
+    its_time = loop.time
+    monkeypatch.setattr(loop, "time", lambda: its_time() + later_s)
+    async with served() as (_, server):
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        for _ in range(2):
+            writer.write(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 ")
+            later_s = 65.0
+            for _ in range(5):  # whatever is due by then is done
+                await asyncio.sleep(0)
+        writer.close()
+
+
 async def test_a_request_that_never_ends_does_not_hold_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:
     server = await serve(create_app("telecare", [Service("x", [await routes()])], CollectorRegistry()), "127.0.0.1", 0)
     async with aiohttp.ClientSession() as session:

@@ -18,6 +18,9 @@ from tests.support.stack import STACK
 
 _HERE: Final = Path(__file__).parent
 _WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
+_MADE_TO_HANG: Final = frozenset(
+    {"own_postgres", "tcp_proxy"}
+)  # by whoever has them: there the product's own seconds count
 _IN_MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
 
@@ -72,7 +75,7 @@ def _mostly_waits(file: Path) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
+def patient_database(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk or a process that stands still for some seconds turns no change away, and ends no transaction.
 
     Three seconds for the audit log are soon gone while two workers' databases are synced (the statement has ten, as everywhere);
@@ -80,6 +83,18 @@ def patient_database(monkeypatch: pytest.MonkeyPatch) -> None:
     """
     monkeypatch.setattr("services.chassis.audit.log._WRITE_TIMEOUT_S", 20.0)
     monkeypatch.setattr("services.chassis.postgres.pool.IDLE_IN_TRANSACTION_S", 60)
+    if _MADE_TO_HANG.isdisjoint(request.fixturenames):
+        request.getfixturevalue("patient_connections")
+
+
+@pytest.fixture
+def patient_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does it keep anybody from a connection, which must otherwise be there within five seconds.
+
+    Loops of a service try again then; a test that calls one by hand does not, and whoever asks over HTTP is told to come later.
+    """
+    monkeypatch.setattr("services.chassis.postgres.pool.CONNECT_TIMEOUT_S", 60)
+    monkeypatch.setattr("services.chassis.postgres.borrow.ACQUIRE_TIMEOUT_S", 60)
 
 
 @pytest.fixture(scope="session")

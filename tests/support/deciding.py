@@ -18,6 +18,8 @@ from services.alerts.outages import detector, store
 from services.alerts.outages.detector import Detector
 from services.alerts.outages.fleet import FleetCount
 from services.chassis.postgres import Connection
+from services.chassis.postgres import borrow as borrowing
+from services.chassis.postgres import pool as postgres
 from services.chassis.postgres.pool import open_pool
 from tests.support.sweeping import StandingClock
 
@@ -65,6 +67,14 @@ def count_moves(dies: int, when: str, of: str) -> list[None]:
 async def main() -> None:
     url, now, rounds, *death = sys.argv[1:]
     store.MOVED_AT_ONCE_MAX = MOVED_AT_ONCE  # type: ignore[misc]
+    detector._TELL_AFTER_S = 3600.0  # type: ignore[misc]  # that people need not wait for who joins is not what is tried
+    # As tests/conftest.py has it: a machine that stands still for some seconds ends no transaction, and no attempt to connect.
+    for module, name in (
+        (postgres, "IDLE_IN_TRANSACTION_S"),
+        (postgres, "CONNECT_TIMEOUT_S"),
+        (borrowing, "ACQUIRE_TIMEOUT_S"),
+    ):
+        setattr(module, name, 60)
     dies, when, of = death or ("-1", "after", "moves")
     moves = count_moves(int(dies), when, of)
     pool = await open_pool(url, role="telecare_alerts", name=NAME)

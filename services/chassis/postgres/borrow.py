@@ -25,12 +25,12 @@ def is_usable_after(error: BaseException) -> bool:
 
 
 @asynccontextmanager
-async def borrow(pool: Pool, *, timeout_s: float = ACQUIRE_TIMEOUT_S) -> AsyncIterator[Connection]:
+async def borrow(pool: Pool) -> AsyncIterator[Connection]:
     """A connection of the pool; closed without a word instead of returned after a failure that leaves its state unknown.
 
-    Raises TimeoutError when none was free within `timeout_s`.
+    Raises TimeoutError when none was free within a few seconds.
     """
-    connection = await pool.acquire(timeout=timeout_s)
+    connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     try:
         yield connection
     except BaseException as error:
@@ -38,7 +38,7 @@ async def borrow(pool: Pool, *, timeout_s: float = ACQUIRE_TIMEOUT_S) -> AsyncIt
             _close(connection)
         raise
     finally:
-        await pool.release(connection, timeout=timeout_s)
+        await pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
 
 
 def _close(connection: Connection) -> None:

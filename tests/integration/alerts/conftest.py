@@ -10,6 +10,12 @@ from tests.integration.alerts.world import World, make_world
 from tests.support.servers import Database
 
 
+@pytest.fixture(autouse=True)
+def patient(patient_connections: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Databases of these tests are killed, and none is made to hang; and whoever waits for a page need not ask again."""
+    monkeypatch.setattr("services.alerts.console.turns.WAIT_S", 240.0)
+
+
 @pytest.fixture
 async def world(database: Database, tmp_path: Path) -> AsyncIterator[World]:
     async with make_world(database, tmp_path) as made:

@@ -100,8 +100,9 @@ async def test_the_same_action_again_gets_the_same_answer(alerts: Installation, 
     body = {"action_id": "once", "action": "close", "alarm_id": alarm_id, "operator": "isla", "outcome": "attended"}
     for count in (1, 2):
         mqtt_hub.say(json.dumps(body).encode())
-        await until(lambda wanted=count: len(mqtt_hub.results("once")) == wanted)  # type: ignore[misc]
-    assert [each["result"] for each in mqtt_hub.results("once")] == ["accepted", "accepted"]
+        await until(lambda wanted=count: len(mqtt_hub.results("once")) >= wanted)  # type: ignore[misc]
+    # Whoever works the shard is sent it once more when a pause of this machine has cost him his lease.
+    assert {each["result"] for each in mqtt_hub.results("once")} == {"accepted"}
 
 
 async def test_a_hub_may_not_touch_what_it_was_not_told_of(

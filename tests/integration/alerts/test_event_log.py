@@ -247,20 +247,22 @@ async def test_a_poke_wakes_the_loops_until_nothing_is_due(log: Log) -> None:
 async def test_while_somebody_has_urgent_work_what_is_not_urgent_is_taken_now_and_then(
     log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "POLL_EVERY_S", 600.0)  # a machine that pauses for a second must not make it "then"
     first, second = log.consumer(gives_way=True).loops()[:2]
     await log.append("mains", 1, urgency=4)
     await log.append("heating", 2, urgency=4)
-    assert await first.run_once() == 1
-    assert await second.run_once() == 0
-    await log.append("fall", 3, urgency=1)
-    assert await second.run_once() == 1
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(
+            consuming, "POLL_EVERY_S", 600.0
+        )  # a machine that pauses for a second must not make it "then"
+        assert await first.run_once() == 1
+        assert await second.run_once() == 0
+        await log.append("fall", 3, urgency=1)
+        assert await second.run_once() == 1
     assert log.handled == {"mains": [1], "fall": [3]}
 
     async def taken_at_last() -> bool:
         return await second.run_once() == 1
 
-    monkeypatch.undo()
     await until(taken_at_last)
     assert log.handled["heating"] == [2]
 

@@ -17,6 +17,7 @@ from contracts.ids import CANARY, HubId
 from contracts.topics import device_topic, hub_topic
 from services.canary.identity import CanaryDevice
 from services.chassis.mqtt import MqttUrl
+from services.chassis.mqtt.threaded import hang_up
 
 _log = structlog.get_logger(__name__)
 
@@ -48,8 +49,7 @@ class Line:
         self.client.loop_start()
 
     def close(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
+        hang_up(self.client)
 
     def on_open(self) -> None:
         """Called in paho's thread at each connection."""

@@ -11,6 +11,8 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from services.chassis.mqtt.threaded import hang_up
+
 _TIMEOUT_S = 30.0  # for what must come; what must not is waited for by whoever says so
 
 
@@ -81,8 +83,7 @@ class Outsider:
         return self._ends.get(timeout=timeout_s)
 
     def close(self) -> None:
-        self.paho.disconnect()
-        self.paho.loop_stop()
+        hang_up(self.paho)
 
     @staticmethod
     def _wait(happened: Any) -> None:

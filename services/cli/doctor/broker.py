@@ -17,6 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from services.chassis.mqtt import MqttUrl
+from services.chassis.mqtt.threaded import hang_up
 from services.chassis.settings import Settings
 from services.cli.doctor.finding import Finding, good, note, wrong
 
@@ -74,8 +75,7 @@ class _Client:
         return self.connected.get(timeout=_TIMEOUT_S)
 
     def close(self) -> None:
-        self.paho.disconnect()
-        self.paho.loop_stop()
+        hang_up(self.paho)
 
 
 def _examine(url: MqttUrl) -> list[Finding]:

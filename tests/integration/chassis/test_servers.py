@@ -22,6 +22,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres, ServerDidNotStartError
 from services.chassis.embedded import postgres as wheel
 from services.chassis.embedded.ports import LOOPBACK, answers, claim_port
+from services.chassis.mqtt.threaded import hang_up
 from tests.support.servers import Broker, Database, DatabaseServer, TcpProxy, free_port, until
 
 Proxied = Callable[[str], Awaitable[TcpProxy]]
@@ -123,8 +124,7 @@ async def test_the_broker_carries_16_kib_and_speaks_both_versions(broker: Broker
     old.connect(broker.host, broker.port_v311)
     old.loop_start()
     await until(old.is_connected)
-    old.disconnect()
-    old.loop_stop()
+    hang_up(old)
 
 
 async def test_a_killed_broker_comes_back_on_its_port(broker: Broker) -> None:

@@ -13,6 +13,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from contracts.device import Alarm
 from contracts.topics import parse_device_topic, reply_topic
+from services.chassis.mqtt.threaded import hang_up
 
 Answer = Callable[["Heard"], Sequence[str]]
 
@@ -95,5 +96,4 @@ class Counterpart:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.disconnect()
-        self._client.loop_stop()
+        hang_up(self._client)

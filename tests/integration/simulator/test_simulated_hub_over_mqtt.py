@@ -9,6 +9,7 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from services.chassis.mqtt.threaded import hang_up
 from services.simulator.desk import HubConfig
 from services.simulator.hub_mqtt import MqttHub
 from tests.support.servers import Broker, until
@@ -48,8 +49,7 @@ def service(broker: Broker) -> Iterator[Service]:
     service.client.loop_start()
     service.ready.get(timeout=60)
     yield service
-    service.client.disconnect()
-    service.client.loop_stop()
+    hang_up(service.client)
 
 
 @contextlib.asynccontextmanager

@@ -6,6 +6,7 @@ import pytest
 
 from services.chassis.run import Build, Process, running
 from services.ingest.service import build as build_ingest
+from services.registry.gate import gate
 from services.registry.service import build
 from tests.integration.registry.broker.conftest import server  # noqa: F401 - a fixture
 from tests.integration.registry.broker.secured import ADMIN, SERVICE, Secured, url_of
@@ -13,6 +14,13 @@ from tests.integration.registry.identity.town import Town, opened, settings_for
 from tests.support.certificates import self_signed
 from tests.support.servers import Broker, Database, free_port, until
 from tests.support.stack import RealBroker
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for some seconds sends no unit away, and no question whether one may stay goes unanswered."""
+    for patience in ("_HELLO_S", "_ANSWER_S", "_LOOK_UP_S"):
+        monkeypatch.setattr(gate, patience, 25.0)
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ class Secured:
         await self.told()
         return claim
 
-    async def told(self) -> None:
+    async def told(self, timeout_s: float = 30.0) -> None:
         """Wait until the broker was told of everything."""
 
         async def everything() -> bool:
@@ -91,7 +91,7 @@ class Secured:
             )
             return not rows
 
-        await until(everything, what="the broker to be told")
+        await until(everything, timeout_s, what="the broker to be told")
 
     async def provisioned(self, device_id: str, council: str = "glasgow-city") -> str:
         """A registered device that has exchanged its claim; its password."""

@@ -2,11 +2,19 @@
 
 import pytest
 
+from services.cli.doctor import register
 from services.cli.doctor.register import examine_register
 from tests.integration.registry.broker.secured import Secured
 from tests.integration.registry.identity.town import settings_for
 
 pytestmark = pytest.mark.real_stack
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the broker logs is waited for, though the machine stands still for some seconds; and so is what it logs right after."""
+    monkeypatch.setattr(register, "_LOG_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(register, "_LOG_AFTER_S", 2.0)
 
 
 async def test_a_broker_that_is_as_it_shall_be_is_found_in_order(secured: Secured) -> None:

@@ -46,7 +46,8 @@ async def test_a_unit_whose_registry_was_killed_in_the_middle_asks_again_and_has
             stderr=asyncio.subprocess.DEVNULL,
         )
         try:
-            claim = await secured.claim("TC-A")
+            claim = await secured.town.claim("TC-A")
+            await secured.told(120)  # it has to start first
             async with town.unit(claim) as unit:
                 async with asyncio.timeout(60):
                     assert await _killed_by(unit, doomed) == -9
@@ -72,7 +73,7 @@ async def _killed_by(unit: Unit, doomed: asyncio.subprocess.Process) -> int:
 
 async def _until_answered(unit: Unit) -> dict[str, object]:
     """As a unit does: the same bytes again until there is an answer."""
-    for _ in range(10):
+    for _ in range(30):
         with contextlib.suppress(TimeoutError):
             return await unit.answered(3)
         await unit.ask()

@@ -22,7 +22,7 @@ ROOT = "telecare/v1"
 HUB = f"{ROOT}/hubs/clyde-arc"
 HOME = f"{ROOT}/devices/glasgow-city/TC-A"
 _AGAIN_AFTER_S: Final = 5.0
-_TIMES_MAX: Final = 12
+_TIMES_MAX: Final = 30  # longer than until an alarm is told again that nobody has answered
 
 
 async def call(secured: Secured, method: str, path: str, body: Any = None) -> tuple[int, Any]:

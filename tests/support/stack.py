@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -169,6 +169,7 @@ class RealBroker:
         self._server: GuardedProcess | None = None
         self._directory: Path | None = None
         self.port = self.port_v311 = 0
+        self.more_ports: Sequence[int] = ()  # of listeners that a test has added: they stand a moment later
 
     @property
     def url(self) -> str:
@@ -198,7 +199,7 @@ class RealBroker:
             stop_signals=(signal.SIGTERM,),
             remove=[self.directory],
         )
-        self._server.wait_until_ready(lambda: answers(self.port), _READY_TIMEOUT_S)
+        self._server.wait_until_ready(lambda: all(map(answers, (self.port, *self.more_ports))), _READY_TIMEOUT_S)
 
     def halt(self) -> None:
         """Stop it; it writes its sessions down first, and `start` finds them."""

@@ -60,6 +60,7 @@ def broker_with_tls(trial: Path, register: str) -> Iterator[tuple[RealBroker, in
     listener = listener.replace("/etc/mosquitto/certs/fullchain.pem", STACK.inside(certificate))
     listener = listener.replace("/etc/mosquitto/certs/privkey.pem", STACK.inside(key))
     main.write_text(main.read_text() + listener)
+    broker.more_ports = (port,)
     try:
         broker.start()
         yield broker, port

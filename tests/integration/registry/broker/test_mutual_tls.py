@@ -81,6 +81,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
             shutil.chown(copy, *account)
         text = text.replace(named, STACK.inside(copy))
     (broker.directory / "mosquitto.conf").write_text(text)
+    broker.more_ports = (port,)
     broker.start()
     try:
         yield Fleet(broker, port, devices, lost)

@@ -116,8 +116,9 @@ async def life(installation: Installation, watching: Prometheus) -> AsyncIterato
 
 
 async def promise(installation: Installation, *, every_s: int) -> None:
-    """How often devices are to be heard: one and a half of that must pass before anybody counts them."""
-    answer = await installation.api.put("/api/v1/models/default", {"heartbeat_interval_s": every_s})
+    """How often devices are to be heard: one and a half of that must pass before anybody counts them. None is silent so soon."""
+    promised = {"heartbeat_interval_s": every_s, "silent_after_s": 24 * 3600}
+    answer = await installation.api.put("/api/v1/models/default", promised)
     assert answer.status == 200, answer
 
 
@@ -219,7 +220,7 @@ async def grafana(installation: Installation) -> AsyncIterator[Connection]:
 @pytest.mark.parametrize("panel", [panel for panel in panels() if panel.statements], ids=str)
 async def test_each_statement_of_the_panel_shows_something(grafana: Connection, panel: Panel) -> None:
     for statement in panel.statements:
-        await until(partial(shows_figures, grafana, statement))
+        await until(partial(shows_figures, grafana, statement), SEEN_WITHIN_S)
 
 
 async def shows_figures(connection: Connection, statement: Statement) -> bool:

@@ -228,6 +228,8 @@ async def two_minutes_ago(connection: Connection) -> bool:
 async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_wakes_somebody_after_three_until_somebody_does(
     installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
+    for alert in ("TelecarePriority1Unacknowledged60s", "TelecarePriority1Unacknowledged180s"):
+        await over(manager, alert)
     async with homes(installation, 1) as (home,):
         await home.receipt(home.press("fall"), "notified")
         alarm = await installation.alarm(home.device_id)
@@ -268,6 +270,7 @@ async def test_an_alarm_that_no_hub_is_routed_for_wakes_somebody_until_it_is_dea
 async def test_an_event_that_becomes_no_alarm_is_told_and_wakes_somebody_until_it_does(
     installation: Installation, manager: Alertmanager
 ) -> None:
+    await over(manager, "TelecareBacklogOld")
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
     try:
         async with homes(installation, 1) as (home,):
@@ -428,8 +431,8 @@ async def test_a_service_that_is_killed_counts_as_deaf_and_holds_back_what_it_ma
 async def test_what_stands_when_the_service_is_killed_is_not_called_over_while_nobody_can_tell(
     installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:
-    await over(manager, "TelecareAlarmsUnroutable")
-    await over(manager, "TelecareMonitoringBlind")
+    for alert in ("TelecareAlarmsUnroutable", "TelecareMonitoringBlind", "TelecareProcessDown"):
+        await over(manager, alert)
     (up,) = installation.programs.values()
     async with homes(installation, 1, council="highland") as (home,):
         home.press("fall")

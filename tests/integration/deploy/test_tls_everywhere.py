@@ -73,7 +73,7 @@ async def served(settings: dict[str, str], authority: Path) -> AsyncIterator[Api
 
         up.start()
         try:
-            await until(answers, 60, what="the service to answer by HTTPS")
+            await until(answers, 180, what="the service to answer by HTTPS")  # as long as it gives itself
             yield api
             assert await up.stop() == 0
         finally:

@@ -8,6 +8,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import Operator
 from tests.integration.alerts.running import Installation
+from tests.support.servers import until
 
 
 @pytest.mark.alone
@@ -152,5 +153,9 @@ async def test_the_homes_record_is_one_click_away_and_other_alarms_of_the_device
         "href", "https://records.example/homes/GLA%2F47%2011"
     )
     await morag.alarm.get_by_role("button", name="Copy").click()
-    assert await morag.page.evaluate("navigator.clipboard.readText()") == "GLA/47 11"
+
+    async def copied() -> bool:
+        return bool(await morag.page.evaluate("navigator.clipboard.readText()") == "GLA/47 11")
+
+    await until(copied, what="the reference to be on the clipboard")
     await expect(morag.alarm.locator(".beside")).to_contain_text("Mains power lost")

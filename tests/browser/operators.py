@@ -87,6 +87,7 @@ class Screen:
 
     async def accessibility_faults(self) -> list[str]:
         """What axe-core finds, by all its rules."""
+        await self.page.wait_for_load_state()  # where a click led to has its text before it has its styles
         found = await Axe().run(self.page)
         return [
             f"{each['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
@@ -101,5 +102,6 @@ class Screen:
 
     async def overflow_px(self) -> int:
         """By how much the page is wider than the screen."""
+        await self.page.wait_for_load_state()
         wider: int = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         return wider

@@ -17,7 +17,15 @@ from tests.support.stack import RealBroker
 pytestmark = pytest.mark.real_stack
 
 BOXES = 12
-FLEET = ("simulate", "--boxes", str(BOXES), "--for", "3s", "--interval", "1")
+FLEET = (
+    "simulate",
+    "--boxes",
+    str(BOXES),
+    "--for",
+    "8s",
+    "--interval",
+    "1",
+)  # each is heard, though the machine stands still
 
 
 def settings_of(secured: Secured, database: Database, *, token: bool = True) -> dict[str, str]:

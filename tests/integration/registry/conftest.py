@@ -5,16 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from services.chassis.postgres.borrow import borrow
 from tests.integration.registry.running import Registry, registry_of
 from tests.support.servers import Database
-
-
-@pytest.fixture(autouse=True)
-def unhurried_pools(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No database is away in these tests: five seconds for a connection are over when a machine stands still, and answer 503."""
-    monkeypatch.setattr("services.chassis.postgres.pool.CONNECT_TIMEOUT_S", 30)
-    monkeypatch.setitem(borrow.__wrapped__.__kwdefaults__, "timeout_s", 30.0)  # type: ignore[attr-defined]  # of `contextmanager`
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 from prometheus_client import CollectorRegistry
 
+from services.chassis.http.readiness import Readiness
 from services.chassis.run import Process, running
 from services.chassis.settings import Settings
 from services.chassis.shard import lease, runner
@@ -63,8 +64,8 @@ class Ingest:
         return sample(self.process.runtime.metrics, name, **labels)
 
     async def unready(self) -> str:
-        """What keeps it from being ready, in one string."""
-        return " ".join([reason for check in self.process.services[0].checks if (reason := await check())])
+        """What keeps it from being ready, in one string, as `/readyz` has it: a check that fails is a reason."""
+        return " ".join(finding.reason for finding in await Readiness(self.process.services[:1]).findings())
 
     async def unready_without_asking_it(self) -> str:
         """The same, of the checks that need no database to answer."""
@@ -100,11 +101,13 @@ async def _all_ready(ingest: Ingest) -> bool:
 def long_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """No pause of this machine lets a lease lapse: worker and standby share its process, and four seconds are soon gone.
 
-    What a lapse does is shown where one is made.
+    Nor ends it a session: by its keep-alive the broker gives up whoever says nothing for six. What a lapse does is shown where
+    one is made.
     """
     for module, name in ((lease, "LEASE_S"), (runner, "LEASE_S"), (lease, "LAPSE_S"), (lease, "_ASK_TIMEOUT_S")):
         monkeypatch.setattr(module, name, LONG_S)
     monkeypatch.setattr(runner, "_CONNECT_TIMEOUT_S", LONG_S)
+    monkeypatch.setattr(runner, "_KEEP_ALIVE_S", int(LONG_S))
 
 
 @pytest.fixture

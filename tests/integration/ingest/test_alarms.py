@@ -5,10 +5,12 @@ import json
 import uuid
 
 import asyncpg
+import pytest
 
 from services.chassis.postgres import Queries
+from services.ingest import receipts
 from tests.blackbox.box import Box
-from tests.integration.ingest.conftest import Ingest, MakeBox, run_ingest
+from tests.integration.ingest.conftest import LONG_S, Ingest, MakeBox, run_ingest
 from tests.support.mqtt import publish_all
 from tests.support.servers import Broker, Database, real_stack, until
 
@@ -42,7 +44,12 @@ async def test_the_same_alarm_said_again_is_stored_once_and_receipted_each_time(
     assert ingest.metric("telecare_messages_total", lane="alarm", outcome="received") == 4
 
 
-async def test_a_repeat_is_receipted_with_what_has_become_of_its_alarm(ingest: Ingest, box: Box) -> None:
+async def test_a_repeat_is_receipted_with_what_has_become_of_its_alarm(
+    ingest: Ingest, box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        receipts, "_STATES_TIMEOUT_S", LONG_S
+    )  # or a paused machine's answer is `stored`, for that is certain
     sent = box.press()
     await box.receipt(sent)
     alarm_id = uuid.uuid4()
@@ -115,7 +122,7 @@ async def test_an_alarm_is_a_sign_of_life(ingest: Ingest, box: Box) -> None:
 
 
 async def test_an_alarm_that_the_broker_retained_is_an_alarm_and_no_sign_of_life(
-    database: Database, broker: Broker
+    long_leases: None, database: Database, broker: Broker
 ) -> None:
     topic = "telecare/v1/devices/glasgow-city/TC-{}/alarm"
     pressed = b'{"boot_id": "b", "seq": 1, "kind": "fall", "sent_at": "2026-11-21T10:00:00Z"}'

@@ -124,11 +124,13 @@ async def simulate(options: SimulateOptions, out: Callable[[str], None]) -> Summ
 async def _play(options: SimulateOptions, fleet: Fleet, out: Callable[[str], None]) -> None:
     async with asyncio.TaskGroup() as group:
         telling = group.create_task(_tell(fleet, out))
+        told = []
         if options.alarms_every_s is not None:
             pause_s = (0.5 * options.alarms_every_s, 1.5 * options.alarms_every_s)
             beats = story(boxes=len(fleet.boxes), seed=options.seed, pause_s=pause_s)
-            group.create_task(play(beats, fleet, for_s=options.for_s))
+            told.append(group.create_task(play(beats, fleet, for_s=options.for_s)))
         await asyncio.sleep(options.for_s if options.for_s is not None else float("inf"))
+        await asyncio.gather(*told)  # it may have begun later than we, and its last alarm is waited for like the others
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(options.settle_s):
                 await fleet.stored()

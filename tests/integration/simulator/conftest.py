@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.simulator import line
 from services.simulator.fleet import Fleet, FleetConfig
 from services.simulator.population import Population
 from services.simulator.timing import Timing
@@ -16,6 +17,12 @@ from tests.support.servers import Broker
 QUICK = Timing(heartbeat_interval_s=0.2, repeat_first_s=0.2, repeat_max_s=0.4)
 
 FleetMaker = Callable[..., Fleet]
+
+
+@pytest.fixture(autouse=True)
+def patient_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that stands still for five seconds is no broker that is gone: a box would connect anew, and say `online` again."""
+    monkeypatch.setattr(line, "TIMEOUT_S", 60.0)
 
 
 @pytest.fixture

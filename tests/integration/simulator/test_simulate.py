@@ -2,6 +2,8 @@ import asyncio
 
 import pytest
 
+from services.simulator.fleet import Fleet
+from services.simulator.occurrence import Occurrence
 from services.simulator.simulate import SimulateOptions, simulate
 from tests.integration.simulator.counterpart import Counterpart
 from tests.support.servers import Broker, until
@@ -45,6 +47,20 @@ async def test_alarms_that_nobody_takes_in_are_said_to_be_without_receipt(
     summary = await simulate(options, lines.append)
     assert not summary.is_good
     assert "telecare ingest" in lines[-1]
+
+
+async def test_an_alarm_that_is_raised_late_is_waited_for_like_the_others(
+    broker: Broker, counterpart: Counterpart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever plays them has a clock of his own: on a machine that stood still he is behind ours."""
+
+    async def late(_beats: object, fleet: Fleet, *, for_s: float | None) -> None:
+        await fleet.until(lambda: fleet.totals().heartbeats > 0)
+        assert fleet.raise_alarm(next(iter(fleet.boxes)), Occurrence(kind="fall")) is not None
+
+    monkeypatch.setattr("services.simulator.simulate.play", late)
+    summary = await simulate(SimulateOptions(mqtt_url=broker.url, boxes=1, for_s=0.0), lambda _: None)
+    assert (summary.totals.alarms, summary.totals.stored) == (1, 1)
 
 
 async def test_without_a_broker_it_says_so(broker: Broker) -> None:

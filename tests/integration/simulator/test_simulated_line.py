@@ -142,13 +142,12 @@ async def test_a_broker_that_refuses_the_box_its_receipts_or_is_not_there_is_an_
 
 
 async def test_a_broker_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated_line, "TIMEOUT_S", 0.2)
-
     async def script(peer: Peer) -> None:
         await peer.serve_subscription()
         await peer.hung_up()
 
     async with scripted_server(script) as url, open_line(url, box(), NOW) as line:
+        monkeypatch.setattr(simulated_line, "TIMEOUT_S", 0.2)  # only now: it had to answer that the line stands
         with pytest.raises(MqttError, match="PubAckPacket"):
             await line.say(ALARM)
 

@@ -64,7 +64,9 @@ async def both(
 ) -> AsyncIterator[Both]:
     receiver = Receiver()
     await receiver.start()
-    async with empty_database(postgres_server) as database_url, aiohttp.ClientSession() as http:
+    # No connection is kept: the release before gives one up after five seconds, just when something may be posted on it.
+    connector = aiohttp.TCPConnector(force_close=True)
+    async with empty_database(postgres_server) as database_url, aiohttp.ClientSession(connector=connector) as http:
         settings = settings_for(database_url, broker.url, tmp_path) | {"SECRET_KEY": token_urlsafe(32)}
 
         def installation(name: str, *layout: str, telecare: Sequence[str | Path]) -> Installation:

@@ -158,8 +158,11 @@ def _processes_of_proc() -> dict[int, _Process]:
     return found
 
 
-def _wait_until_gone(pids: Sequence[int], timeout_s: float = 10.0) -> None:
-    """A zombie counts as gone: it holds no port, no memory and no lock, and an init that never reaps may keep it."""
+def _wait_until_gone(pids: Sequence[int], timeout_s: float = 60.0) -> None:
+    """A zombie counts as gone: it holds no port, no memory and no lock, and an init that never reaps may keep it.
+
+    Who is in the middle of a write goes when the disk has it, which a slow one takes its time for.
+    """
     deadline = time.monotonic() + timeout_s
     while any(pid in (now := _processes()) and not now[pid].zombie for pid in pids):
         if time.monotonic() > deadline:

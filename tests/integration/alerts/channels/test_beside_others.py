@@ -1,7 +1,6 @@
 """E-mail and text go out beside the ladder: they stop none of its steps, and hold up nobody."""
 
 import asyncio
-import time
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -63,13 +62,13 @@ async def test_an_alarm_is_mailed_and_its_hub_still_has_to_be_told(
     assert len(mail.mails) == 1
 
 
-@pytest.mark.alone
 async def test_a_mail_server_that_hangs_delays_no_webhook(world: World, receiver: Receiver, mail: MailServer) -> None:
     channel = receiver.channel("clyde-arc")
     await world.hub("clyde-arc", channel["url"], secret=channel["secret"])
     await world.route("glasgow-city", "clyde-arc")
     await add_mailboxes(world, "clyde-arc", MAILBOXES)
     await world.register("TC-000123")
+    world.parts.ways.mail._timeout_s = 600.0  # and not ten: whoever waited for it would wait for longer than the test
     never = asyncio.Event()
     mail.plan("DATA", *[never] * MAILBOXES)
     await world.tell(event(received_at=world.clock.now()))
@@ -78,11 +77,9 @@ async def test_a_mail_server_that_hangs_delays_no_webhook(world: World, receiver
     later = "update alerts.delivery set due_at = due_at + interval '1 ms' where kind = 'webhook'"
     assert await world.database.execute(later) == "UPDATE 1"
     world.clock.move(0.01)
-    started_at = time.monotonic()
     working = asyncio.create_task(keep_sending(world))
     try:
-        await receiver.told("TC-000123", timeout_s=8)
-        assert time.monotonic() - started_at < 8  # a mail server is given ten
+        await receiver.told("TC-000123")
         await until(mail.reached.is_set, what="the mail server to hang")  # it is said more before that than to a hub
     finally:
         working.cancel()

@@ -63,9 +63,10 @@ async def test_an_alarm_is_mailed_and_its_hub_still_has_to_be_told(
 
 
 async def test_a_mail_server_that_hangs_delays_no_webhook(world: World, receiver: Receiver, mail: MailServer) -> None:
-    channel = receiver.channel("clyde-arc")
-    await world.hub("clyde-arc", channel["url"], secret=channel["secret"])
-    await world.route("glasgow-city", "clyde-arc")
+    for hub, council in (("clyde-arc", "glasgow-city"), ("forth-arc", "fife")):
+        channel = receiver.channel(hub)
+        await world.hub(hub, channel["url"], secret=channel["secret"])
+        await world.route(council, hub)
     await add_mailboxes(world, "clyde-arc", MAILBOXES)
     await world.register("TC-000123")
     world.parts.ways.mail._timeout_s = 600.0  # and not ten: whoever waited for it would wait for longer than the test
@@ -81,9 +82,18 @@ async def test_a_mail_server_that_hangs_delays_no_webhook(world: World, receiver
     try:
         await receiver.told("TC-000123")
         await until(mail.reached.is_set, what="the mail server to hang")  # it is said more before that than to a hub
+        await until(lambda: each_mail_was_begun(world), what="the places of mail that waits to be free for others")
+        await world.tell(event(device_id="TC-FIFE", council_id="fife", received_at=world.clock.now()))
+        assert await world.parts.consumer.run_once() == 1
+        await receiver.told("TC-FIFE")
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def each_mail_was_begun(world: World) -> bool:
+    left = "select count(*) from alerts.delivery where kind = 'email' and attempts = 0"
+    return bool(await world.database.fetchval(left) == 0)
 
 
 async def keep_sending(world: World) -> None:

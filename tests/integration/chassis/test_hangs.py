@@ -30,7 +30,7 @@ def test_a_process_of_ours_that_hangs_ends_itself_where_it_is_told_to() -> None:
         "TELECARE_DATABASE_URL": f"postgresql://telecare@{NOBODY}/telecare",
         "TELECARE_MQTT_URL": f"mqtt://{NOBODY}",
         "TELECARE_HTTP_PORT": "0",
-        "TELECARE_WATCHDOG_S": "2",
+        "TELECARE_WATCHDOG_S": "5",  # longer than a busy machine keeps it from beginning to hang
     }
     ended = subprocess.run(
         [sys.executable, "-c", _PROGRAM], check=False, capture_output=True, text=True, timeout=120, env=settings

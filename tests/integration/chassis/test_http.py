@@ -37,7 +37,7 @@ from services.chassis.postgres import open_pool
 from services.chassis.service import Link, Service
 from services.chassis.settings import load_settings
 from tests.blackbox.api import PROBLEM, Api
-from tests.support.servers import DatabaseServer, until
+from tests.support.servers import DatabaseServer, free_port, until
 
 NOWHERE = "postgresql://telecare@127.0.0.1:1/telecare"
 TOKEN = "bootstrap-token-of-this-test"
@@ -89,11 +89,6 @@ async def routes(url: str = NOWHERE) -> Any:
     @router.get("/database-away")
     async def database_away() -> None:
         raise asyncpg.AdminShutdownError("a secret of the inside")
-
-    @router.get("/slow")
-    async def slow() -> str:
-        await asyncio.Event().wait()
-        return "never"
 
     return router
 
@@ -404,7 +399,8 @@ async def test_a_bug_is_logged_with_its_traceback_and_no_request_is(caplog: pyte
 
 async def test_a_taken_port_is_told_and_a_freed_one_can_be_taken_at_once() -> None:
     app = create_app("telecare", [], CollectorRegistry())
-    server = await serve(app, "127.0.0.1", 0)
+    # One of the tests' own: of those that the system gives out, somebody's outgoing connection may take it meanwhile.
+    server = await serve(app, "127.0.0.1", free_port())
     with pytest.raises(OSError, match=rf"cannot listen on 127\.0\.0\.1 port {server.port}") as told:
         await serve(app, "127.0.0.1", server.port)
     assert told.value.errno == errno.EADDRINUSE
@@ -435,12 +431,21 @@ async def test_a_connection_that_a_client_keeps_for_its_next_request_is_given_up
 
 
 async def test_a_request_that_never_ends_does_not_hold_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:
-    server = await serve(create_app("telecare", [Service("x", [await routes()])], CollectorRegistry()), "127.0.0.1", 0)
+    router, begun = (await access_to(NOWHERE)).router(prefix="/api/v1/things"), asyncio.Event()
+
+    @router.get("/slow")
+    async def slow() -> str:
+        begun.set()
+        await asyncio.Event().wait()
+        return "never"
+
+    server = await serve(create_app("telecare", [Service("x", [router])], CollectorRegistry()), "127.0.0.1", 0)
     async with aiohttp.ClientSession() as session:
         api = Api(session, server.url, TOKEN)
         hanging = asyncio.create_task(api.get("/api/v1/things/slow"))
-        assert (await api.get("/healthz")).status == 200
         async with asyncio.timeout(60):
+            await begun.wait()
+            assert (await api.get("/healthz")).status == 200
             await server.stop()
             await server.wait()
         (outcome,) = await asyncio.gather(hanging, return_exceptions=True)

@@ -6,7 +6,16 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from services.chassis.mqtt import Disconnected, DisconnectReason, Filter, Message, MqttUrl, Session, SessionOptions
+from services.chassis.mqtt import (
+    Disconnected,
+    DisconnectReason,
+    Filter,
+    Message,
+    MqttUrl,
+    Session,
+    SessionOptions,
+    connection,
+)
 from tests.support.mqtt import publish_all
 from tests.support.servers import Broker, real_stack, until
 
@@ -19,8 +28,9 @@ Connect = Callable[..., Awaitable[Session]]
 
 
 @pytest.fixture
-async def connect(broker: Broker) -> AsyncIterator[Connect]:
-    """Connects sessions, and hangs up whatever the test leaves open."""
+async def connect(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
+    """Connects sessions, and hangs up whatever the test leaves open; a broker that stands still is waited for."""
+    monkeypatch.setattr(connection, "_CLOSE_S", 60.0)
     async with AsyncExitStack() as opened:
 
         async def connect(options: SessionOptions = OPTIONS) -> Session:

@@ -65,9 +65,8 @@ async def test_a_flood_of_tokens_that_nobody_made_holds_one_connection_and_turns
         arriving = asyncio.create_task(doorkeeper.principal(new))
 
         async def waiting() -> int:
-            await connection.execute(
-                "select pg_stat_clear_snapshot()"
-            )  # or a transaction sees for ever who was there first
+            # Or a transaction sees for ever who was there first.
+            await connection.execute("select pg_stat_clear_snapshot()")
             query = (
                 "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
             )

@@ -22,7 +22,8 @@ from tests.support.servers import Broker, Database, free_port, real_stack
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that stands still for five seconds is no broker that drops messages, and no pooler."""
+    """A machine that stands still for five seconds is no broker that drops messages, no pooler, and no database that is away."""
+    monkeypatch.setattr("services.chassis.postgres.pool.CONNECT_TIMEOUT_S", 60)
     monkeypatch.setattr("services.cli.doctor.broker._TIMEOUT_S", 60.0)
     monkeypatch.setattr("services.cli.doctor.database._LISTEN_TIMEOUT_S", 60.0)
 

@@ -1,7 +1,8 @@
 """What the database says in the end, beside what boxes and hubs know."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from tests.soak.fleet import People
@@ -43,21 +44,26 @@ async def generations(house: House) -> int:
         return int(await connection.fetchval("select coalesce(sum(generation), 0) from chassis.shard"))
 
 
-async def figures(house: House) -> dict[str, int]:
-    async with house.connection() as connection:
-        row = await connection.fetchrow(_FIGURES)
-        assert row is not None
-        return {name: int(value) for name, value in row.items()}
+@dataclass(frozen=True)
+class Books:
+    """All of one instant: what is decided meanwhile would be in one of them, and not in the next."""
+
+    figures: Mapping[str, int]
+    events: Sequence[Event]
+    alarms: Sequence[Alarm]
+    waiting: int
 
 
-async def events(house: House) -> list[Event]:
-    async with house.connection() as connection:
-        return [Event(**row) for row in await connection.fetch(_EVENTS)]
-
-
-async def alarms(house: House) -> list[Alarm]:
-    async with house.connection() as connection:
-        return [Alarm(**row) for row in await connection.fetch(_ALARMS)]
+async def read(house: House) -> Books:
+    async with house.connection() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        figures = await connection.fetchrow(_FIGURES)
+        assert figures is not None
+        return Books(
+            figures={name: int(value) for name, value in figures.items()},
+            events=[Event(**row) for row in await connection.fetch(_EVENTS)],
+            alarms=[Alarm(**row) for row in await connection.fetch(_ALARMS)],
+            waiting=int(await connection.fetchval(_WAITING)),
+        )
 
 
 def told(people: People) -> list[Told]:

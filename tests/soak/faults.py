@@ -17,7 +17,7 @@ Inflict: TypeAlias = Callable[[House, People, random.Random], AbstractAsyncConte
 
 _SHARDS: Final = {"ingest": "alarms", "alerts": "hub-actions"}
 _HOLDER_SHARE: Final = 0.75  # more often than not it hits the one that works, and not the one that stands by
-_NOTICED_S: Final = 20.0
+_NOTICED_S: Final = 60.0  # on a slow machine little is written
 
 
 class CannotBeMade(Exception):

@@ -23,7 +23,7 @@ from tests.support.servers import until
 
 WEBHOOK_HUBS: Final = ("clyde-arc", "forth-arc")
 MQTT_HUB: Final = "moray-arc"
-_READY_S: Final = 60.0
+_READY_S: Final = 120.0
 
 # Straight onto the register, live and watched, as thousands of requests of engineers would leave them.
 _REGISTER: Final = """

@@ -56,6 +56,15 @@ class Installation:
         assert found is not None
         return found
 
+    async def hears_hubs(self) -> None:
+        """Wait until it is subscribed to what hubs send: of what came before, the broker would have kept nothing for it."""
+
+        async def subscribed() -> bool:
+            query = "select bool_and(subscribed is not null) from chassis.shard where service = 'alerts'"
+            return bool(await self.database.fetchval(query))
+
+        await until(subscribed, 60, what="alerts to be subscribed to actions")
+
     async def token(self, role: str, hub_id: str | None = None, councils: list[str] | None = None) -> Api:
         """The API as somebody of this role uses it."""
         from services.chassis.http.access import token_digest

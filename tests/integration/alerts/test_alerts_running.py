@@ -28,6 +28,7 @@ async def mqtt_hub(alerts: Installation, broker: Broker) -> AsyncIterator[MqttHu
     await add_hub(alerts.database, "moray-arc", "moray", mqtt=True)
     hub = MqttHub(broker, "moray-arc")
     await hub.connect()
+    await alerts.hears_hubs()
     yield hub
     hub.close()
 

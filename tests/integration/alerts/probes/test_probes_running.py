@@ -23,6 +23,7 @@ async def alerts(database: Database, broker: Broker, receiver: Receiver, tmp_pat
 async def mqtt_hub(alerts: Installation, broker: Broker) -> AsyncIterator[MqttHub]:
     hub = MqttHub(broker, "moray-arc")
     await hub.connect()
+    await alerts.hears_hubs()
     yield hub
     hub.close()
 

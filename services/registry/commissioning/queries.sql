@@ -41,11 +41,15 @@ limit 200;
 
 -- name: ask_again
 -- Somebody is still at it: its box reports often for another while.
-update registry.commissioning set asked_at = greatest(asked_at, $2) where device_id = $1 and ended_at is null returning device_id;
+-- Its device is locked first, as by whoever changes one, whom the trigger then takes to this row: a command's foreign key locks it too.
+with device as (select device_id from registry.device where device_id = $1 for key share)
+update registry.commissioning s set asked_at = greatest(s.asked_at, $2) from device
+where s.device_id = device.device_id and s.ended_at is null returning s.device_id;
 
 -- name: open_sessions
 -- Those that are still to report often ($1: when they were asked for at the earliest), with when they were last told to, last heard, and
--- first heard since they last booted.
+-- first heard since they last booted. Not those whose devices are being changed: commands for one lock it, and whoever changes it is
+-- taken to its session by a trigger, so that the two would wait for each other.
 select s.device_id, s.asked_at, x.heartbeat_interval_s,
     (select max(c.created_at) from registry.command c where c.device_id = s.device_id and c.created_at >= s.asked_at) as told_at,
     b.received_at as heard_at,
@@ -53,6 +57,7 @@ select s.device_id, s.asked_at, x.heartbeat_interval_s,
         where h.device_id = s.device_id and h.boot_id = b.boot_id
             and h.at between s.began_at - interval '1 day' and $2::timestamptz + interval '1 day') as booted_at
 from registry.commissioning s
+join registry.device d using (device_id)
 join registry.device_expectation x using (device_id)
 left join lateral (
     select h.received_at, h.boot_id from ingest.device_heartbeat h
@@ -60,7 +65,7 @@ left join lateral (
     order by h.at desc limit 1
 ) b on true
 where s.ended_at is null and s.asked_at > $1
-for update of s skip locked;
+for key share of d skip locked for update of s skip locked;
 
 -- name: ended_sessions
 -- Whose devices were not told yet to report as usual.
@@ -70,7 +75,7 @@ join registry.device d using (device_id)
 join registry.device_expectation x using (device_id)
 where s.ended_at is not null and s.restored_at is null
 limit 100
-for update of s skip locked;
+for key share of d skip locked for update of s skip locked;
 
 -- name: restored
 update registry.commissioning set restored_at = $2 where device_id = $1 and ended_at is not null;

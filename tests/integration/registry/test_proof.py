@@ -1,13 +1,19 @@
 """A proof is of one unit of one model: in no stage does another come under it, by a change or by a file."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from services.chassis.postgres import Connection
+from services.chassis.postgres.pool import connect
 from tests.blackbox.api import Api
 from tests.integration.registry.running import Registry, fields, refused
 from tests.integration.registry.sheets import HEADER, send, sheet
+from tests.support.servers import until
 
 BOX = "/api/v1/devices/TC-1"
 BEFORE = "2026-11-21T09:00:00Z"
@@ -112,3 +118,46 @@ async def test_a_live_device_that_is_called_another_model_is_live_on_the_word_of
     assert line["after"] == {"overridden": changed.body["override_missing"]}
     back = await place.registry.ops.patch(BOX, {"model": "Chiptech SEVEN"})
     assert back.body["override_reason"] == "model changed after it was proved", "and back is no proof either"
+
+
+@asynccontextmanager
+async def changing(place: Place) -> AsyncIterator[Connection]:
+    """Somebody changes the device: it is locked, as every change begins."""
+    connection = await connect(place.registry.database.url, name="changing", role="telecare_registry")
+    try:
+        async with connection.transaction():
+            await connection.execute("select from registry.device where device_id = 'TC-1' for update")
+            yield connection
+            # Whose trigger goes on to the session.
+            await connection.execute(
+                "update registry.device set model = 'easy-1', changed_at = changed_at + interval '1 s' where device_id = 'TC-1'"
+            )
+    finally:
+        await connection.close()
+
+
+async def test_whoever_changes_a_device_and_the_loop_that_tells_it_to_report_never_wait_for_each_other(
+    place: Place,
+) -> None:
+    await place.commissioning()
+    [telling] = [loop for loop in place.registry.service.loops if loop.name == "commissioning-commands"]
+    ordered = "select name from registry.command where device_id = 'TC-1' and state <> 'expired'"
+    async with changing(place):
+        async with asyncio.timeout(60):
+            await telling.run_once()
+        assert await place.registry.rows(ordered) == []
+    await telling.run_once()
+    assert await place.registry.rows(ordered) != []
+
+
+async def test_whoever_changes_a_device_and_whoever_asks_it_to_report_never_wait_for_each_other(place: Place) -> None:
+    await place.commissioning()
+
+    async def waits() -> bool:
+        blocked = "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        return bool(await place.registry.rows(blocked))
+
+    async with changing(place):
+        asking = asyncio.create_task(place.engineer.post(f"{BOX}/report-now"))
+        await until(waits, what="whoever asks to wait for the change")
+    assert (await asking).status == 202

@@ -5,7 +5,8 @@ BIN    := $(VENV)/bin
 ARGS   ?=
 SEED   ?= 1
 # Each worker has servers of its own; tests of one file stay together, in the order of tests/conftest.py, which says how many
-# workers; more than four gain nothing. What is promised within a time has the machine to itself, after the others (exit code 5: ARGS names none of those).
+# workers; more than four gain nothing. What is promised within a time has the machine to itself, after the others (exit code 5:
+# ARGS names none of those).
 XDIST  := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus
 
@@ -50,8 +50,8 @@ class Tokens:
 class Renewal:
     """What a refresh token was exchanged for; `refresh_token` is good from now on."""
 
-    refresh_token: str
-    answer: Mapping[str, Any]
+    refresh_token: str = field(repr=False)  # as good as a password
+    answer: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

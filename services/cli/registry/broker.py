@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from services.chassis.exposure import protected
 from services.chassis.settings import Settings, SettingsError, load_settings
 from services.cli.registry.in_database import in_database
 from services.cli.terminal import ask, say, segment, show_table
@@ -27,6 +26,7 @@ To = Annotated[
 @broker_app.command("init")
 def init(to: To = None) -> None:
     """Mosquitto's first dynamic-security.json: the keeper and our services, as TELECARE_MQTT_ADMIN_URL and _URL name them."""
+    from services.chassis.exposure import protected
     from services.registry.broker.document import NoUser, first_document
 
     admin, service = _urls(protected(load_settings()))
@@ -39,6 +39,7 @@ def init(to: To = None) -> None:
 @broker_app.command("export")
 def export(to: To = None) -> None:
     """The whole register from the database, everybody with the password that they have. For a broker that lost its file."""
+    from services.chassis.exposure import protected
     from services.chassis.secrets import Vault
     from services.registry.broker.document import NoUser, whole_document
     from services.registry.broker.room import PURPOSE

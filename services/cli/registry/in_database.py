@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from services.chassis.exposure import protected
 from services.chassis.settings import SettingsError, load_settings
 
 
@@ -15,6 +14,7 @@ def in_database(work: Callable[[Any], Awaitable[Any]], *, role: str | None = "te
 
     Raises SettingsError for a database that is not migrated.
     """
+    from services.chassis.exposure import protected
     from services.chassis.postgres.migrate import missing
     from services.chassis.postgres.pool import connect
 

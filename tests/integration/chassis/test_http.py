@@ -14,8 +14,10 @@ from typing import Annotated, Any
 import aiohttp
 import asyncpg
 import pytest
+from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry, Gauge
 from pydantic import BaseModel, Field
+from starlette.routing import Mount, Route
 
 from contracts.access import Principal
 from services.chassis.clock import DatabaseClock
@@ -428,6 +430,13 @@ async def test_a_connection_that_a_client_keeps_for_its_next_request_is_given_up
             for _ in range(5):  # whatever is due by then is done
                 await asyncio.sleep(0)
         writer.close()
+
+
+async def test_the_first_request_waits_for_no_route_to_be_made() -> None:
+    """`include_router` makes each a second time when it is asked first, with all else that a process does standing still."""
+    app = create_app("telecare", [Service("x", [await routes()])], CollectorRegistry())
+    assert {"/healthz", "/api/v1/things/bug"} <= {route.path for route in app.routes if isinstance(route, APIRoute)}
+    assert {type(route) for route in app.routes} <= {APIRoute, Route, Mount}, app.routes
 
 
 async def test_a_request_that_never_ends_does_not_hold_up_the_stop(caplog: pytest.LogCaptureFixture) -> None:

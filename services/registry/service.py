@@ -97,7 +97,7 @@ async def build(runtime: Runtime) -> Service:
         listens=broker.listens | field.listens,
         notes=broker.notes,
         links=[*field.links, *rollout.links],
-        checks=[_database_check(pool)],
+        checks=[_database_check(pool), *broker.checks],
         close=pool.close,
     )
 

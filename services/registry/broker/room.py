@@ -44,6 +44,7 @@ class BrokerRoom:
     gate: Gate | None
     loops: Sequence[Loop]
     listens: dict[str, Callable[[str], None]]
+    checks: Sequence[Callable[[], Awaitable[str | None]]]
     notes: Sequence[Callable[[], str | None]]
 
 
@@ -83,6 +84,7 @@ def broker_room(runtime: Runtime, pool: Pool, vault: Vault) -> BrokerRoom:
         gate,
         [*renewals, *loops],
         listens,
+        (shards.check,),
         (lambda: _note(reconciler),),
     )
 

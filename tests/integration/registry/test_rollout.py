@@ -1,8 +1,6 @@
-"""The rollout's figures over HTTP and in Prometheus, and what the registry says of its own readiness."""
+"""The rollout's figures over HTTP and in Prometheus."""
 
 from datetime import timedelta
-
-import pytest
 
 from tests.blackbox.api import Metrics
 from tests.integration.registry.rollout.life import council, count, hear, live, move, rollout
@@ -182,15 +180,3 @@ async def test_prometheus_is_given_the_same_figures_counted_in_the_background(re
     assert after.value("telecare_devices", council="fife", stage="live") == 2
     assert after.value("telecare_devices") == 2
     assert after.labels("telecare_devices") == {"council", "stage"}
-
-
-async def test_the_registry_is_ready_when_its_database_is(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.chassis.http.readiness.CHECK_TIMEOUT_S", 60.0)
-    answer = await registry.ops.by(None).get("/readyz")
-    assert (answer.status, answer.body) == (200, {"status": "ready", "services": ["registry"], "failing": []})
-    await registry.execute("drop schema registry cascade")
-    unready = await registry.ops.by(None).get("/readyz")
-    assert unready.status == 503
-    assert unready.body["failing"] == [
-        {"service": "registry", "reason": "The database is not migrated: run `telecare migrate`."}
-    ]

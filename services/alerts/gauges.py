@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from contracts.ids import HubId
 from services.alerts.metrics import PRIORITIES, WAITING, Metrics
 from services.alerts.store import QUERIES
+from services.chassis.clock import Clock
 from services.chassis.postgres import Pool
 from services.chassis.postgres.borrow import borrow
 
 EVERY_S: Final = 2.0
+_STANDS: Final = timedelta(seconds=15)
+"""Whoever has a session says so each second, for as long as his lease lasts: 14 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,23 @@ class Gauges:
                 "set the councils' routing (PUT /api/v1/councils/…/routing)."
             )
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionGauge:
+    """MQTT sessions that nobody has, by which hubs and units are heard: what devices send has a watch of its own (`impaired`)."""
+
+    pool: Pool
+    clock: Clock
+    metrics: Metrics
+
+    async def run_once(self) -> int:
+        """Look. Returns 0: there is never more to do at once."""
+        async with borrow(self.pool) as connection:
+            rows = await connection.fetch(QUERIES["sessions"])
+        now = self.clock.now()
+        away = {row["shard"]: row["at"] - row["stood_at"] for row in rows}
+        self.metrics.session_away.tell(
+            {(shard,): None if lasts < _STANDS else now - lasts for shard, lasts in away.items()}
+        )
+        return 0

@@ -85,6 +85,15 @@ class Metrics:
             ),
             clock.now,
         )
+        self.session_away = GaugeOfAges(
+            Gauge(
+                "telecare_session_away_seconds",
+                "For how long nobody has had the MQTT session by which hubs' actions, or units' claims, are heard",
+                ["shard"],
+                registry=registry,
+            ),
+            clock.now,
+        )
         self.audit_overdue = GaugeOfAges(
             Gauge(
                 "telecare_audit_overdue_seconds",

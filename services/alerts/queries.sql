@@ -316,6 +316,10 @@ select count(*) from alerts.alarm a where a.state <> 'closed' and a.kind <> 'cha
     select from registry.route_directory r join registry.channel_directory c using (hub_id)
     where r.council_id = a.council_id and c.verified_at is not null);
 
+-- name: sessions
+-- When each session that brings no news of devices was last seen to stand, by the database's clock, like `at`: renewed each second.
+select shard, coalesce(session_at, created_at) as stood_at, clock_timestamp() as at from chassis.shard where service <> 'ingest';
+
 -- name: recipients_exist
 -- Whether anybody at all can be told, and whether the fallback hub ($1) can.
 select count(*) > 0 as anybody, coalesce(bool_or(hub_id = $1), false) as fallback

@@ -14,6 +14,7 @@ from services.alerts.console.stream import CHANNELS as CONSOLE_CHANNELS
 from services.alerts.console.stream import Stream
 from services.alerts.forgetting import forgetting_loops
 from services.alerts.gauges import EVERY_S as COUNT_EVERY_S
+from services.alerts.gauges import SessionGauge
 from services.alerts.http import routes
 from services.alerts.http.notify import notify_routes
 from services.alerts.impaired import DEGRADED_EVERY_S
@@ -130,6 +131,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         Loop("auditor", parts.auditor.run_once, AUDIT_EVERY_S),
         Loop("sealed", parts.sealed.run_once, SEALED_EVERY_S),
         Loop("alarm-gauges", parts.gauges.run_once, COUNT_EVERY_S),
+        Loop("session-gauge", SessionGauge(parts.reading, clock, parts.metrics).run_once, COUNT_EVERY_S),
         Loop("health-gauges", HealthGauges(parts.reading, parts.metrics).run_once, HEALTH_EVERY_S),
         Loop("silence-gauges", SilenceGauges(parts.reading, clock, parts.metrics).run_once, SILENCES_EVERY_S),
     )

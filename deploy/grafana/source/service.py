@@ -99,6 +99,17 @@ def _hearing() -> Part:
                 ),
                 Prom("sum by (shard, outcome) (increase(telecare_canary_presses_total[10m]))", "{{shard}} {{outcome}}"),
             ),
+            curves(
+                Says(
+                    85,
+                    "Sessions that nobody has",
+                    "For how long no process has had the MQTT session by which hubs' actions (hub-actions) or units' claims (provisioning) are "
+                    "heard. They wait at the broker meanwhile. Above a minute ops are told.",
+                    *("s", 24, 6),
+                    steps=((None, "green"), (60, "orange")),
+                ),
+                Prom("max by (shard) (telecare_session_away_seconds)", "{{shard}}"),
+            ),
         ),
     )
 

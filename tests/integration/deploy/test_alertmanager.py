@@ -66,6 +66,7 @@ HELD_BACK_BY_DEAFNESS = [
     {"alertname": "TelecareSilentShare", "severity": "warn", "council": "moray"},
     {"alertname": "TelecareOutageOpen", "severity": "warn"},
     {"alertname": "TelecareSessionGaps", "severity": "warn"},
+    {"alertname": "TelecareSessionAway", "severity": "warn", "shard": "hub-actions"},
     {"alertname": "TelecareBacklogOld", "severity": "warn", "at": "ingest"},
 ]
 TOLD_ALL_THE_SAME = [

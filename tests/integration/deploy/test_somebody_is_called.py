@@ -397,6 +397,21 @@ async def test_a_broker_that_dies_again_and_again_is_told_by_its_gaps_and_by_wha
         await called(manager, "warn", "TelecareCanaryUnsteady")
 
 
+async def test_a_session_that_nobody_has_is_told_though_devices_are_heard(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    """Somebody's transaction holds its lease for a minute, so that nobody can keep it, or take it."""
+    await over(manager, "TelecareMonitoringBlind")
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        async with connection.transaction():
+            await connection.execute("set local idle_in_transaction_session_timeout = 0")  # the database would end it
+            await connection.execute("select from chassis.shard where shard = 'hub-actions' for update")
+            await called(manager, "warn", "TelecareSessionAway")
+    finally:
+        await connection.close()
+
+
 async def test_deafness_wakes_somebody_until_the_broker_is_back(
     installation: Installation, watching: Prometheus, manager: Alertmanager
 ) -> None:

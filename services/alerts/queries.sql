@@ -301,13 +301,14 @@ insert into alerts.hub_action (hub_id, action_id, sha256, result, detail, at) va
 select priority, state, count(*) as alarms, min(opened_at) as oldest from alerts.alarm where state <> 'closed' group by 1, 2;
 
 -- name: life_alarm_waits
--- Since when somebody of each council waits with an alarm of life; null: nobody. '': nobody knows of which council.
+-- Since when somebody of each council waits with an alarm of life; null: nobody. '': of none that we know, whatever a topic says.
 with waiting as (
-    select coalesce(council_id, '') as council_id, min(opened_at) as oldest from alerts.alarm
-    where state = 'open' and priority = 1 group by 1
+    select coalesce(c.council_id, '') as council_id, min(a.opened_at) as oldest
+    from alerts.alarm a left join registry.council_directory c using (council_id)
+    where a.state = 'open' and a.priority = 1 group by 1
 )
 select council_id, oldest from (select council_id from registry.council_directory union select '') as c
-full join waiting using (council_id);
+left join waiting using (council_id);
 
 -- name: unroutable
 -- Alarms that are not closed and whose council has no hub with a verified channel: the fallback, or every hub, was told.

@@ -29,6 +29,7 @@ from services.chassis.clock import Clock, DatabaseClock
 from services.chassis.exposure import protected
 from services.chassis.http import ServerTls, create_app, serve
 from services.chassis.http.rates import Rates
+from services.chassis.http.readiness import TOLD_EVERY_S, ReadinessGauge
 from services.chassis.loop import Loop
 from services.chassis.mqtt import MqttUrl, Publisher
 from services.chassis.pages.door import build_door
@@ -137,6 +138,8 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         if listens:
             tasks.start("listen", listen(runtime.database_url, listens))
         tasks.start_services(started)
+        readiness = Loop("readiness", ReadinessGauge(started, runtime.metrics).run_once, TOLD_EVERY_S)
+        tasks.start(readiness.name, readiness.run())
         _log.info("started", services=[service.name for service in started], url=server.url)
         yield Process(runtime, started, server.url, failed)
         _log.info("stopping")

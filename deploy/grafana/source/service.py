@@ -179,6 +179,27 @@ def _ground() -> Part:
     return Part(
         "Does what we stand on hold?",
         (
+            curves(
+                Says(
+                    86,
+                    "Not ready",
+                    "How many things keep a service of some process from being ready, as its /readyz says: a database or a broker that is away, a "
+                    "loop that fails, nobody who could be told. Of a loop that fails the figures stand still.",
+                    *("short", 12, 8),
+                    steps=ANY_IS_BAD,
+                ),
+                Prom('max by (instance, service) (telecare_unready{job="telecare"})', "{{service}} {{instance}}"),
+            ),
+            curves(
+                Says(
+                    87,
+                    "Starts of processes",
+                    "How often each was started within a quarter of an hour. More than three are no upgrade.",
+                    *("short", 12, 8),
+                    steps=((None, "green"), (4, "orange")),
+                ),
+                Prom('changes(process_start_time_seconds{job="telecare"}[15m])', "{{instance}}"),
+            ),
             figure(
                 Says(
                     54,

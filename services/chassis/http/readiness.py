@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge
 
 from services.chassis.postgres import is_transient
 from services.chassis.service import Service
@@ -17,6 +19,7 @@ _log = structlog.get_logger(__name__)
 CHECK_TIMEOUT_S = 3.0
 # A loop that fails once and recovers is no news.
 LOOP_FAILING_S = 10.0
+TOLD_EVERY_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,26 @@ class Readiness:
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(_findings(self._services), name="readiness")
         return await asyncio.shield(self._asking)  # whoever hangs up takes the answer from nobody else
+
+
+class ReadinessGauge:
+    """The same for Prometheus, which asks no `/readyz`: the gauges that a loop keeps stand still when it fails, and look well."""
+
+    def __init__(self, services: Sequence[Service], metrics: CollectorRegistry) -> None:
+        self._services = services
+        self._gauge = Gauge(
+            "telecare_unready",
+            "What keeps a service from being ready: how many findings /readyz has",
+            ["service"],
+            registry=metrics,
+        )
+
+    async def run_once(self) -> int:
+        """Look. Returns 0: there is never more to do at once."""
+        found = Counter(finding.service for finding in await _findings(self._services))
+        for service in self._services:
+            self._gauge.labels(service.name).set(found[service.name])
+        return 0
 
 
 async def _findings(services: Sequence[Service]) -> list[Finding]:

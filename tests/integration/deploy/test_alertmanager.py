@@ -67,6 +67,7 @@ HELD_BACK_BY_DEAFNESS = [
     {"alertname": "TelecareOutageOpen", "severity": "warn"},
     {"alertname": "TelecareSessionGaps", "severity": "warn"},
     {"alertname": "TelecareSessionAway", "severity": "warn", "shard": "hub-actions"},
+    {"alertname": "TelecareUnready", "severity": "page", "service": "ingest"},
     {"alertname": "TelecareBacklogOld", "severity": "warn", "at": "ingest"},
 ]
 TOLD_ALL_THE_SAME = [

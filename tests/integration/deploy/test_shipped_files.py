@@ -104,7 +104,7 @@ def test_an_alert_leads_to_the_panel_that_shows_it(alert: str, link: str) -> Non
 
 def asked_for(expr: str) -> list[str]:
     """What is measured or recorded, as a query names it, in its order."""
-    return re.findall(r"\btelecare[_:][a-z0-9_:]+|\balertmanager_[a-z_]+|\bup(?={)", expr)
+    return re.findall(r"\btelecare[_:][a-z0-9_:]+|\b(?:alertmanager|process)_[a-z_]+|\bup(?={)", expr)
 
 
 def test_what_is_recorded_is_asked_for() -> None:

@@ -76,7 +76,8 @@ async def installation(
         met = ((ends, "localhost"), (ends, "telecare.example"), (expires, "proxy.example"), (nobody, "gone.example"))
         listeners = [f"{where}?name={name}&trust={authority.certificate}" for where, name in met]
         watched = {"WATCH_CERTIFICATES": str(certificate), "WATCH_LISTENERS": ",".join(listeners)}
-        async with installed(database_server, installations_broker, directory, **watched) as installation:
+        known = ("InsufficientPrivilegeError",)  # a right that one of the tests takes away
+        async with installed(database_server, installations_broker, directory, but=known, **watched) as installation:
             yield installation
 
 
@@ -395,6 +396,50 @@ async def test_a_broker_that_dies_again_and_again_is_told_by_its_gaps_and_by_wha
             await until(installation.ready, CALLED_WITHIN_S, what="the service to hear again")
         await called(manager, "warn", "TelecareSessionGaps")
         await called(manager, "warn", "TelecareCanaryUnsteady")
+
+
+async def test_a_loop_that_fails_is_told_though_every_other_figure_looks_well(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
+) -> None:
+    """Somebody took a right away: no device will be called silent any more, and what says how many are stands still."""
+    await over(manager, "TelecareMonitoringBlind")
+
+    def of_ingest() -> bool:
+        told = manager.called.told("page", "TelecareUnready")
+        return any(each["labels"]["service"] == "ingest" for each in told)
+
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    try:
+        await connection.execute("revoke select, update on ingest.sweep from telecare_ingest")
+        await called(manager, "page", "TelecareUnready")
+        await until(of_ingest, CALLED_WITHIN_S, what="ingest to be told of")
+        assert [each.last for each in await watching.query("telecare:monitoring_blind:max")] == [0]
+    finally:
+        await connection.execute("grant select, update on ingest.sweep to telecare_ingest")
+        await connection.close()
+
+
+async def test_a_process_that_ends_again_and_again_is_told(
+    installation: Installation, watching: Prometheus, manager: Alertmanager
+) -> None:
+    (up,) = installation.programs.values()
+
+    async def since() -> float | None:
+        """When the process began, as Prometheus knows it."""
+        found = await watching.query('process_start_time_seconds{job="telecare"}')
+        return max((each.last for each in found), default=None)
+
+    for _ in range(4):
+        before = await until(since, CALLED_WITHIN_S, what="Prometheus to have seen it")
+        await asyncio.to_thread(up.kill)
+        await asyncio.to_thread(up.start)
+        await until(installation.ready, CALLED_WITHIN_S, what="the service to hear again")
+
+        async def seen_anew(before: float = before) -> bool:
+            return (await since() or 0.0) > before
+
+        await until(seen_anew, CALLED_WITHIN_S, what="Prometheus to have seen it anew")
+    await called(manager, "warn", "TelecareProcessRestarts")
 
 
 async def test_a_session_that_nobody_has_is_told_though_devices_are_heard(

@@ -52,7 +52,7 @@ async def test_a_unit_whose_registry_was_killed_in_the_middle_asks_again_and_has
                 async with asyncio.timeout(60):
                     assert await _killed_by(unit, doomed) == -9
                 async with running(settings, [build]):
-                    answer = await _until_answered(unit)
+                    answer = await unit.insist()
                     assert answer["result"] == "accepted"
                     assert await secured.lets_in("TC-A", str(answer["password"]))
         finally:
@@ -69,12 +69,3 @@ async def _killed_by(unit: Unit, doomed: asyncio.subprocess.Process) -> int:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2):
                 return await doomed.wait()
-
-
-async def _until_answered(unit: Unit) -> dict[str, object]:
-    """As a unit does: the same bytes again until there is an answer."""
-    for _ in range(30):
-        with contextlib.suppress(TimeoutError):
-            return await unit.answered(3)
-        await unit.ask()
-    raise AssertionError("no answer")

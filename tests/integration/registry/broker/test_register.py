@@ -149,7 +149,7 @@ async def test_a_broker_that_lost_its_register_is_given_it_back_with_everybodys_
     assert not await secured.lets_in("TC-B", gone)
     assert await secured.lets_in("claim:SN-TC-C", claim.code)
     async with secured.town.unit(claim) as unit:
-        assert (await unit.exchange())["result"] == "accepted"
+        assert (await unit.insist())["result"] == "accepted"
 
 
 async def test_what_is_exported_is_what_the_broker_knows(secured: Secured) -> None:

@@ -26,6 +26,8 @@ from tests.support.servers import Database, until
 
 OPS = "ops-token-of-the-tests"
 SECRET_KEY = "a passphrase for tests"
+_AGAIN_AFTER_S = 3.0  # of a unit ten; a test need not wait for that
+_TIMES_MAX = 30
 
 
 class DriftingClock:
@@ -140,8 +142,20 @@ class Unit:
         return answer
 
     async def exchange(self, **other: Any) -> dict[str, Any]:
+        """Asks once, for a registry that hears and can answer (`Town.ready`)."""
         await self.ask(**other)
         return await self.answered()
+
+    async def insist(self) -> dict[str, Any]:
+        """As a unit does: the same bytes again until there is an answer.
+
+        Of the registry's two connections to a broker that was away one is back before the other, by up to ten seconds.
+        """
+        for _ in range(_TIMES_MAX):
+            await self.ask()
+            with contextlib.suppress(TimeoutError):
+                return await self.answered(_AGAIN_AFTER_S)
+        raise AssertionError("never answered")
 
 
 @contextlib.asynccontextmanager

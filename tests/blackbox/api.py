@@ -7,7 +7,11 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.waiting import until
+
 PROBLEM = "application/problem+json"
+COME_LATER = 503
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,18 @@ class Api:
 
     async def patch(self, path: str, body: object) -> Answer:
         return await self.send("PATCH", path, body)
+
+    async def insist(self, method: str, path: str, body: object = None) -> Answer:
+        """The same again for as long as we are told to come later, which says that nothing is wrong with the request.
+
+        A change is told so, and is not made, when it can't be audited within three seconds: a busy machine stands still for five.
+        """
+
+        async def taken_or_refused() -> Answer | None:
+            answer = await self.send(method, path, body)
+            return None if answer.status == COME_LATER else answer
+
+        return await until(taken_or_refused, _PATIENCE_S, what=f"{method} {path} to be taken or refused")
 
     async def send(
         self, method: str, path: str, body: object = None, *, query: Mapping[str, str | int] | None = None

@@ -47,6 +47,7 @@ async def test_when_the_broker_is_killed_or_alerts_is_it_shows_and_is_over_when_
 
         await until(nothing_comes_round, 60)  # the broker may have told the canary of one that it has not looked at yet
         installation.programs["alerts"].start()
+        await until(installation.ready, 180, what="alerts to be back")  # as long as it gives itself
         await canary.until_more("delivered")
 
 

@@ -19,7 +19,7 @@ from services.chassis.postgres import Connection
 from tests.blackbox import program
 from tests.blackbox.box import Box
 from tests.blackbox.installation import COUNCIL, Installation
-from tests.integration.canary.conftest import Canary, run_canary
+from tests.integration.canary.conftest import Canary, run_canary, set_up_canary
 from tests.integration.deploy.dashboards import Panel, Query, Statement, panels
 from tests.integration.deploy.faults import aim, tell_of_past_weeks
 from tests.integration.deploy.town import go_live, homes, installed
@@ -74,8 +74,7 @@ async def canary(installation: Installation, tmp_path_factory: pytest.TempPathFa
     file = tmp_path_factory.mktemp("canary") / "canary.json"
     token = installation.settings["BOOTSTRAP_TOKEN"]
     settings = {"MQTT_URL": installation.broker.url, "API_URL": installation.api.url, "API_TOKEN": token}
-    made = await program.run("canary", "set-up", "--file", str(file), settings=settings)
-    assert made.code == 0, made.output
+    await set_up_canary(file, settings)
     async with run_canary(file, installation.api.session) as canary:
         await canary.until_more("delivered")
         yield canary
@@ -118,7 +117,7 @@ async def life(installation: Installation, watching: Prometheus) -> AsyncIterato
 async def promise(installation: Installation, *, every_s: int) -> None:
     """How often devices are to be heard: one and a half of that must pass before anybody counts them. None is silent so soon."""
     promised = {"heartbeat_interval_s": every_s, "silent_after_s": 24 * 3600}
-    answer = await installation.api.put("/api/v1/models/default", promised)
+    answer = await installation.api.insist("PUT", "/api/v1/models/default", promised)
     assert answer.status == 200, answer
 
 
@@ -128,7 +127,7 @@ async def take_alarms(installation: Installation, home: Box) -> None:
         await home.receipt(home.press(**fields, peripheral_id=number), "notified")  # type: ignore[arg-type]  # kind is a str
         alarm = await installation.alarm(home.device_id, peripheral_id=number)
         path = f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge"
-        assert (await installation.api.post(path, {"operator": "morag"})).status == 200
+        assert (await installation.api.insist("POST", path, {"operator": "morag"})).status == 200
         assert str(alarm["priority"]) == number
 
 

@@ -15,9 +15,8 @@ import pytest_asyncio
 
 from services.canary.identity import CanaryIdentity
 from services.chassis.postgres import Connection
-from tests.blackbox import program
 from tests.blackbox.installation import COUNCIL, HUB, Installation
-from tests.integration.canary.conftest import run_canary
+from tests.integration.canary.conftest import run_canary, set_up_canary
 from tests.integration.deploy.dashboards import panels
 from tests.integration.deploy.faults import (
     a_minute_passes_for_events,
@@ -87,8 +86,7 @@ async def canary_file(installation: Installation, tmp_path_factory: pytest.TempP
     file = tmp_path_factory.mktemp("canary") / "canary.json"
     token = installation.settings["BOOTSTRAP_TOKEN"]
     settings = {"MQTT_URL": installation.broker.url, "API_URL": installation.api.url, "API_TOKEN": token}
-    made = await program.run("canary", "set-up", "--file", str(file), settings=settings)
-    assert made.code == 0, made.output
+    await set_up_canary(file, settings)
     return file
 
 
@@ -216,6 +214,11 @@ async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
         await connection.close()
 
 
+async def take(installation: Installation, alarm_id: str) -> None:
+    taken = await installation.api.insist("POST", f"/api/v1/alarms/{alarm_id}/acknowledge", {"operator": "morag"})
+    assert taken.status == 200, taken
+
+
 async def two_minutes_ago(connection: Connection) -> bool:
     """Whether it has been tried; it is so since two minutes now."""
     tried = await connection.execute(
@@ -242,7 +245,7 @@ async def test_a_life_alarm_that_nobody_takes_is_told_after_a_minute_and_wakes_s
 
         await make_older(installation, alarm["alarm_id"], minutes=2)
         await called(manager, "page", "TelecarePriority1Unacknowledged180s")
-        await installation.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge", {"operator": "morag"})
+        await take(installation, alarm["alarm_id"])
         await called(manager, "page", "TelecarePriority1Unacknowledged180s", "resolved")
         await called(manager, "warn", "TelecarePriority1Unacknowledged60s", "resolved")
 
@@ -254,7 +257,7 @@ async def test_an_alarm_that_is_taken_while_nothing_can_be_written_of_it_wakes_s
         await home.receipt(home.press("fall"), "notified")
         alarm = await installation.alarm(home.device_id)
         async with nothing_is_added_to(installation, "chassis.audit_log"):
-            await installation.api.post(f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge", {"operator": "morag"})
+            await take(installation, alarm["alarm_id"])
             await called(manager, "page", "TelecareAuditLogWaiting")
         await called(manager, "page", "TelecareAuditLogWaiting", "resolved")
 
@@ -374,7 +377,7 @@ async def test_homes_that_fall_silent_together_are_told_as_a_share_of_their_coun
     installation: Installation, manager: Alertmanager
 ) -> None:
     promised = {"heartbeat_interval_s": 1, "late_after_missed": 1, "silent_after_s": 2}
-    assert (await installation.api.put("/api/v1/models/default", promised)).status == 200
+    assert (await installation.api.insist("PUT", "/api/v1/models/default", promised)).status == 200
     async with homes(installation, 6) as boxes:
         for box in boxes:
             await go_live(installation, box)

@@ -5,8 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.blackbox import program
-from tests.integration.canary.conftest import run_canary
+from tests.integration.canary.conftest import run_canary, set_up_canary
 from tests.integration.registry.broker.secured import SERVICE, url_of
 from tests.integration.registry.broker.whole import whole_service
 from tests.integration.registry.identity.town import OPS
@@ -22,13 +21,11 @@ async def test_the_canary_fetches_its_own_credentials_and_its_presses_come_round
     file = tmp_path / "canary.json"
     async with whole_service(database, server, tmp_path) as secured:
         settings = {"MQTT_URL": f"mqtt://127.0.0.1:{server.port}", "API_URL": secured.url, "API_TOKEN": OPS}
-        made = await program.run("canary", "set-up", "--own-users", "--file", str(file), settings=settings)
-        assert made.code == 0, made.output
+        await set_up_canary(file, settings, "--own-users")
         await secured.told()
         async with aiohttp.ClientSession() as http, run_canary(file, http) as canary:
             await canary.until_more("delivered", 3)
-        again = await program.run("canary", "set-up", "--own-users", "--file", str(file), settings=settings)
-        assert again.code == 0, again.output
+        await set_up_canary(file, settings, "--own-users")
         await secured.told()
         async with aiohttp.ClientSession() as http, run_canary(file, http) as canary:
             await canary.until_more("delivered")

@@ -213,7 +213,12 @@ async def test_with_the_database_away_a_token_is_answered_503_and_the_bootstrap_
 async def test_with_the_database_hanging_the_answer_still_comes(own_postgres: DatabaseServer) -> None:
     database = await own_postgres.create_database()
     async with served(Service("x", [await routes(database.url)])) as (nobody, _):
-        assert (await nobody.by("some-token").get("/api/v1/things")).status == 401
+
+        async def refused() -> bool:
+            """One that stands still for as many seconds as a look-up has is told as one that hangs."""
+            return (await nobody.by("some-token").get("/api/v1/things")).status == 401
+
+        await until(refused, what="the database to say that it knows no such token")
         own_postgres.pause()
         try:
             async with asyncio.timeout(60):

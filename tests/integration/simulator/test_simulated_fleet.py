@@ -224,8 +224,12 @@ async def test_in_a_power_cut_a_district_falls_silent_and_comes_back(
 
     await until(all_reported)
     assert reports == expected
-    wills = [heard.device for heard in counterpart.heard("status") if heard.body["state"] == "offline"]
-    assert set(wills) == in_g31
+
+    def wills() -> set[str]:
+        """Published by the broker once it knows that a line has ended, and not before the box can be back."""
+        return {heard.device for heard in counterpart.heard("status") if heard.body["state"] == "offline"}
+
+    await until(lambda: wills() == in_g31, what="the wills of G31, and of nobody else")
 
 
 async def test_in_an_operators_outage_its_boxes_are_away_and_come_back_with_their_backlog(

@@ -16,7 +16,7 @@ from tests.support.servers import Broker, DatabaseServer
 async def installed(
     server: DatabaseServer, broker: Broker, directory: Path, *, but: Collection[str] = (), **more_settings: str
 ) -> AsyncIterator[Installation]:
-    """`telecare up`, ready; afterwards stopped cleanly, and seen to have logged no mistake of ours (`but`: known ones, by class)."""
+    """`telecare up`, ready; afterwards stopped cleanly, and seen to have logged no mistake of ours (`but`: known ones)."""
     receiver = Receiver()
     await receiver.start()
     try:

@@ -437,6 +437,31 @@ async def test_a_connection_that_a_client_keeps_for_its_next_request_is_given_up
         writer.close()
 
 
+async def test_prometheus_is_told_how_much_keeps_each_service_from_being_ready() -> None:
+    """A loop that fails keeps its gauges as they were; and Prometheus asks no /readyz."""
+
+    async def no_recipient() -> str | None:
+        return "No hub has a verified channel."
+
+    async def nothing() -> int:
+        return 0
+
+    loop = Loop("claims", nothing, every_s=1, failing_since=0.001)
+    metrics = CollectorRegistry()
+    gauge = readiness.ReadinessGauge([checked(fine, no_recipient, loops=[loop]), Service("registry")], metrics)
+
+    def told() -> dict[str, float | None]:
+        return {
+            name: metrics.get_sample_value("telecare_unready", {"service": name}) for name in ("ingest", "registry")
+        }
+
+    assert await gauge.run_once() == 0
+    assert told() == {"ingest": 2, "registry": 0}
+    loop.failing_since = None
+    await gauge.run_once()
+    assert told() == {"ingest": 1, "registry": 0}
+
+
 async def test_the_first_request_waits_for_no_route_to_be_made() -> None:
     """`include_router` makes each a second time when it is asked first, with all else that a process does standing still."""
     app = create_app("telecare", [Service("x", [await routes()])], CollectorRegistry())

@@ -4,6 +4,7 @@ import hashlib
 import json
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ Version = Literal[4, 5]  # 4 is how MQTT calls its 3.1.1
 _RETRY_MAX_S = 1
 PATIENCE_S = 60.0
 """For what nobody promises within a time: a process of a busy machine may pause for seconds."""
+REPEATED_AFTER_S = 10.0  # by the contract
 
 
 @dataclass(frozen=True)
@@ -137,11 +139,23 @@ class Box(Peer):
         """The receipts, all or those of one alarm, oldest first."""
         return [each for each in self.heard(f"{self.topic}/receipt") if sent is None or _is_of(each, sent)]
 
-    async def receipt(self, sent: Sent, state: str = "stored", *, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
-        """Wait for the first receipt of an alarm that tells this state."""
+    async def receipt(
+        self, sent: Sent, state: str = "stored", *, timeout_s: float = PATIENCE_S, insists: bool = True
+    ) -> dict[str, Any]:
+        """Wait for the first receipt of an alarm that tells this state; any state implies that it is stored.
+
+        As long as there is none at all the alarm is said again, as every box must: a receipt is sent once, and lost if we have no
+        line to the broker just then, of which `/readyz` says nothing. Not `insists`: it is ours alone to see to it.
+        """
+        again_at = time.monotonic() + REPEATED_AFTER_S
 
         def told() -> dict[str, Any] | None:
-            return next((each for each in self.receipts(sent) if each["state"] == state), None)
+            nonlocal again_at
+            receipts = self.receipts(sent)
+            if insists and not receipts and time.monotonic() > again_at:
+                again_at = time.monotonic() + REPEATED_AFTER_S
+                self.again(sent)
+            return next((each for each in receipts if state in {"stored", each["state"]}), None)
 
         found = await until(told, timeout_s, what=f"a receipt '{state}' for {sent.seq} of {self.device_id}")
         assert found is not None

@@ -29,7 +29,9 @@ async def test_a_box_is_told_that_its_alarm_is_stored_notified_acknowledged_and_
     await installation.api.post(f"/api/v1/alarms/{alarm_id}/close", closing)
     assert (await home.receipt(press, "closed"))["alarm_id"] == alarm_id
 
-    assert [each["state"] for each in home.receipts(press)] == ["stored", "notified", "acknowledged", "closed"]
+    # As it was told each for the first time: what the broker brings us twice is receipted twice.
+    told = dict.fromkeys(each["state"] for each in home.receipts(press))
+    assert list(told) == ["stored", "notified", "acknowledged", "closed"]
 
 
 async def test_every_press_of_one_alarm_gets_its_own_receipt(box: MakeBox) -> None:
@@ -49,7 +51,7 @@ async def test_a_box_has_its_receipt_even_while_the_hub_does_not_take_the_alarm(
 
     await home.receipt(press)
     assert (await installation.alarm(home.device_id))["notified_at"] is None
-    assert [each["state"] for each in home.receipts(press)] == ["stored"]
+    assert {each["state"] for each in home.receipts(press)} == {"stored"}
 
 
 async def test_a_heartbeat_gets_no_receipt(box: MakeBox) -> None:

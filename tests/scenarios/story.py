@@ -52,8 +52,8 @@ class Home(Box):
         return sent
 
     def was_told(self, sent: Sent) -> list[str]:
-        """What the box could tell the person, in order."""
-        return [each["state"] for each in self.receipts(sent)]
+        """What the box could tell the person, in order; each once, for what the broker brings us twice is receipted twice."""
+        return list(dict.fromkeys(each["state"] for each in self.receipts(sent)))
 
 
 class Story:

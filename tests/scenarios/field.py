@@ -73,7 +73,7 @@ class Field:
             await connection.close()
 
     async def _begin(self) -> None:
-        await self.process.runtime.publisher.wait_connected()
+        await until(lambda: self.process.runtime.publisher.connected, AT_LEISURE_S, what="a line for what goes out")
         await until(self._listens, AT_LEISURE_S, what="every shard to have its session")
         await self.hub.start()
         self._stack.push_async_callback(self.hub.stop)

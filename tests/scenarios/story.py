@@ -83,7 +83,7 @@ class Story:
         ):
             story = cls(broker, process, clock, pool, Api(http, process.url, OPS))
             async with story._cast:
-                await process.runtime.publisher.wait_connected()
+                await until(lambda: process.runtime.publisher.connected, AT_LEISURE_S, what="a line for what goes out")
                 await until(story._listens, AT_LEISURE_S, what="every shard to have its session")
                 yield story
                 assert not process.failed.done()

@@ -480,3 +480,23 @@ def test_no_engine_restarts_what_is_unhealthy_so_ours_end_themselves_and_are_sta
         service = COMPOSE["services"][name]
         assert service["restart"] == "always"
         assert 10 <= float(service["environment"]["TELECARE_WATCHDOG_S"]) <= 60
+
+
+def test_whoever_watches_is_asked_in_its_container_as_the_page_says() -> None:
+    """Neither has a port outside, nor a prefix; what the page runs there is in the images, whose health is asked for by it."""
+    page = (REPOSITORY / "docs" / "operations.md").read_text()
+    asked = re.findall(
+        r"docker compose exec (\w+) (amtool|wget) \S*?(http://127\.0\.0\.1:\d+|-qO- http://127\.0\.0\.1:\d+)", page
+    )
+    ports = {"prometheus": 9090, "alertmanager": 9093}
+    assert {(name, program) for name, program, _ in asked} == {("alertmanager", "amtool"), ("prometheus", "wget")}
+    for name, _, url in asked:
+        service = COMPOSE["services"][name]
+        assert url.endswith(f"http://127.0.0.1:{ports[name]}")
+        assert f"http://127.0.0.1:{ports[name]}/-/healthy" in service["healthcheck"]["test"]
+        assert not any(
+            "route-prefix" in each or "listen-address=" in each.replace("cluster.listen-address=", "")
+            for each in service["command"]
+        )
+    # Without an address amtool asks nobody.
+    assert set(re.findall(r"`amtool (?!--alertmanager\.url=http://127\.0\.0\.1:9093 )[^`]*`", page)) == set()

@@ -91,14 +91,27 @@ async def rows_of(url: str) -> dict[str, int]:
         await connection.close()
 
 
-async def registers(url: str, device_id: str = "TC-KEPT") -> None:
+async def may_make_temporary_tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch(
+            "select rolname from pg_roles where rolname ~ '^telecare_' "
+            "and has_database_privilege(rolname, current_database(), 'temporary')"
+        )
+        return {row["rolname"] for row in rows}
+    finally:
+        await connection.close()
+
+
+async def registers(url: str, device_id: str = "TC-KEPT", council: str = "glasgow-city") -> None:
     """A device, without which there is nothing to back up."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(
             "insert into registry.device (device_id, council_id, serial, model, stage, registered_at, changed_at) "
-            "values ($1, 'glasgow-city', $1, 'hearth-4g', 'registered', now(), now())",
+            "values ($1, $2, $1, 'hearth-4g', 'registered', now(), now())",
             device_id,
+            council,
         )
     finally:
         await connection.close()
@@ -151,6 +164,7 @@ async def test_a_backup_is_restored_into_a_fresh_server_and_every_open_alarm_goe
     assert "2 alarms are open" in restored.stdout
     heartbeats = "ingest.heartbeat"
     assert await rows_of(url) == before | {heartbeats: before[heartbeats] if what == "all" else 0}
+    assert await may_make_temporary_tables(url) == {"telecare_ingest"}, "which is in no dump"
 
     async with open_for_business(url, broker, tmp_path, receiver) as story:
         await story.minutes_pass(10)
@@ -310,6 +324,62 @@ async def test_a_database_that_lost_its_devices_pushes_no_good_backup_out(databa
         refused = script(shelf, "backup", url, STACK.inside(shelf))
         assert (refused.returncode, reason in refused.stderr) == (1, True), refused.stderr
         assert [each.name for each in dumps(shelf)] == [good]
+
+
+async def test_a_database_made_anew_pushes_no_good_backup_out_whatever_it_has_by_then(
+    database: Database, shelf: Path
+) -> None:
+    """The canary's set-up is run anew on it, and the next box is fitted."""
+    await registers(database.url, "TC-CANARY", "canary")
+    assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0
+    assert (dumps(shelf), (shelf / "no-device-yet").exists()) == ([], True)
+
+    await registers(database.url)
+    good = Path(script(shelf, "backup", database.url, STACK.inside(shelf)).stdout.strip())
+    noted = await noted_backups(database.url)
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("delete from registry.device where council_id <> 'canary'")
+        refused = script(shelf, "backup", database.url, STACK.inside(shelf))
+        assert (refused.returncode, "knows no device" in refused.stderr) == (1, True), refused.stderr
+
+        await registers(database.url, "TC-LATER")
+        await connection.execute("update telecare_migration set applied_at = applied_at + interval '1 month'")
+        for what in ("all", "without-heartbeats"):
+            refused = script(shelf, "backup", database.url, STACK.inside(shelf), WHAT=what, PGTZ="Asia/Tokyo")
+            assert (refused.returncode, "of another database" in refused.stderr) == (1, True), refused.stderr
+        assert [each.name for each in dumps(shelf)] == [good.name]
+        assert await noted_backups(database.url) == noted
+
+        # As a restore leaves it, and in whatever zone it is looked at.
+        await connection.execute("update telecare_migration set applied_at = applied_at - interval '1 month'")
+        made = script(shelf, "backup", database.url, STACK.inside(shelf), WHAT="without-heartbeats", PGTZ="Asia/Tokyo")
+        assert (made.returncode, made.stderr) == (0, "")
+    finally:
+        await connection.close()
+
+
+async def test_a_dump_that_is_suddenly_a_tenth_is_refused_unless_it_is_meant(database: Database, shelf: Path) -> None:
+    await registers(database.url)
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute(
+            "create table much as select encode(sha512(n::text::bytea), 'hex') from generate_series(1, 100000) n"
+        )
+        good = Path(script(shelf, "backup", database.url, STACK.inside(shelf)).stdout.strip())
+        await connection.execute("drop table much")
+    finally:
+        await connection.close()
+    (before,) = dumps(shelf)
+    before.rename(shelf / "telecare-20200101T000000Z.dump")  # else the same second's
+    refused = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (refused.returncode, "less than a tenth" in refused.stderr) == (1, True), (good, refused.stderr)
+    assert len(dumps(shelf)) == 1, "and nothing of it is left"
+    of_the_other_kind = script(shelf, "backup", database.url, STACK.inside(shelf), WHAT="without-heartbeats")
+    assert of_the_other_kind.returncode == 0, of_the_other_kind.stderr
+    assert script(shelf, "backup", database.url, STACK.inside(shelf), SMALLER="meant").returncode == 0
+    os.utime(shelf / "telecare-20200101T000000Z.dump")
+    assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0, "from then on"
 
 
 async def test_where_no_timer_of_systemds_is_the_hours_and_the_nights_backups_are_made_all_the_same(

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from services import chassis
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
 from services.chassis.embedded.ports import LOOPBACK
 from services.chassis.embedded.process import GuardedProcess, signal_all
@@ -22,6 +23,7 @@ from tests.support.waiting import until
 __all__ = ["Broker", "Database", "DatabaseServer", "TcpProxy", "execute_alone", "free_port", "real_stack", "until"]
 
 _TEMPLATE = "telecare_template"
+_OF_THE_DATABASE = Path(chassis.__file__).parent / "migrations" / "0061_temporary.sql"  # which is not copied with it
 _ALONE_WITHIN_S = 240.0
 
 
@@ -137,6 +139,7 @@ class DatabaseServer(_Running[_Server]):
             self._has_template = True
         name = f"telecare_{uuid.uuid4().hex}"
         await execute_alone(self.admin_url, f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+        await execute_alone(self.url_of(name), _OF_THE_DATABASE.read_text())
         return Database(url=self.url_of(name), name=name, server=self)
 
     async def drop(self, database: Database) -> None:

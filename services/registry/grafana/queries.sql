@@ -18,6 +18,7 @@ select format('alter role %I login password %L', $1::text, $2::text);
 select format('grant telecare_grafana to %I', $1::text) where $2::text is not null;
 
 -- name: bound_login
--- A panel that asks for too much is to hold nobody up.
-select format('alter role %1$I set default_transaction_read_only = on; alter role %1$I set statement_timeout = ''30s''; alter role %1$I connection limit 20', $1::text)
+-- A panel that asks for too much is to hold nobody up. The first two are defaults that a session may change, and whoever may look at
+-- panels may send statements; what it can't is more sessions than these, and temp_file_limit (deploy/postgresql).
+select format('alter role %1$I set default_transaction_read_only = on; alter role %1$I set statement_timeout = ''30s''; alter role %1$I connection limit 5', $1::text)
 where $2::text is not null;

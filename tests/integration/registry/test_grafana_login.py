@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+import yaml
 
 from services.chassis.postgres import Connection
 from tests.blackbox import program
 from tests.integration.deploy.dashboards import panels
 from tests.support.servers import Database
+from tests.support.stack import DEPLOY
 
 FIGURES = {"registry.rollout_history", "registry.rollout_aim", "registry.rollout_council"}
 NO_BROKER = "mqtt://127.0.0.1:1"
@@ -104,6 +106,44 @@ async def test_it_reads_three_views_of_figures_and_no_device_no_alarm_and_no_per
             )
             == []
         )
+
+
+async def test_a_session_that_lifts_its_own_bounds_still_fills_no_disk(database: Database, name: str) -> None:
+    """Read-only and the time-out are defaults, which whoever looks at panels may change: a source takes any statement."""
+    made = await login(database, "--name", name)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        await grafana.execute("set default_transaction_read_only = off; set statement_timeout = 0")
+        for statement in ("create temp table mine as select 1", "create temp sequence mine"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError, match="temporary"):
+                await grafana.execute(statement)
+        for statement in ("set temp_file_limit = -1", f"alter role {name} connection limit 100"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await grafana.execute(statement)
+        assert await grafana.fetchval("select rolconnlimit from pg_roles where rolname = current_user") == 5
+
+
+@pytest.mark.real_stack
+async def test_what_it_sorts_is_bounded(database: Database, name: str) -> None:
+    """By the shipped file; 271 MB were sorted in four seconds."""
+    made = await login(database, "--name", name)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        assert await grafana.fetchval("show temp_file_limit") == "1GB"
+        await grafana.execute("set statement_timeout = 0")
+        with pytest.raises(asyncpg.PostgresError, match="temp_file_limit"):
+            await grafana.fetchval(
+                "select count(*) from (select repeat(n::text, 400) from generate_series(1, 3000000) n order by 1 offset 1)"
+            )
+
+
+@pytest.mark.parametrize("file", ["grafana/provisioning/datasources/telecare.yaml", "compose/datasources.yaml"])
+async def test_grafana_asks_for_no_more_sessions_than_it_may_have(database: Database, name: str, file: str) -> None:
+    """Else a dashboard with more panels would have some that are refused."""
+    made = await login(database, "--name", name)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        allowed = await grafana.fetchval("select rolconnlimit from pg_roles where rolname = current_user")
+    sources = yaml.safe_load((DEPLOY / file).read_text())["datasources"]
+    (source,) = [each for each in sources if each["uid"] == "telecare-database"]
+    assert source["jsonData"]["maxOpenConns"] == allowed
 
 
 async def test_again_it_has_another_password_which_a_file_or_a_line_may_say(

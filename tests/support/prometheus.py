@@ -165,17 +165,20 @@ def _configure(
     service, canary = scrape["scrape_configs"]
     service["static_configs"] = [{"targets": [address], "labels": {"instance": name}} for name in instances]
     if alertmanager_port is not None:  # as the files of Debian and of the containers do
-        scrape["scrape_configs"].append({"job_name": "alertmanager", "static_configs": told})
+        scrape["scrape_configs"].append({"job_name": "telecare-alertmanager", "static_configs": told})
     if canary_port is None:
         scrape["scrape_configs"].remove(canary)
     else:
         canary["static_configs"] = [{"targets": [f"{LOOPBACK}:{canary_port}"]}]
+    for job in scrape["scrape_configs"]:
+        job |= {"scrape_interval": f"{SCRAPE_EVERY_S}s", "scrape_timeout": f"{SCRAPE_EVERY_S}s"}
     (directory / "prometheus.yml").write_text(yaml.safe_dump(config))
     (directory / "scrape.yml").write_text(yaml.safe_dump(scrape))
     shutil.copytree(SHIPPED / "rules", directory / "rules", copy_function=shutil.copyfile)
-    if alertmanager_port is not None:
-        for path in (directory / "rules").glob("*.rules.yml"):
-            held = re.sub(r"^( +(?:keep_firing_)?for:) \w+$", rf"\1 {HELD_S}s", path.read_text(), flags=re.MULTILINE)
-            path.write_text(held)
+    for path in (directory / "rules").glob("*.rules.yml"):
+        text = re.sub(r"^(    interval:) \w+$", rf"\1 {SCRAPE_EVERY_S}s", path.read_text(), flags=re.MULTILINE)
+        if alertmanager_port is not None:
+            text = re.sub(r"^( +(?:keep_firing_)?for:) \w+$", rf"\1 {HELD_S}s", text, flags=re.MULTILINE)
+        path.write_text(text)
     for each in (*directory.glob("rules/**/"), *directory.rglob("*.yml")):
         each.chmod(0o755 if each.is_dir() else 0o644)

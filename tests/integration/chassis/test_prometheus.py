@@ -1,6 +1,8 @@
 """The shipped Prometheus files: promtool accepts them, and each alert has been seen to fire and to keep quiet, and leads on."""
 
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,3 +103,36 @@ def test_the_beginning_of_links_is_the_setting_that_the_services_have() -> None:
 def test_promtool_accepts_the_shipped_files(arguments: tuple[str, ...]) -> None:
     result = STACK.run("/usr/bin/promtool", *arguments, files=PROMETHEUS)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+SCRAPED = sorted(DEPLOY.glob("*/scrape.yml"))
+
+
+@pytest.mark.parametrize("path", SCRAPED, ids=lambda path: path.parent.name)
+def test_each_job_bears_our_name_and_says_how_often(path: Path) -> None:
+    """Into a Prometheus with jobs of its own: two of one name and it does not start; by its minute we would be two late."""
+    ours = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["global"]
+    for job in yaml.safe_load(path.read_text())["scrape_configs"]:
+        assert job["job_name"].startswith("telecare")
+        assert (job["scrape_interval"], job["scrape_timeout"]) == (ours["scrape_interval"], "10s"), job["job_name"]
+
+
+def test_each_group_of_rules_bears_our_name_and_says_how_often() -> None:
+    ours = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["global"]
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    assert {group["interval"] for group in groups} == {ours["evaluation_interval"]}
+    assert all(group["name"].startswith("telecare-") for group in groups)
+
+
+@pytest.mark.real_stack
+@pytest.mark.parametrize("path", SCRAPED, ids=lambda path: path.parent.name)
+def test_debians_own_prometheus_takes_ours_beside_its_own_jobs(path: Path, tmp_path: Path) -> None:
+    """As the page has it, which names the files in a prometheus.yml that is there."""
+    theirs = yaml.safe_load((STACK.root / "etc" / "prometheus" / "prometheus.yml").read_text())
+    assert {job["job_name"] for job in theirs["scrape_configs"]} >= {"prometheus"}
+    theirs |= {"scrape_config_files": ["telecare/scrape.yml"], "rule_files": ["telecare/rules/*.rules.yml"]}
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(theirs))
+    shutil.copytree(PROMETHEUS / "rules", tmp_path / "telecare" / "rules")
+    shutil.copy(path, tmp_path / "telecare")
+    checked = STACK.run("/usr/bin/promtool", "check", "config", "{files}/prometheus.yml", files=tmp_path)
+    assert checked.returncode == 0, checked.stderr

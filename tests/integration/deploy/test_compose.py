@@ -421,7 +421,7 @@ def test_the_same_jobs_are_scraped_wherever_it_runs() -> None:
             each["job_name"] for each in yaml.safe_load((DEPLOY / folder / "scrape.yml").read_text())["scrape_configs"]
         ]
 
-    assert jobs("compose") == jobs("debian") == [*jobs("prometheus"), "prometheus", "alertmanager"]
+    assert jobs("compose") == jobs("debian") == [*jobs("prometheus"), "telecare-prometheus", "telecare-alertmanager"]
 
 
 def test_who_watches_is_found_by_name_and_links_begin_where_people_open_telecare() -> None:

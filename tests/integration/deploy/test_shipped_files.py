@@ -159,6 +159,13 @@ def test_the_dashboards_use_the_datasources_that_are_provisioned() -> None:
             assert (variable["current"]["text"], variable["current"]["value"]) == (source["name"], source["uid"])
 
 
+def test_a_grafana_that_has_a_default_source_already_is_given_no_second() -> None:
+    """It would not start. That of the containers is ours alone."""
+    assert not any(each.get("isDefault") for each in provisioned("datasources"))
+    alone = yaml.safe_load((DEPLOY / "compose" / "datasources.yaml").read_text())["datasources"]
+    assert sum(each.get("isDefault", False) for each in alone) == 1
+
+
 def test_the_provisioned_folder_is_the_one_that_holds_the_dashboards() -> None:
     (provider,) = provisioned("dashboards")
     folder = GRAFANA / Path(provider["options"]["path"]).relative_to(ETC_GRAFANA)

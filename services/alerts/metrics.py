@@ -76,6 +76,14 @@ class Metrics:
                 registry=registry,
             )
         )
+        self._responder_way_failing = GaugeOfRows(
+            Gauge(
+                "telecare_responder_way_failing",
+                "1 while the mail server, or Notify, does not answer as it should, and a responder relies on it",
+                ["channel"],
+                registry=registry,
+            )
+        )
         self.hub_undelivered = GaugeOfAges(
             Gauge(
                 "telecare_hub_undelivered_seconds",
@@ -167,6 +175,10 @@ class Metrics:
         if hub_id != CANARY:
             self.delivery_seconds.labels(channel).observe(waited_s)
         return waited_s
+
+    def responder_ways(self, failing: Mapping[str, bool]) -> None:
+        """Whether each fails that responders rely on; of one that none relies on, that it does not."""
+        self._responder_way_failing.tell({(channel,): float(fails) for channel, fails in failing.items()})
 
     def silences(self, active: Mapping[str, int]) -> None:
         """How many there are, by council."""

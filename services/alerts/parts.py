@@ -31,6 +31,7 @@ from services.alerts.metrics import Metrics
 from services.alerts.outages.room import OutageRoom
 from services.alerts.probes import verification
 from services.alerts.probes.prober import Prober, TransportProber
+from services.alerts.probes.responders import ResponderWays
 from services.alerts.probes.verification import VerificationSender
 from services.alerts.sealed import Sealed
 from services.alerts.store import Due
@@ -105,6 +106,7 @@ class Parts:
     alarms: Alarms
     prober: Prober
     transports: TransportProber
+    responder_ways: ResponderWays
     auditor: Auditor
     watch: Watch
     degraded: DegradedHearing
@@ -167,6 +169,7 @@ async def assemble(runtime: Runtime) -> Parts:
         alarms=alarms,
         prober=Prober(pool, clock, look),
         transports=TransportProber(pool, clock, {"email": ways.mail, "sms": ways.texts}),
+        responder_ways=ResponderWays(reading, clock, {"email": ways.mail, "sms": ways.texts}, metrics),
         watch=watch,
         degraded=DegradedHearing(pool, clock),
         auditor=Auditor(auditing, clock, metrics, (STREAM, verification.STREAM, CONDITIONS)),

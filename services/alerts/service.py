@@ -124,6 +124,7 @@ def _loops(runtime: Runtime, parts: Parts) -> tuple[Loop, ...]:
         *parts.outages.loops(),
         Loop("prober", parts.prober.run_once, PROBE_EVERY_S),
         Loop("transport-prober", parts.transports.run_once, PROBE_EVERY_S),
+        Loop("responder-ways", parts.responder_ways.run_once, PROBE_EVERY_S),
         Loop("probe-retention", ProbeRetention(parts.pool, clock).run_once, FORGET_EVERY_S),
         *forgetting_loops(runtime, parts.reading),
         Loop("hearing", parts.watch.run_once, WATCH_EVERY_S),

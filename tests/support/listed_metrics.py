@@ -15,6 +15,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_alarms_unroutable": frozenset(),
         "telecare_deliveries": frozenset({"channel", "outcome"}),
         "telecare_channel_failing": frozenset({"hub"}),
+        "telecare_responder_way_failing": frozenset({"channel"}),
         "telecare_hub_undelivered_seconds": frozenset({"hub"}),
         "telecare_audit_overdue_seconds": frozenset({"what"}),
         "telecare_audit_violations": frozenset(),

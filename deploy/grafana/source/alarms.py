@@ -124,6 +124,16 @@ def alarms() -> Dashboard:
             ),
             curves(
                 Says(
+                    90,
+                    "Ways to responders that fail",
+                    "1 while the mail server, or Notify, does not answer as it should, and a responder relies on it. They are told at 180 s.",
+                    "short",
+                    steps=ANY_IS_BAD,
+                ),
+                Prom("max by (channel) (telecare_responder_way_failing)", "{{channel}}"),
+            ),
+            curves(
+                Says(
                     7,
                     "From receipt to hub",
                     "How long an alarm takes from our hearing it to a hub's channel having it: the median and the 99th percentile.",

@@ -144,7 +144,7 @@ class TransportProber:
         claimed = await self._claim(kind)
         if not claimed:
             return 0
-        fault = await _asked(kind, transport)
+        fault = await asked(kind, transport)
         for health in claimed:
             await self._judge(health, fault)
         return len(claimed)
@@ -190,7 +190,8 @@ async def judged(connection: Connection, health: Health, turn: Turn | None, now:
     return _nothing
 
 
-async def _asked(kind: DeliveryKind, transport: Transport) -> str | None:
+async def asked(kind: DeliveryKind, transport: Transport) -> str | None:
+    """What is wrong with it; None when it works. Nothing is raised."""
     try:
         async with asyncio.timeout(_ASK_TIMEOUT_S):
             return await transport.probe()

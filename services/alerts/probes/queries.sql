@@ -109,6 +109,10 @@ left join (
 where c.verified_at is not null
 group by c.hub_id;
 
+-- name: ways_of_responders
+-- By which responders are written to.
+select distinct kind from registry.responder_directory where verified_at is not null;
+
 -- name: forget_probes
 -- Those that were finished before then; how many.
 select alerts.forget_probes($1);

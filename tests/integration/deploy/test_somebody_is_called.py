@@ -325,6 +325,25 @@ async def test_a_hub_that_takes_no_probe_wakes_somebody_until_it_does(
         await connection.close()
 
 
+async def test_a_mail_server_that_responders_rely_on_and_nobody_can_hand_anything_to_wakes_somebody(
+    installation: Installation, manager: Alertmanager
+) -> None:
+    """There is none: its settings were taken away when the host was set up anew. No hub is written to."""
+    connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
+    body = {"kind": "email", "name": "Isla", "address": "isla@council.example"}
+    try:
+        added = await installation.api.insist("POST", f"/api/v1/councils/{COUNCIL}/responders", body)
+        assert added.status == 201, added
+        await connection.execute("update registry.responder set verified_at = now()")
+        told = await called(manager, "page", "TelecareResponderWayFailing")
+        assert told["annotations"]["summary"] == "Responders would not be reached by email"
+        await connection.execute("update registry.responder set removed_at = now()")
+        await called(manager, "page", "TelecareResponderWayFailing", "resolved")
+    finally:
+        await connection.execute("update registry.responder set removed_at = now()")
+        await connection.close()
+
+
 async def test_a_firmware_whose_heartbeats_cannot_be_read_is_told(
     installation: Installation, manager: Alertmanager
 ) -> None:

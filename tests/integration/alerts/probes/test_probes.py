@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from services.alerts.probes.prober import Prober, TransportProber
+from services.alerts.probes.responders import ResponderWays
 from services.chassis.postgres import open_pool
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.probes.watch import PERIOD_S, health, look, pass_time
@@ -248,3 +249,47 @@ async def test_a_transport_with_a_fault_of_ours_is_dead_and_stops_no_other(glasg
     await ask_for(glasgow, prober, PERIOD_S)
     found: dict[str, Any] = (await health(glasgow))["desk-arc"]
     assert (found["failures"], found["last_error"]) == (1, "a fault of ours")
+
+
+async def test_the_way_to_a_responder_is_asked_after_though_no_hub_uses_it_and_what_fails_is_told(
+    glasgow: World,
+) -> None:
+    def told(channel: str) -> float | None:
+        return glasgow.metric("telecare_responder_way_failing", channel=channel)
+
+    mail, texts = MailServer(), MailServer(fault="Notify refuses us.")
+    ways = ResponderWays(glasgow.parts.pool, glasgow.clock, {"email": mail, "sms": texts}, glasgow.parts.metrics)
+    await add_responder(glasgow, "email")
+    await ways.run_once()
+    assert (mail.asked, texts.asked) == (0, 0), "nobody has said yet that they read what comes there"
+    assert (told("email"), told("sms")) == (0, 0)
+
+    await glasgow.database.execute("update registry.responder set verified_at = now()")
+    for _ in range(PERIOD_S // 10):
+        await ways.run_once()
+        glasgow.clock.move(10)
+    assert (mail.asked, texts.asked) == (1, 0)
+    mail.fault = "The mail server does not answer."
+    await ways.run_once()
+    assert (told("email"), told("sms")) == (1, 0)
+    mail.fault = None
+    glasgow.clock.move(60)  # one that fails is asked again soon
+    await ways.run_once()
+    assert (mail.asked, told("email")) == (3, 0)
+
+    mail.raises = RuntimeError("a bug")
+    glasgow.clock.move(PERIOD_S)
+    await ways.run_once()
+    assert told("email") == 1
+    await glasgow.database.execute("update registry.responder set removed_at = now()")
+    await ways.run_once()
+    assert told("email") == 0, "nobody relies on it any more"
+
+
+async def add_responder(world: World, kind: str) -> None:
+    """Of Glasgow, not verified yet."""
+    await world.database.execute(
+        "insert into registry.responder (responder_id, council_id, position, kind, name_encrypted, address_encrypted, created_at) "
+        "values ($1, 'glasgow-city', 0, $2, $3, $3, now())",
+        *(uuid4(), kind, world.vault.encrypt(b"Isla")),
+    )

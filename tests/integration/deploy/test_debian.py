@@ -430,6 +430,10 @@ async def test_grafana_logs_in_with_what_the_pages_command_prints(machine: Machi
     assert machine.debian.run(*asked, "select count(*) from registry.rollout_council").stdout == "33\n"
     refused = machine.debian.run(*asked, "select count(*) from registry.device", check=False)
     assert "permission denied" in refused.stdout
+    lifted = ["env", "PGOPTIONS=-c default_transaction_read_only=off", *asked]  # as any session may
+    for fills in ("create temp table mine as select 1", "select lo_create(0)", "set temp_file_limit = -1"):
+        refused = machine.debian.run(*lifted, fills, check=False)
+        assert "permission denied" in refused.stdout, fills
 
 
 async def test_a_process_whose_loop_hangs_is_killed_and_comes_back(machine: Machine) -> None:

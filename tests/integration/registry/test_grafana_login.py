@@ -1,5 +1,6 @@
 """`telecare grafana login`: what whoever has its password may read, and what not."""
 
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,29 @@ async def test_a_session_that_lifts_its_own_bounds_still_fills_no_disk(database:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await grafana.execute(statement)
         assert await grafana.fetchval("select rolconnlimit from pg_roles where rolname = current_user") == 5
+
+
+async def test_it_makes_no_large_objects_wherever_the_database_was_made(database: Database, name: str) -> None:
+    """They would stay when the session is over. What each way of making a database says of them is said here."""
+    files = ("debian/install", "compose/database.sh", "restore")
+    (revoked,) = {
+        re.findall(r"revoke execute on function lo_[^;\"\n]+", (DEPLOY / each).read_text())[0] for each in files
+    }
+    owner = await asyncpg.connect(database.url)
+    await owner.execute(revoked)
+    await owner.close()
+    made = await login(database, "--name", name)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        await grafana.execute("set default_transaction_read_only = off")
+        for statement in (
+            "lo_from_bytea(0, 'x')",
+            "lo_create(0)",
+            "lo_creat(-1)",
+            "lo_put(1, 0, 'x')",
+            "lowrite(1, 'x')",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await grafana.execute(f"select {statement}")
 
 
 @pytest.mark.real_stack

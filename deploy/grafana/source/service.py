@@ -198,7 +198,7 @@ def _ground() -> Part:
                     *("short", 12, 8),
                     steps=((None, "green"), (4, "orange")),
                 ),
-                Prom('changes(process_start_time_seconds{job="telecare"}[15m])', "{{instance}}"),
+                Prom('max by (instance) (changes(process_start_time_seconds{job="telecare"}[15m]))', "{{instance}}"),
             ),
             figure(
                 Says(

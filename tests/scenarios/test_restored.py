@@ -38,7 +38,7 @@ def fresh_postgres(pristine_cluster: Path) -> Iterator[DatabaseServer]:
 @pytest.fixture
 def shelf() -> Iterator[Path]:
     """Where backups lie, and the two scripts with them; the user postgres can reach it."""
-    shelf = STACK.temporary_directory("telecare-backup-", "postgres")
+    shelf = STACK.temporary_directory("telecare back up ", "postgres")
     (shelf / "compose").mkdir()
     for name in ("backup", "restore", "compose/backup-timer"):
         shutil.copy(DEPLOY / name, shelf / name)

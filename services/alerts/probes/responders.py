@@ -35,27 +35,26 @@ class ResponderWays:
     clock: Clock
     transports: Mapping[DeliveryKind, Transport]
     metrics: Metrics
-    _due_at: dict[DeliveryKind, datetime] = field(default_factory=dict, init=False)
-    _failing: dict[DeliveryKind, bool] = field(default_factory=dict, init=False)
+    _asked: dict[DeliveryKind, tuple[bool, datetime]] = field(
+        default_factory=dict, init=False
+    )  # it fails; when to ask again
 
     async def run_once(self) -> int:
         """Ask those that are due. Returns how many were."""
         async with borrow(self.pool) as connection:
             used = {row["kind"] for row in await connection.fetch(QUERIES["ways_of_responders"])}
-        for gone in self._due_at.keys() - used:
-            del self._due_at[gone], self._failing[gone]
+        self._asked = {kind: found for kind, found in self._asked.items() if kind in used}
         due = [kind for kind in self.transports if kind in used and self._is_due(kind)]
         for kind in due:
             await self._ask(kind)
-        self.metrics.responder_ways({kind: self._failing.get(kind, False) for kind in self.transports})
+        self.metrics.responder_ways({kind: kind in self._asked and self._asked[kind][0] for kind in self.transports})
         return len(due)
 
     def _is_due(self, kind: DeliveryKind) -> bool:
-        return kind not in self._due_at or self.clock.now() >= self._due_at[kind]
+        return kind not in self._asked or self.clock.now() >= self._asked[kind][1]
 
     async def _ask(self, kind: DeliveryKind) -> None:
         fault = await asked(kind, self.transports[kind])
-        self._failing[kind] = fault is not None
-        self._due_at[kind] = self.clock.now() + (PROBE_EVERY if fault is None else _AGAIN)
+        self._asked[kind] = fault is not None, self.clock.now() + (PROBE_EVERY if fault is None else _AGAIN)
         if fault is not None:
             _log.warning("responder_way_failing", channel=kind, reason=fault)

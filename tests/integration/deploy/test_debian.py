@@ -24,7 +24,7 @@ import pytest_asyncio
 import yaml
 from standardwebhooks import Webhook
 
-from tests.blackbox.box import now
+from tests.blackbox.box import REPEATED_AFTER_S, now
 from tests.blackbox.installation import registration
 from tests.integration.deploy.rules import shipped_rules
 from tests.support.debian import Debian
@@ -62,7 +62,6 @@ umask 027
 PATH=/srv/bin:$PATH exec "$@"
 """
 
-REPEATED_AFTER_S = 10  # by the contract, of a claim and of a press
 COME_LATER = "503"
 
 
@@ -127,7 +126,7 @@ class Machine:
         failed: list[str] = []
 
         def answer() -> str | None:
-            done = self.mqtt("mosquitto_rr", who, password, "-W", str(REPEATED_AFTER_S), *lines, check=False)
+            done = self.mqtt("mosquitto_rr", who, password, "-W", f"{REPEATED_AFTER_S:.0f}", *lines, check=False)
             if done.returncode == 0:
                 return done.stdout
             failed.append(f"exit code {done.returncode}: {done.stdout}")

@@ -29,6 +29,7 @@ _COMMANDS_REMEMBERED: Final = 16
 _INTERVAL_S_MIN: Final = 1
 _INTERVAL_S_MAX: Final = 24 * 3600
 _HEARTBEAT_JITTER: Final = 0.05  # so that boxes that booted together drift apart
+_FADING_DB: Final = 2  # around what is heard where it stands; it does not wander off
 _REPORTS: Final[Mapping[Report, Occurrence]] = {
     "mains_lost": Occurrence(kind="power_supply"),
     "battery_low": Occurrence(kind="power_supply", status="battery_low"),
@@ -53,7 +54,7 @@ class Device:
         self.memory = AlarmMemory(repeat_max_s=self.timing.repeat_max_s, jitter=self.timing.repeat_jitter)
         self.power = Power(self.timing, now)
         self._rng = rng
-        self._signal_dbm = rng.randint(-105, -65)
+        self._signal_dbm = rng.randint(-105, -65)  # what is heard where it stands
         self.network: Network = identity.network
         self._commands_seen: deque[str] = deque(maxlen=_COMMANDS_REMEMBERED)
         self._born: list[KeptAlarm] = []
@@ -197,7 +198,7 @@ class Device:
         )
 
     def _heartbeat_payload(self, now: datetime) -> bytes:
-        self._signal_dbm = min(-51, max(-115, self._signal_dbm + self._rng.randint(-2, 2)))
+        signal_dbm = min(-51, max(-115, self._signal_dbm + self._rng.randint(-_FADING_DB, _FADING_DB)))
         is_mobile = self.network not in {"ethernet", "wifi"}
         return encode(
             boot_id=self.boot_id,
@@ -206,7 +207,7 @@ class Device:
             battery_pct=int(self.power.level_pct(now)),
             mains=self.power.mains,
             network=self.network,
-            signal_dbm=self._signal_dbm if is_mobile else None,
+            signal_dbm=signal_dbm if is_mobile else None,
             sim_operator=self.identity.sim_operator,
             cell_id=f"{self.identity.postcode_district}-1" if is_mobile else None,
             firmware=FIRMWARE,

@@ -223,6 +223,15 @@ def test_a_new_heartbeat_interval_counts_from_the_command_on() -> None:
     assert beats[0].expiry_s == 20
 
 
+def test_what_a_box_hears_stays_near_what_is_heard_where_it_stands() -> None:
+    home = Home()
+    home.connect()
+    home.device.move(network="lte", signal_dbm=-90)
+    told = [read(payload)["signal_dbm"] for payload in only(home.live(48 * 3600), "heartbeat")]
+    assert len(told) > 500
+    assert set(told) == set(range(-92, -87)), "it fades, and does not wander off"
+
+
 def test_an_interval_for_a_time_ends_by_itself() -> None:
     home = Home()
     home.connect()

@@ -1,5 +1,6 @@
 """Fixtures that every suite uses. The servers are real ones, of either stack: see `tests/support/servers.py`."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -18,9 +19,12 @@ from tests.support.stack import STACK
 
 _HERE: Final = Path(__file__).parent
 _WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
+_WITHOUT_SERVERS: Final = ("unit", "properties", "contracts")
+_SERVERS: Final = frozenset({"pristine_cluster", "broker"})  # there, each fixture of a server begins with one of these
 _MADE_TO_HANG: Final = frozenset(
     {"own_postgres", "tcp_proxy"}
 )  # by whoever has them: there the product's own seconds count
+_GC_YOUNG_MAX: Final = 50_000  # as in a process of ours
 _IN_MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
 
@@ -53,6 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
                 raise pytest.UsageError(str(reason)) from None
 
 
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave alone what stays anyway: a third of a worker's time went into looking at it again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GC_YOUNG_MAX, 20, 20)
+
+
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core, for half of the time a test waits: measured on two cores, which two workers leave idle for 40 %."""
     return 2 * (os.cpu_count() or 1)
@@ -61,18 +72,28 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only the real stack can show; there, a missing component is a failure and never a skip.
 
+    And there, what meets no server at all: it would be the same once more.
+
     And mix the files: those that mostly wait among those that mostly calculate, the units among the rest. One after the other, as
     their names are, they want more than the machine first, and half of it later.
     """
-    if not servers.real_stack():
-        only_real = [item for item in items if item.get_closest_marker("real_stack")]
-        items[:] = [item for item in items if not item.get_closest_marker("real_stack")]
-        config.hook.pytest_deselected(items=only_real)
+    is_left_out = _is_the_same_on_both if servers.real_stack() else _is_of_the_real_one
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+    items[:] = [item for item in items if not is_left_out(item)]
     files = {item.path for item in items}
     waiting = sorted((file for file in files if _mostly_waits(file)), reverse=True)  # the longest come first
     others = sorted(files.difference(waiting), key=lambda file: crc32(bytes(file.relative_to(_HERE))))
     places = {file: (n + 0.5) / len(kind) for kind in (waiting, others) for n, file in enumerate(kind)}
     items.sort(key=lambda item: places[item.path])
+
+
+def _is_of_the_real_one(item: pytest.Item) -> bool:
+    return item.get_closest_marker("real_stack") is not None
+
+
+def _is_the_same_on_both(item: pytest.Item) -> bool:
+    is_among_them = any(item.path.is_relative_to(_HERE / each) for each in _WITHOUT_SERVERS)
+    return is_among_them and isinstance(item, pytest.Function) and _SERVERS.isdisjoint(item.fixturenames)
 
 
 def _mostly_waits(file: Path) -> bool:

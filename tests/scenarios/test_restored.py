@@ -382,6 +382,76 @@ async def test_a_dump_that_is_suddenly_a_tenth_is_refused_unless_it_is_meant(dat
     assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0, "from then on"
 
 
+@pytest.mark.parametrize("heartbeats", [200_000, 2_000])
+async def test_after_a_restore_without_heartbeats_full_backups_go_on_and_the_one_that_has_their_history_stays(
+    database: Database, shelf: Path, heartbeats: int
+) -> None:
+    """With the many the next full dump has less than a tenth of the one before, and is meant to."""
+    await registers(database.url)
+    await reports(database.url, heartbeats)
+    made = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert made.returncode == 0, made.stderr
+    (full,) = dumps(shelf)
+    made = script(shelf, "backup", database.url, STACK.inside(shelf), WHAT="without-heartbeats")
+    before = shelf / f"telecare-20200105T020000{NIGHTLY}"  # a second backup may be of the same second
+    full.rename(before)
+    restored = script(shelf, "restore", database.url, "--replace", made.stdout.strip())
+    assert restored.returncode == 0, restored.stderr
+    kept = re.search(rf"{database.name}_before_\w+", restored.stdout)
+    assert kept is not None, restored.stdout
+    await drops(database.url, kept[0])
+    four, fifteen = (datetime.now(UTC).timestamp() - days * 86400 for days in (4.5, 15.5))
+    os.utime(before, (four, four))
+
+    after = [shelf / f"telecare-202001{day}T020000{NIGHTLY}" for day in ("06", "07")]
+    for name in after:
+        made = script(shelf, "backup", database.url, STACK.inside(shelf))
+        assert (made.returncode, made.stderr) == (0, "")
+        assert before in dumps(shelf), "nothing else has what was heard before"
+        (shelf / Path(made.stdout.strip()).name).rename(name)
+        os.utime(name, (four, four))
+    assert after[0] not in dumps(shelf), "the newer one has all its history"
+    os.utime(before, (fifteen, fifteen))
+    made = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert before not in dumps(shelf), "what is to be forgotten goes from backups, too"
+    assert f"history is in {STACK.inside(before)}, which goes with its 14 days" in restored.stdout
+
+
+async def test_what_has_less_than_a_tenth_since_its_restore_is_refused_and_the_message_names_a_restore_by_other_means(
+    database: Database, shelf: Path
+) -> None:
+    await registers(database.url)
+    await reports(database.url, 200_000)
+    connection = await asyncpg.connect(database.url)
+    try:
+        await connection.execute("comment on table ingest.heartbeat is 'restored 20200101T000000Z'")
+        assert script(shelf, "backup", database.url, STACK.inside(shelf)).returncode == 0
+        (full,) = dumps(shelf)
+        full.rename(shelf / f"telecare-20200105T020000{NIGHTLY}")
+        await connection.execute("truncate ingest.heartbeat")
+    finally:
+        await connection.close()
+    refused = script(shelf, "backup", database.url, STACK.inside(shelf))
+    assert (refused.returncode, "less than a tenth" in refused.stderr) == (1, True), refused.stderr
+    assert "a dump without heartbeats restored by other means than telecare-restore" in refused.stderr
+    assert "lay it aside first" in refused.stderr
+
+
+async def reports(url: str, heartbeats: int) -> None:
+    """One box's, a second apart, of which little can be compressed."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "insert into ingest.heartbeat (device_id, council_id, boot_id, seq, at, received_at, firmware) "
+            "select 'TC-KEPT', 'glasgow-city', 'b1', n, t, t, md5(n::text) "
+            "from generate_series(1, $1::int) n, lateral (select timestamptz '2026-11-01' + n * interval '1 s' as t) at",
+            heartbeats,
+        )
+    finally:
+        await connection.close()
+
+
 async def test_where_no_timer_of_systemds_is_the_hours_and_the_nights_backups_are_made_all_the_same(
     database: Database, shelf: Path
 ) -> None:

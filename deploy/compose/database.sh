@@ -8,6 +8,5 @@ create role telecare login createrole password :'password';
 create database telecare owner telecare;
 \connect telecare
 create extension if not exists timescaledb;
--- Nobody of ours has large objects; with them Grafana's login could fill the disk.
-revoke execute on function lo_creat(int), lo_create(oid), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea), lowrite(int, bytea) from public;
+\i /etc/telecare/superuser.sql
 SQL

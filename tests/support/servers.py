@@ -12,6 +12,7 @@ import asyncpg
 
 from services import chassis
 from services.chassis.embedded import EmbeddedBroker, EmbeddedPostgres
+from services.chassis.embedded.cluster import PostgresCluster
 from services.chassis.embedded.ports import LOOPBACK
 from services.chassis.embedded.process import GuardedProcess, signal_all
 from services.chassis.postgres.migrate import migrate
@@ -121,6 +122,12 @@ class DatabaseServer(_Running[_Server]):
     def __init__(self, server: _Server) -> None:
         super().__init__(server)
         self._has_template = False
+
+    @property
+    def log(self) -> Path:
+        """Where it writes down what happens."""
+        assert isinstance(self._server, PostgresCluster)
+        return self._server.log
 
     @property
     def admin_url(self) -> str:

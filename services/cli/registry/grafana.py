@@ -40,17 +40,19 @@ def login(
     except ValueError as error:
         raise SettingsError(f"--password-file: {error}") from None
 
-    async def work(connection: Any) -> None:
-        await give_login(connection, name, verifier)
+    async def work(connection: Any) -> str | None:
+        return await give_login(connection, name, verifier)
 
     try:
-        in_database(work, role=None)
+        for_superuser = in_database(work, role=None)
     except LoginRefusedError as error:
         say(f"telecare: {error}", err=True)
         raise typer.Exit(1) from None
     if password_file is None:
         say(password)
     say(f"{name} may log in and read figures", err=True)
+    if for_superuser is not None:
+        say(f"it can fill the disk by the server's log until the database's superuser runs: {for_superuser}", err=True)
 
 
 def _first_line(file: Path) -> str:

@@ -22,11 +22,12 @@ class LoginRefusedError(Exception):
     """It can't be made, or must not be; the message says what to do."""
 
 
-async def give_login(connection: Connection, name: str, verifier: str) -> None:
+async def give_login(connection: Connection, name: str, verifier: str) -> str | None:
     """Make the login, or give the one that there is the password that `verifier` is of: the server is not told the password itself.
 
-    `connection` is of the role that migrates. Raises LoginRefusedError where a login of that name may do more than read figures, or
-    is another's.
+    `connection` is of the role that migrates. Returns what the superuser is to run, where that role may not keep the login out
+    of the server's log and nobody has (`deploy/postgresql/superuser.sql` lets it). Raises LoginRefusedError where a login of that
+    name may do more than read figures, or is another's.
     """
     try:
         async with connection.transaction():
@@ -39,10 +40,23 @@ async def give_login(connection: Connection, name: str, verifier: str) -> None:
             # A statement that makes a role takes no parameters: the database puts them in, and quotes them.
             for statement in (make, "grant_login", "bound_login"):
                 await connection.execute(await connection.fetchval(_QUERIES[statement], name, verifier))
+            return await _quieted(connection, name)
     except asyncpg.InsufficientPrivilegeError as error:
         raise LoginRefusedError(
             f"{str(error).splitlines()[0]}: as the database's superuser `drop role {name}`, and run this again"
         ) from None
+
+
+async def _quieted(connection: Connection, name: str) -> str | None:
+    statement: str | None = await connection.fetchval(_QUERIES["quiet_login"], name)
+    if statement is None:
+        return None
+    try:
+        async with connection.transaction():
+            await connection.execute(statement)
+    except asyncpg.InsufficientPrivilegeError:
+        return statement
+    return None
 
 
 def scram_verifier(password: str, *, salt: bytes) -> str:

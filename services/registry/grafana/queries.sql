@@ -22,3 +22,9 @@ select format('grant telecare_grafana to %I', $1::text) where $2::text is not nu
 -- panels may send statements; what it can't is more sessions than these, and temp_file_limit (deploy/postgresql).
 select format('alter role %1$I set default_transaction_read_only = on; alter role %1$I set statement_timeout = ''30s''; alter role %1$I connection limit 5', $1::text)
 where $2::text is not null;
+
+-- name: quiet_login
+-- What keeps it out of the server's log, into which any statement could write without end; nothing where that was said before. A session
+-- can't lift it: the parameter is the superuser's, and whose the superuser lets.
+select format('alter role %I set log_min_messages = panic', rolname) from pg_roles
+where rolname = $1::text and not coalesce('log_min_messages=panic' = any(rolconfig), false);

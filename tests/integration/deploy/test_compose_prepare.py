@@ -26,6 +26,7 @@ case "$*" in
   "inspect --format {{{{.State.StartedAt}}}} 0123456789ab") date -u -r "{log}.started" +%Y-%m-%dT%H:%M:%S.000000001Z ;;
   *" broker init") echo '{{"clients": []}}' ;;
   *" runbooks") echo '<h1>Operations</h1>' ;;
+  *" psql "*) test ! -e "{log}.refuses" ;;
   "volume ls "*) [ ! -f "{log}.volume" ] || echo telecare_database ;;
 esac
 """
@@ -61,6 +62,10 @@ class Tree:
     def asked(self, *words: str) -> list[str]:
         """What the engine was asked for, of the lines with all these words."""
         return [line for line in self.log.read_text().splitlines() if all(word in line.split() for word in words)]
+
+    def told(self) -> list[str]:
+        """Who had to take something that has changed: all that was run in a container but what the database is told each time."""
+        return [line for line in self.asked("exec") if "psql" not in line.split()]
 
     def started(self, *, later_s: float = 0) -> None:
         """The broker's container, now."""
@@ -165,7 +170,7 @@ def test_a_renewed_certificate_reaches_those_that_run_and_keeps_their_way_back(p
     assert len(prepared.asked("exec", "broker")) == 1
     assert prepared.asked("exec", "broker")[0].endswith("exec -T broker kill -HUP 1")
     assert prepared.asked("exec", "proxy")[0].endswith("nginx -s reload")
-    assert prepared.asked("exec", "database") == []
+    assert [line for line in prepared.told() if " database " in line] == []
     # `docker kill --signal HUP` takes its restart policy from a container (moby, issues 11065 and 41302).
     assert not [line for line in prepared.log.read_text().splitlines() if re.search(r"compose\.yaml kill\b", line)]
     assert prepared.asked("restart") == []
@@ -173,8 +178,25 @@ def test_a_renewed_certificate_reaches_those_that_run_and_keeps_their_way_back(p
 
 def test_what_has_not_changed_disturbs_nobody(prepared: Tree) -> None:
     assert prepared.prepare().returncode == 0
-    assert prepared.asked("exec") == []
+    assert prepared.told() == []
     assert prepared.asked("restart") == []
+
+
+def test_the_database_that_there_is_takes_what_only_the_superuser_may_say_each_time(prepared: Tree) -> None:
+    """What makes a new one runs once, by the image: an installation of before has nothing of what came later."""
+    placed = prepared.placed / "database" / "superuser.sql"
+    assert placed.read_bytes() == (DEPLOY / "postgresql" / "superuser.sql").read_bytes()
+    assert "\n\\i /etc/telecare/superuser.sql\n" in (DEPLOY / "compose" / "database.sh").read_text()
+    for _ in range(2):
+        assert prepared.prepare().returncode == 0
+        (said,) = prepared.asked("exec", "psql")
+        assert " exec -T database psql " in said
+        assert said.endswith(
+            "--set ON_ERROR_STOP=1 --username postgres --dbname telecare --file /etc/telecare/superuser.sql"
+        )
+    prepared.log.with_name("asked.refuses").touch()
+    failed = prepared.prepare()
+    assert (failed.returncode, "would not take deploy/postgresql/superuser.sql" in failed.stderr) == (1, True)
 
 
 def test_a_release_with_another_rule_has_prometheus_read_it_and_one_that_is_gone_goes(prepared: Tree) -> None:
@@ -205,7 +227,7 @@ def test_what_a_run_that_failed_has_placed_is_taken_at_the_next(prepared: Tree) 
         assert len(prepared.asked("exec", service)) == 1, service
     again = prepared.prepare()
     assert again.returncode == 0
-    assert prepared.asked("exec") == []
+    assert prepared.told() == []
     assert "docker compose restart broker" in again.stdout, "until that was done"
     prepared.started(later_s=5)
     assert "docker compose restart broker" not in prepared.prepare().stdout
@@ -271,7 +293,8 @@ def test_the_databases_certificate_is_renewed_before_it_ends_and_real_ones_are_l
     ends = ["openssl", "x509", "-in", placed, "-noout", "-checkend", "2592000"]
     assert subprocess.run(ends, check=False, capture_output=True).returncode == 0
     assert others == contents(list(others))
-    assert prepared.asked("exec", "database")[0].endswith("exec -T database kill -HUP 1")
+    (told,) = prepared.told()
+    assert told.endswith("exec -T database kill -HUP 1")
 
 
 @pytest.mark.parametrize("lost", ["all", "telecare_secret_key", "telecare_database_url"])

@@ -18,6 +18,7 @@ from tests.support.servers import Database
 from tests.support.stack import DEPLOY
 
 FIGURES = {"registry.rollout_history", "registry.rollout_aim", "registry.rollout_council"}
+SUPERUSER = DEPLOY / "postgresql" / "superuser.sql"
 NO_BROKER = "mqtt://127.0.0.1:1"
 
 
@@ -31,8 +32,25 @@ async def name(database: Database) -> AsyncIterator[str]:
     await owner.close()
 
 
-async def login(database: Database, *more: str, stdin: str | None = None) -> program.Finished:
-    settings = {"DATABASE_URL": database.url, "MQTT_URL": NO_BROKER}
+@pytest.fixture
+async def migrator(database: Database) -> AsyncIterator[str]:
+    """The URL of an owner who is no superuser, as every installation has one. Ask for it before `name`, whose role it makes."""
+    role, password = f"migrator_{secrets.token_hex(4)}", secrets.token_hex(16)
+    superuser = await asyncpg.connect(database.url)
+    await superuser.execute(
+        f"create role {role} login createrole password '{password}'; alter database {database.name} owner to {role}; "
+        f"grant telecare_grafana to {role} with admin option; grant select on telecare_migration to {role}"
+    )
+    url = urlsplit(database.url)
+    yield f"postgresql://{role}:{password}@{url.hostname}:{url.port}{url.path}"
+    await superuser.execute(
+        f"alter database {database.name} owner to current_user; drop owned by {role}; drop role {role}"
+    )
+    await superuser.close()
+
+
+async def login(database: Database, *more: str, stdin: str | None = None, url: str | None = None) -> program.Finished:
+    settings = {"DATABASE_URL": url or database.url, "MQTT_URL": NO_BROKER}
     return await program.run("grafana", "login", *more, settings=settings, stdin=stdin)
 
 
@@ -125,7 +143,9 @@ async def test_a_session_that_lifts_its_own_bounds_still_fills_no_disk(database:
 
 async def test_it_makes_no_large_objects_wherever_the_database_was_made(database: Database, name: str) -> None:
     """They would stay when the session is over. What each way of making a database says of them is said here."""
-    files = ("debian/install", "compose/database.sh", "restore")
+    files = ("postgresql/superuser.sql", "restore")
+    for each in ("debian/install", "compose/database.sh", "compose/prepare"):
+        assert "/superuser.sql" in (DEPLOY / each).read_text()
     (revoked,) = {
         re.findall(r"revoke execute on function lo_[^;\"\n]+", (DEPLOY / each).read_text())[0] for each in files
     }
@@ -144,6 +164,64 @@ async def test_it_makes_no_large_objects_wherever_the_database_was_made(database
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await grafana.execute(f"select {statement}")
+
+
+async def test_it_writes_nothing_into_the_servers_log_and_cannot_lift_that(
+    database: Database, migrator: str, name: str
+) -> None:
+    """Any statement could fill the disk by it. The owner may say so of a login once the superuser's file lets him."""
+    superuser = await asyncpg.connect(database.url)
+    await superuser.execute(SUPERUSER.read_text())
+    await superuser.close()
+    made = await login(database, "--name", name, url=migrator)
+    assert (made.code, "superuser" in made.output) == (0, False), made.output
+    before = database.server.log.stat().st_size
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        await grafana.execute("set default_transaction_read_only = off; set statement_timeout = 0")
+        for lifts in (
+            "set log_min_messages = log",
+            "reset log_min_messages",
+            "set log_min_error_statement = debug5",
+            f"alter role {name} set log_min_messages = log",
+            f"alter role {name} reset log_min_messages",
+            f"alter database {database.name} set log_min_messages = log",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await grafana.execute(lifts)
+        for resets in (f"alter role {name} reset all", "discard all"):
+            await grafana.execute(resets)
+    async with logged_in(database, name, made.output.split()[0]) as grafana:
+        await grafana.execute("set debug_print_plan = on; set client_min_messages = error")
+        await fills_the_log(grafana)
+    assert database.server.log.stat().st_size - before < 1_000_000
+
+
+async def test_where_the_superuser_has_not_let_it_the_login_is_made_and_one_line_says_what_is_left(
+    database: Database, migrator: str, name: str
+) -> None:
+    made = await login(database, "--name", name, url=migrator)
+    line = f"superuser runs: alter role {name} set log_min_messages = panic"
+    assert (made.code, line in made.output) == (0, True), made.output
+    password = made.output.split()[0]
+    before = database.server.log.stat().st_size
+    async with logged_in(database, name, password) as grafana:
+        await fills_the_log(grafana)
+    assert database.server.log.stat().st_size - before > 10_000_000, "or the test proves nothing"
+    # An upgrade runs the superuser's file, and that bounds the logins that there are, and nobody else.
+    superuser = await asyncpg.connect(database.url)
+    await superuser.execute(SUPERUSER.read_text())
+    bounded = "select array_agg(rolname::text) from pg_roles where 'log_min_messages=panic' = any(rolconfig) and rolname = any($1)"
+    assert await superuser.fetchval(bounded, [name, urlsplit(migrator).username, "telecare_grafana"]) == [name]
+    await superuser.execute(f"revoke set on parameter log_min_messages from {urlsplit(migrator).username}")
+    await superuser.close()
+    again = await login(database, "--name", name, url=migrator)
+    assert (again.code, "superuser" in again.output) == (0, False), again.output
+
+
+async def fills_the_log(grafana: Connection) -> None:
+    await grafana.execute("do $$ begin for i in 1..20 loop raise log '%', repeat('y', 1000000); end loop; end $$")
+    with pytest.raises(asyncpg.InvalidTextRepresentationError):
+        await grafana.execute("select repeat('x', 10000000)::int")
 
 
 @pytest.mark.real_stack

@@ -147,7 +147,7 @@ with born as (
     from happened, unnest($19::text[], $20::uuid[], $21::text[], $22::uuid[]) as parcel (kind, channel, hub_id, responder_id)
     returning delivery_id, way
 )
-select transition_id, array(select (delivery_id, way) from told) as due, pg_notify('alarm_transition', '') from happened;
+select transition_id, array(select (delivery_id, way) from told) as due, chassis.hint('alarm_transition', '') from happened;
 
 -- name: events_of_alarm
 -- To be told what became of the alarm: the newest, for a box with a stuck button has thousands, and one answer tells it.

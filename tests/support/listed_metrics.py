@@ -50,6 +50,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_database_size_bytes": frozenset(),
         "telecare_database_standbys": frozenset(),
         "telecare_database_wal_kept_bytes": frozenset(),
+        "telecare_database_notify_queue_ratio": frozenset(),
         "telecare_broker_credentials": frozenset({"kind", "state"}),
         "telecare_rollout_target": frozenset(),
         "telecare_rollout_live": frozenset(),

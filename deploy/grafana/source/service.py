@@ -277,7 +277,7 @@ def _ground() -> Part:
                 Prom("max(telecare_database_wal_kept_bytes)", "WAL kept"),
             ),
             curves(
-                Says(57, "Standbys", "Standbys that are connected to the database.", *("short", 6, 8)),
+                Says(57, "Standbys", "Standbys that are connected to the database.", *("short", 5, 8)),
                 Prom("max(telecare_database_standbys)", "standbys"),
             ),
             curves(
@@ -285,17 +285,27 @@ def _ground() -> Part:
                     75,
                     "Standby behind",
                     "How far the slowest standby is behind.",
-                    *("s", 6, 8),
+                    *("s", 5, 8),
                     steps=((None, "green"), (60, "orange")),
                 ),
                 Prom("max(telecare_database_replication_lag_seconds)", "behind"),
             ),
             figure(
                 Says(
+                    91,
+                    "Notifications",
+                    "How much of the database's queue of notifications is taken. From 0.9 on we leave ours out, so that alarms are stored all the same.",
+                    *("percentunit", 5, 8),
+                    steps=((None, "green"), (0.5, "orange"), (0.9, "red")),
+                ),
+                Prom("max(telecare_database_notify_queue_ratio)", now=True),
+            ),
+            figure(
+                Says(
                     82,
                     "Newest backup",
                     "How long ago a backup was made: without-heartbeats each hour (after six somebody is woken), all of it each night (after 26).",
-                    *("s", 12, 6),
+                    *("s", 9, 8),
                     steps=((None, "green"), (26 * 3600, "red")),
                 ),
                 Prom("time() - max by (what) (telecare_backup_timestamp_seconds)", "{{what}}", now=True),

@@ -11,11 +11,11 @@ with gone as (
     on conflict (alarm_id, session_id) do update set seen_at = excluded.seen_at
     returning xmax = 0 as came
 )
-select pg_notify('console_presence', '') where exists (select from gone) or (select came from seen);
+select chassis.hint('console_presence', '') where exists (select from gone) or (select came from seen);
 
 -- name: leave
 with gone as (delete from alerts.console_presence where alarm_id = $1 and session_id = $2 returning 1)
-select pg_notify('console_presence', '') from gone;
+select chassis.hint('console_presence', '') from gone;
 
 -- name: lookers
 -- Of each alarm, the names of others than oneself: an operator with two windows is one person.

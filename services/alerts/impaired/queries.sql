@@ -30,7 +30,7 @@ from registry.channel_directory where verified_at is not null and not of_canary 
 -- name: begin
 -- Null: another process told of one that is not over yet. Pages that are open are read again.
 insert into alerts.blindness (blindness_id, shards, began_at, told_at, about) values ($1, $2, $3, $4, $5)
-on conflict do nothing returning true, pg_notify('impaired', '');
+on conflict do nothing returning true, chassis.hint('impaired', '');
 
 -- name: open_blindness
 select blindness_id, shards, began_at, told_at, heard_since from alerts.blindness where ended_at is null and about = $1 for update;
@@ -57,7 +57,7 @@ update alerts.blindness set heard_since = null where blindness_id = $1 and heard
 update alerts.blindness set heard_since = $2, ended_at = $2 where blindness_id = $1;
 
 -- name: end
-update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning pg_notify('impaired', '');
+update alerts.blindness set ended_at = greatest(heard_since, $2) where blindness_id = $1 returning chassis.hint('impaired', '');
 
 -- name: hearing
 -- How many devices are heard of those that should be, as ingest counted them last. Some thousand rows at most, however many cells there

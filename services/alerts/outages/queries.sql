@@ -349,7 +349,7 @@ with channels as (
     select $2, notification_id, t.kind, t.channel_id, t.hub_id, $8, $4, $4 from notified, told t
     returning hub_id
 )
-select count(distinct hub_id) as hubs, pg_notify('outage', '') from parcels;
+select count(distinct hub_id) as hubs, chassis.hint('outage', '') from parcels;
 
 -- name: settle
 -- Those that waited long enough for others to turn up and are told of by themselves, at most $6: since $2, or since $3 when they have a
@@ -486,7 +486,7 @@ with recursive said as (
         and (m.outage_id = any (array(select merged_into from part_of)) or m.outage_id = any (array(select outage_id from member_now)))
 )
 select s.device_id, s.council_id, s.postcode_district, d.installation_ref, s.since, s.joined_at, s.left_at, s.contacted_by,
-    s.contacted_at, s.note, pg_notify('outage', '')
+    s.contacted_at, s.note, chassis.hint('outage', '')
 from said s left join registry.device_directory d using (device_id);
 
 -- name: worked_on

@@ -19,7 +19,7 @@ with started as (
     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
     returning *
 )
-select *, pg_notify('silence', '') from started;
+select *, chassis.hint('silence', '') from started;
 
 -- name: end
 -- Only one that lasts: who ended it first stays. Consoles are told at commit.
@@ -27,7 +27,7 @@ with ended as (
     update alerts.silence set ends_at = greatest($2, starts_at), ended_by = $3 where silence_id = $1 and ends_at > $2
     returning *
 )
-select *, pg_notify('silence', '') from ended;
+select *, chassis.hint('silence', '') from ended;
 
 -- name: wake_held_back
 -- What a silence of this council holds back is looked at now: it is told, unless another silence still lasts.

@@ -13,6 +13,8 @@ def is_transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         if isinstance(error, asyncpg.InvalidCachedStatementError):
             return True  # a migration has changed what it returns: in a transaction asyncpg plans it anew only at the next try
+        if _finds_the_notify_queue_full(error):
+            return True  # tried again the hint is left out: chassis.hint
         sqlstate = getattr(error, "sqlstate", None) or ""
         # 25006: a primary that has become a standby; 25P03: we stood still in a transaction; 55P03: a lock not got in time.
         return sqlstate[:2] in _TRANSIENT_CLASSES or sqlstate in {"25006", "25P03", "55P03"}
@@ -32,8 +34,16 @@ class Unencodable(Exception):
 def is_data_error(error: BaseException) -> bool:
     """Whether a row is at fault: this one is refused again each time, the same statement with other rows may succeed.
 
-    Class 22 data exception (asyncpg raises it too, for what it can't encode), 23 a constraint, 54 a limit of the program.
+    Class 22 data exception (asyncpg raises it too, for what it can't encode), 23 a constraint, 54 a limit of the program, as a row
+    that is too big.
     """
     if isinstance(error, asyncpg.PostgresError):
+        if _finds_the_notify_queue_full(error):
+            return False
         return (getattr(error, "sqlstate", None) or "")[:2] in {"22", "23", "54"}
     return isinstance(error, Unencodable)
+
+
+def _finds_the_notify_queue_full(error: asyncpg.PostgresError) -> bool:
+    """Said at commit with the SQLSTATE of a row that is too big. The message may be translated; the name of the source is not."""
+    return getattr(error, "sqlstate", None) == "54000" and getattr(error, "server_source_filename", None) == "async.c"

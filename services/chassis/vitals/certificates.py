@@ -26,7 +26,7 @@ def watched(settings: Settings) -> tuple[Path, ...]:
 def ends_at(path: Path) -> float:
     """When the first certificate of a PEM file ends, in seconds since 1970: a chain is as good as its weakest.
 
-    Raises OSError, ValueError.
+    Raises OSError, ValueError, InvalidVersion.
     """
     chain = x509.load_pem_x509_certificates(path.read_bytes())
     return min(each.not_valid_after_utc for each in chain).timestamp()
@@ -58,7 +58,7 @@ class CertificateVitals:
     def _read(self, path: Path) -> float:
         try:
             ends_at_s = ends_at(path)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, x509.InvalidVersion) as error:
             if path not in self._unreadable:
                 _log.warning("certificate_unreadable", file=str(path), reason=f"{type(error).__name__}: {error}")
                 self._unreadable.add(path)

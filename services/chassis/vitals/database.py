@@ -1,17 +1,19 @@
-"""How large the database is, how much room its disk has, whether who stands by keeps up, and when it was last backed up."""
+"""How large the database is, what room its disk and its NOTIFY queue have, whether standbys keep up, when it was backed up."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from services.chassis.postgres import Queries
-from services.chassis.postgres.pool import connect
+from services.chassis.postgres import Connection, Queries, is_transient
+from services.chassis.postgres.pool import COMMAND_TIMEOUT_S, connect
 
 QUERIES = Queries.beside(__file__)
 
@@ -22,6 +24,7 @@ _GAUGES = {
     "telecare_database_standbys": "Standbys that are connected to the database.",
     "telecare_database_replication_lag_seconds": "How far the slowest standby is behind; absent: we may not see it (pg_monitor).",
     "telecare_database_wal_kept_bytes": "WAL that the slowest replication slot keeps from being recycled.",
+    "telecare_database_notify_queue_ratio": "How much of PostgreSQL's queue of notifications is taken; 1: it takes none any more.",
 }
 
 _BACKUP = (
@@ -30,39 +33,77 @@ _BACKUP = (
 )
 
 
+async def _size(connection: Connection) -> Mapping[str, float]:
+    return {"telecare_database_size_bytes": await connection.fetchval(QUERIES["size"])}
+
+
+async def _standbys(connection: Connection) -> Mapping[str, float]:
+    (row,) = await connection.fetch(QUERIES["standbys"])
+    counted = {"telecare_database_standbys": row["standbys"]}
+    return counted | ({"telecare_database_replication_lag_seconds": row["lag_s"]} if row["told"] else {})
+
+
+async def _wal_kept(connection: Connection) -> Mapping[str, float]:
+    return {"telecare_database_wal_kept_bytes": await connection.fetchval(QUERIES["wal_kept"])}
+
+
+async def _notify_queue(connection: Connection) -> Mapping[str, float]:
+    return {"telecare_database_notify_queue_ratio": await connection.fetchval(QUERIES["notify_queue"])}
+
+
+async def _backups(connection: Connection) -> Mapping[str, float]:
+    return {kind["what"]: kind["made_at_s"] for kind in await connection.fetch(QUERIES["backups"])}
+
+
+_FIGURES: Final = (_size, _standbys, _wal_kept, _notify_queue)
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
+
+
 class DatabaseVitals(Collector):
-    """As last seen; nothing while the database can't be asked. As the login role: no service may look past its own schema."""
+    """As last seen; of what could not be looked at nothing is told. As the login role: no service may look past its own schema."""
 
     def __init__(self, metrics: CollectorRegistry, database_url: str, disk: Path | None) -> None:
         self._database_url = database_url
         self._disk = disk
         self._seen: dict[str, float] = {}
-        self._backups: dict[str, float] = {}
+        self._backups: Mapping[str, float] = _NONE
         metrics.register(self)
 
     async def run_once(self) -> int:
-        """Look. Returns 0: the next look is due in a minute. Raises what the database or the file system says."""
-        self._seen = self._room()  # first: a full disk is why the database may be away
-        connection = await connect(self._database_url, name="vitals")
+        """Look at each figure, whatever became of the one before: one that stands still looks well, so what failed is told no more.
+
+        Returns 0: the next look is due in a minute. Raises what was said of one that can't be had, once all were looked at.
+        """
+        seen: dict[str, float] = {}
+        backups = _NONE
+        failed: list[Exception] = []
+
+        async def had(look: Awaitable[Mapping[str, float]]) -> Mapping[str, float]:
+            try:
+                return await look
+            except Exception as error:  # noqa: BLE001 - raised below
+                failed.append(error)
+                return _NONE
+
+        seen |= await had(self._room())
+        connection = None
         try:
-            row = await connection.fetchrow(QUERIES["database"])
-            if row is not None:
-                self._seen |= {
-                    "telecare_database_size_bytes": row["size_bytes"],
-                    "telecare_database_standbys": row["standbys"],
-                    "telecare_database_wal_kept_bytes": row["wal_kept_bytes"],
-                }
-                if row["told"]:
-                    self._seen["telecare_database_replication_lag_seconds"] = row["lag_s"]
-            # Last: a login that may not read it says so in the log, and has cost nothing of the above.
-            self._backups = {kind["what"]: kind["made_at_s"] for kind in await connection.fetch(QUERIES["backups"])}
-        finally:
-            await connection.close()
+            connection = await connect(self._database_url, name="vitals")
+            for figure in _FIGURES:
+                seen |= await had(figure(connection))
+            backups = await had(_backups(connection))
+        except Exception as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+        self._seen, self._backups = seen, backups
+        if connection is not None:
+            await connection.close(timeout=COMMAND_TIMEOUT_S)
+        if failed:
+            raise next((error for error in failed if not is_transient(error)), failed[0])
         return 0
 
-    def _room(self) -> dict[str, float]:
+    async def _room(self) -> Mapping[str, float]:
         if self._disk is None:
-            return {}
+            return _NONE
         room = shutil.disk_usage(self._disk)
         return {"telecare_database_disk_bytes": room.total, "telecare_database_disk_free_bytes": room.free}
 

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from services.chassis.embedded.process import GuardedProcess
 from services.chassis.mqtt import Filter, MqttUrl, Session, SessionOptions
+from services.chassis.postgres import Connection
 from services.chassis.settings import Settings
 from services.chassis.vitals.broker import BrokerVitals
 from services.chassis.vitals.certificates import CertificateVitals, ends_at, watched
@@ -98,6 +99,66 @@ async def test_the_database_is_measured_and_nothing_is_said_of_one_that_is_away(
     assert free is not None
     assert total is not None
     assert 0 < free < total
+
+
+async def test_what_cannot_be_looked_at_is_told_no_more_and_takes_no_other_figure_with_it(
+    database: Database, tmp_path: Path
+) -> None:
+    """As when the disk's path vanishes below a running process: a figure that stands still looks well."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    metrics = CollectorRegistry()
+    vitals = DatabaseVitals(metrics, database.url, disk)
+    await vitals.run_once()
+    assert metrics.get_sample_value("telecare_database_disk_free_bytes") is not None
+
+    disk.rmdir()
+    async with _owner(database) as owner:
+        await owner.execute("create table grown as select repeat(md5(i::text), 100) from generate_series(1, 10000) i")
+        with pytest.raises(FileNotFoundError):
+            await vitals.run_once()
+        assert metrics.get_sample_value("telecare_database_disk_free_bytes") is None
+        assert metrics.get_sample_value("telecare_database_disk_bytes") is None
+        size = metrics.get_sample_value("telecare_database_size_bytes")
+        assert size == await owner.fetchval("select pg_database_size(current_database())")
+        assert metrics.get_sample_value("telecare_database_standbys") == 0
+
+        disk.mkdir()
+        await owner.execute("alter table chassis.backup rename to moved")
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await vitals.run_once()
+        assert metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": "all"}) is None
+        assert metrics.get_sample_value("telecare_database_disk_free_bytes") is not None
+        assert metrics.get_sample_value("telecare_database_notify_queue_ratio") == 0
+
+        await owner.execute("alter table chassis.moved rename to backup")
+    await vitals.run_once()
+    assert metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": "all"}) is not None
+
+
+async def test_a_database_that_goes_away_takes_its_figures_with_it(
+    own_postgres: DatabaseServer, own_database: Database, tmp_path: Path
+) -> None:
+    metrics = CollectorRegistry()
+    vitals = DatabaseVitals(metrics, own_database.url, tmp_path)
+    await vitals.run_once()
+    assert metrics.get_sample_value("telecare_database_standbys") == 0
+    await asyncio.to_thread(own_postgres.kill)
+    with pytest.raises(OSError):  # noqa: PT011 - whatever the network says
+        await vitals.run_once()
+    for gone in ("standbys", "size_bytes", "wal_kept_bytes", "notify_queue_ratio"):
+        assert metrics.get_sample_value(f"telecare_database_{gone}") is None
+    assert metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": "all"}) is None
+    assert metrics.get_sample_value("telecare_database_disk_free_bytes") is not None
+
+
+@asynccontextmanager
+async def _owner(database: Database) -> AsyncIterator[Connection]:
+    connection = await asyncpg.connect(database.url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def test_a_replication_slot_that_nobody_reads_is_seen_to_keep_wal(

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from services.chassis.postgres import is_transient
+from services.chassis.postgres.errors import is_data_error
 
 PASSING = [
     asyncpg.CannotConnectNowError("the database system is starting up"),
@@ -37,3 +38,24 @@ def test_a_database_that_is_away_busy_or_was_killed_is_waited_for(error: Excepti
 @pytest.mark.parametrize("error", BUGS, ids=repr)
 def test_waiting_mends_no_mistake_of_ours(error: Exception) -> None:
     assert not is_transient(error)
+
+
+def of_a_limit(source: str) -> asyncpg.PostgresError:
+    """As the server says it, in whatever language."""
+    fields = {"S": "ERREUR", "C": "54000", "M": "une limite", "F": source, "L": "1", "R": "f"}
+    error: asyncpg.PostgresError = asyncpg.PostgresError.new(fields)
+    assert isinstance(error, asyncpg.ProgramLimitExceededError)
+    return error
+
+
+def test_a_notify_queue_that_is_full_is_no_fault_of_the_row_and_passes() -> None:
+    full = of_a_limit("async.c")
+    assert is_transient(full)
+    assert not is_data_error(full)
+
+
+@pytest.mark.parametrize("source", ["hio.c", "nbtutils.c"])
+def test_a_row_that_is_too_big_is_at_fault_each_time(source: str) -> None:
+    too_big = of_a_limit(source)
+    assert is_data_error(too_big)
+    assert not is_transient(too_big)

@@ -5,4 +5,4 @@ with hastened as (
     where provider_reference = $1 and kind = 'sms' and state = 'pending' and due_at > $2
     returning delivery_id
 )
-select count(*) as hastened, pg_notify('delivery', '') from hastened having count(*) > 0;
+select count(*) as hastened, chassis.hint('delivery', '') from hastened having count(*) > 0;

@@ -83,9 +83,8 @@ async def test_an_alarm_is_stored_told_and_taken_though_nobody_can_be_woken(
             assert await story.database.fetchval(_USAGE) == 1, "it was full all the time"
             assert happened(await story.alarm(box)) == ["raised", "acknowledged"]
 
-        async def drained() -> (
-            bool
-        ):  # of what was refused some pages stay until somebody notifies again: nobody is told to read them
+        # Of what was refused some pages stay until somebody notifies again: nobody is told to read them.
+        async def drained() -> bool:
             return bool(await story.database.fetchval(_USAGE) < 0.5)
 
         await until(drained, AT_LEISURE_S, what="the queue to be read")

@@ -132,13 +132,14 @@ async def running(settings: Settings, builds: Sequence[Build], *, clock: Clock |
         tasks.start("http", server.wait())
         tasks.start("publisher", runtime.publisher.run())
         tasks.start("audit", audit.loop.run())
-        for loop in _own_loops(runtime, tls, server.url):
+        own_loops = list(_own_loops(runtime, tls, server.url))
+        for loop in own_loops:
             tasks.start(loop.name, loop.run())
         listens = _merge_listens(started)
         if listens:
             tasks.start("listen", listen(runtime.database_url, listens))
         tasks.start_services(started)
-        readiness = Loop("readiness", ReadinessGauge(started, runtime.metrics).run_once, TOLD_EVERY_S)
+        readiness = Loop("readiness", ReadinessGauge(started, own_loops, runtime.metrics).run_once, TOLD_EVERY_S)
         tasks.start(readiness.name, readiness.run())
         _log.info("started", services=[service.name for service in started], url=server.url)
         yield Process(runtime, started, server.url, failed)

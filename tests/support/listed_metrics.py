@@ -46,6 +46,7 @@ LISTED: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "telecare_session_gaps": frozenset(),
         "telecare_session_away_seconds": frozenset({"shard"}),
         "telecare_unready": frozenset({"service"}),
+        "telecare_loop_failing_seconds": frozenset({"loop"}),
         "telecare_backup_timestamp_seconds": frozenset({"what"}),
         "telecare_database_size_bytes": frozenset(),
         "telecare_database_standbys": frozenset(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry, Gauge
 
+from services.chassis.loop import Loop
 from services.chassis.postgres import is_transient
 from services.chassis.service import Service
 
@@ -45,14 +46,24 @@ class Readiness:
 
 
 class ReadinessGauge:
-    """The same for Prometheus, which asks no `/readyz`: the gauges that a loop keeps stand still when it fails, and look well."""
+    """The same for Prometheus, which asks no `/readyz`: the gauges that a loop keeps stand still when it fails, and look well.
 
-    def __init__(self, services: Sequence[Service], metrics: CollectorRegistry) -> None:
+    So do those that the process keeps of itself and its surroundings, which keep no service from being ready.
+    """
+
+    def __init__(self, services: Sequence[Service], own_loops: Sequence[Loop], metrics: CollectorRegistry) -> None:
         self._services = services
+        self._own_loops = own_loops
         self._gauge = Gauge(
             "telecare_unready",
             "What keeps a service from being ready: how many findings /readyz has",
             ["service"],
+            registry=metrics,
+        )
+        self._failing = Gauge(
+            "telecare_loop_failing_seconds",
+            "For how long what a process looks after for itself has failed: the database's vitals, its clock, its certificates",
+            ["loop"],
             registry=metrics,
         )
 
@@ -61,6 +72,9 @@ class ReadinessGauge:
         found = Counter(finding.service for finding in await _findings(self._services))
         for service in self._services:
             self._gauge.labels(service.name).set(found[service.name])
+        now = time.monotonic()
+        for loop in self._own_loops:
+            self._failing.labels(loop.name).set(0 if loop.failing_since is None else now - loop.failing_since)
         return 0
 
 

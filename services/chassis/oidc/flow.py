@@ -29,7 +29,7 @@ _log = structlog.get_logger(__name__)
 
 _EXCHANGES_MAX: Final = 8
 """With the provider at a time: whoever makes up codes keeps nobody else from theirs for long, and costs no more than this."""
-_TURN_S: Final = 5.0
+TURN_S: Final = 5.0
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Flow:
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(_TURN_S):
+            async with asyncio.timeout(TURN_S):
                 await self._exchanging.acquire()
         except TimeoutError:
             raise ProviderAway("too many wait for its answer") from None

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from html.parser import HTMLParser
@@ -448,7 +449,7 @@ async def test_prometheus_is_told_how_much_keeps_each_service_from_being_ready()
 
     loop = Loop("claims", nothing, every_s=1, failing_since=0.001)
     metrics = CollectorRegistry()
-    gauge = readiness.ReadinessGauge([checked(fine, no_recipient, loops=[loop]), Service("registry")], metrics)
+    gauge = readiness.ReadinessGauge([checked(fine, no_recipient, loops=[loop]), Service("registry")], [], metrics)
 
     def told() -> dict[str, float | None]:
         return {
@@ -460,6 +461,30 @@ async def test_prometheus_is_told_how_much_keeps_each_service_from_being_ready()
     loop.failing_since = None
     await gauge.run_once()
     assert told() == {"ingest": 1, "registry": 0}
+
+
+async def test_prometheus_is_told_what_a_process_cannot_look_after_though_its_services_are_ready() -> None:
+    """The database's disk vanishes from where it was: its figure would stand still, and every other look well."""
+
+    async def nothing() -> int:
+        return 0
+
+    vitals, clock = Loop("database-vitals", nothing, every_s=15), Loop("clock", nothing, every_s=15)
+    metrics = CollectorRegistry()
+    gauge = readiness.ReadinessGauge([Service("alerts")], [vitals, clock], metrics)
+    vitals.failing_since = time.monotonic() - 400
+    await gauge.run_once()
+
+    def failing_s(loop: str) -> float:
+        told = metrics.get_sample_value("telecare_loop_failing_seconds", {"loop": loop})
+        assert told is not None
+        return told
+
+    assert failing_s("database-vitals") >= 400
+    assert failing_s("clock") == 0
+    vitals.failing_since = None
+    await gauge.run_once()
+    assert failing_s("database-vitals") == 0
 
 
 async def test_the_first_request_waits_for_no_route_to_be_made() -> None:

@@ -14,6 +14,9 @@ import pytest
 from starlette.routing import BaseRoute
 
 from services.alerts.service import build as build_alerts
+from services.chassis.oidc.config import CALLBACK
+from services.chassis.oidc.discovery import TIMEOUT_S
+from services.chassis.oidc.flow import TURN_S
 from services.chassis.postgres.pool import ACQUIRE_TIMEOUT_S, STATEMENT_TIMEOUT_S
 from services.chassis.run import Process, running
 from services.registry.service import build as build_registry
@@ -90,7 +93,7 @@ def _of(process: Process, name: str) -> Iterator[str]:
                 yield from paths(router.routes)
 
 
-@pytest.mark.parametrize("path", ["/", "/sign-in", "/sign-in/oidc/callback", "/session", "/healthz", "/readyz"])
+@pytest.mark.parametrize("path", ["/", "/sign-in", CALLBACK, "/session", "/healthz", "/readyz"])
 def test_what_both_have_goes_to_alerts_whose_pages_people_open_first(path: str) -> None:
     assert upstream_of(path) == "alerts"
 
@@ -117,10 +120,20 @@ def test_both_hosts_pass_on_by_the_same_bounds_and_no_honest_answer_is_cut() -> 
     assert bounds[0] == bounds[1]
     (bound,) = re.findall(r"^  proxy_read_timeout (\d+)s;", CONFIGURATION, re.MULTILINE)
     assert int(bound) >= ACQUIRE_TIMEOUT_S + STATEMENT_TIMEOUT_S
+    found = re.search(
+        rf"^  location = {CALLBACK} {{.*?proxy_read_timeout (\d+)s;", CONFIGURATION, re.MULTILINE | re.DOTALL
+    )
+    assert found is not None
+    asks_of_the_provider = 4  # its metadata, the token, the keys, who that is
+    assert int(found[1]) > TURN_S + asks_of_the_provider * TIMEOUT_S + ACQUIRE_TIMEOUT_S + STATEMENT_TIMEOUT_S
 
 
 # By a real nginx with the files as they ship; only that a second is waited for where they say fifteen.
-HURRY = {"proxy_read_timeout 15s": "proxy_read_timeout 1s", "fail_timeout=10s": "fail_timeout=60s"}
+HURRY = {
+    "proxy_read_timeout 15s": "proxy_read_timeout 1s",
+    "proxy_read_timeout 60s": "proxy_read_timeout 3s",
+    "fail_timeout=10s": "fail_timeout=60s",
+}
 ASKERS = pytest.mark.parametrize("asker", ["everybody", "the command line"])
 
 
@@ -184,6 +197,19 @@ async def test_what_changes_something_is_sent_once_and_its_asker_hears_soon_that
                 statuses.append(answer.status)
         assert sorted(statuses) == [200, 200, 200, 504]
         assert len(front.one.asked) + len(front.other.asked) == 4
+
+
+@pytest.mark.real_stack
+@ASKERS
+async def test_the_code_of_a_sign_in_is_spent_once_however_long_its_provider_takes(tmp_path: Path, asker: str) -> None:
+    """By RFC 6749, 4.1.2, a provider refuses the second time and should take back what came of the first."""
+    async with fronted(tmp_path) as front, front.asking(asker) as session:
+        front.one.hung = front.other.hung = True
+        began_at = time.monotonic()
+        async with session.get(f"{CALLBACK}?code=once&state=s") as answer:
+            assert answer.status == 504
+        assert time.monotonic() - began_at > 2, "longer than anything else is waited for"
+        assert len(front.one.asked) + len(front.other.asked) == 1
 
 
 @pytest.mark.real_stack

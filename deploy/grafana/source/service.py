@@ -192,6 +192,16 @@ def _ground() -> Part:
             ),
             curves(
                 Says(
+                    87,
+                    "Starts of processes",
+                    "How often each was started anew within a quarter of an hour. More than three, or one each time, are no upgrade.",
+                    *("short", 12, 8),
+                    steps=((None, "green"), (4, "orange")),
+                ),
+                Prom('max by (instance) (changes(process_start_time_seconds{job="telecare"}[15m]))', "{{instance}}"),
+            ),
+            curves(
+                Says(
                     88,
                     "What a process can't look after",
                     "For how long a loop of a process's own fails: it asks after the database, the clock, certificates. What it told stands still, "
@@ -202,16 +212,6 @@ def _ground() -> Part:
                 Prom(
                     'max by (instance, loop) (telecare_loop_failing_seconds{job="telecare"})', "{{loop}} {{instance}}"
                 ),
-            ),
-            curves(
-                Says(
-                    87,
-                    "Starts of processes",
-                    "How often each was started anew within a quarter of an hour. More than three, or one each time, are no upgrade.",
-                    *("short", 12, 8),
-                    steps=((None, "green"), (4, "orange")),
-                ),
-                Prom('max by (instance) (changes(process_start_time_seconds{job="telecare"}[15m]))', "{{instance}}"),
             ),
             figure(
                 Says(

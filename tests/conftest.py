@@ -24,7 +24,7 @@ _SERVERS: Final = frozenset({"pristine_cluster", "broker"})  # there, each fixtu
 _MADE_TO_HANG: Final = frozenset(
     {"own_postgres", "tcp_proxy"}
 )  # by whoever has them: there the product's own seconds count
-_GC_YOUNG_MAX: Final = 50_000  # as in a process of ours
+_GC_YOUNG_MAX: Final = 50_000  # objects
 _IN_MEMORY: Final = Path("/dev/shm")
 _ROOM_BYTES: Final = 8 * 1024**3  # a database server's log may come to a GiB, and each worker has one or two
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the collector of garbage leave alone what stays anyway: a third of a worker's time went into looking at it again."""
+    """Let the collector of garbage leave alone what stays anyway: *measured*, a third of the registry's tests' processor time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_YOUNG_MAX, 20, 20)

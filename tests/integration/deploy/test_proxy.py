@@ -128,7 +128,7 @@ def test_both_hosts_pass_on_by_the_same_bounds_and_no_honest_answer_is_cut() -> 
     assert int(found[1]) > TURN_S + asks_of_the_provider * TIMEOUT_S + ACQUIRE_TIMEOUT_S + STATEMENT_TIMEOUT_S
 
 
-# By a real nginx with the files as they ship; only that a second is waited for where they say fifteen.
+# By a real nginx with the files as they ship; only that one second is waited for where they say fifteen, three for sixty.
 HURRY = {
     "proxy_read_timeout 15s": "proxy_read_timeout 1s",
     "proxy_read_timeout 60s": "proxy_read_timeout 3s",

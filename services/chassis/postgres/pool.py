@@ -70,7 +70,11 @@ async def connect(database_url: str, *, name: str, role: str | None = None) -> a
     connection = await asyncpg.connect(
         database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S, server_settings=settings
     )
-    await _init(connection)
+    try:
+        await _init(connection)
+    except BaseException:  # a service that stops while it connects, too
+        connection.terminate()
+        raise
     return connection
 
 

@@ -86,17 +86,17 @@ class DatabaseVitals(Collector):
                 return _NONE
 
         seen |= await had(self._room())
-        connection = None
         try:
             connection = await connect(self._database_url, name="vitals")
-            for figure in _FIGURES:
-                seen |= await had(figure(connection))
-            backups = await had(_backups(connection))
+            try:
+                for figure in _FIGURES:
+                    seen |= await had(figure(connection))
+                backups = await had(_backups(connection))
+            finally:
+                await connection.close(timeout=COMMAND_TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 - raised below
             failed.append(error)
         self._seen, self._backups = seen, backups
-        if connection is not None:
-            await connection.close(timeout=COMMAND_TIMEOUT_S)
         if failed:
             raise next((error for error in failed if not is_transient(error)), failed[0])
         return 0

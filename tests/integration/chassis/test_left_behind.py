@@ -52,7 +52,7 @@ async def left_by(who: str, work: Callable[[], Awaitable[object]], begun: asynci
             await working
 
         async def gone() -> bool:
-            return await observer.fetchval(_SESSIONS, who) == 0
+            return bool(await observer.fetchval(_SESSIONS, who) == 0)
 
         await until(gone, what=f"no session of {who}")
         del working  # it alone kept one from being collected, which closes it as well
@@ -80,7 +80,8 @@ async def test_who_stops_while_it_looks_at_the_database_leaves_no_session(
 
     async def stare(_connection: object) -> dict[str, float]:
         looking.set()
-        return await asyncio.get_running_loop().create_future()
+        await asyncio.Event().wait()
+        return {}
 
     monkeypatch.setattr(vitals, "_FIGURES", (stare,))
     look = vitals.DatabaseVitals(CollectorRegistry(), database.url, None)

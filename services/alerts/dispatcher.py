@@ -36,6 +36,7 @@ PER_CHANNEL_MAX: Final = 8
 _LEASED_AT_ONCE_MAX: Final = 64
 _SEND_AND_RECORD_S: Final = 13.0  # within the lease's 14 s; a send has 10 s of it, and what it leaves is the record's
 _RECORD_RETRY_S: Final = 0.2
+GONE: Final = permanent("the channel is gone or not verified")
 TOO_LATE: Final = permanent("too late to be of use")
 """Nothing was tried: what people read is why the attempts before it failed."""
 
@@ -169,7 +170,8 @@ class Dispatcher:
         started_at, until = self.clock.now(), asyncio.get_running_loop().time() + _SEND_AND_RECORD_S
         outcome = await self._attempt(parcel, started_at)
         finished_at = self.clock.now()
-        self.metrics.attempted(parcel.kind, outcome.verdict, hub_id=parcel.hub_id)
+        if outcome is not GONE and outcome is not TOO_LATE:  # nobody was sent anything, so nobody refused it
+            self.metrics.attempted(parcel.kind, outcome.verdict, hub_id=parcel.hub_id)
         try:
             async with asyncio.timeout_at(until):
                 await self._record_until_stored(parcel, outcome, started_at, finished_at)
@@ -187,7 +189,7 @@ class Dispatcher:
 
     async def _attempt(self, parcel: Parcel, now: datetime) -> Outcome:
         if not parcel.usable:
-            return permanent("the channel is gone or not verified")
+            return GONE
         if parcel.expires_at is not None and parcel.expires_at <= now:
             return TOO_LATE
         try:

@@ -94,7 +94,12 @@ class SimulatedHub:
 
     async def __aenter__(self) -> Self:
         self._claim = claim_port(None)
-        await self.go_up()
+        try:
+            await self.go_up()
+        except BaseException:  # whoever stops meanwhile, too
+            await self.go_down()
+            self._claim.release()
+            raise
         return self
 
     async def __aexit__(

@@ -14,6 +14,8 @@ import pytest
 
 from services.chassis.postgres import Connection, is_transient
 from services.chassis.postgres.errors import is_data_error
+from services.cli.doctor.database import examine_database
+from tests.integration.alerts.running import settings_for
 from tests.scenarios.people import AT_LEISURE_S
 from tests.scenarios.story import Story, happened
 from tests.support.servers import Broker, Database, DatabaseServer, until
@@ -58,6 +60,7 @@ async def fill(database: Database) -> asyncpg.PostgresError:
                     return error
 
 
+@pytest.mark.usefixtures("patient_connections")
 async def test_an_alarm_is_stored_told_and_taken_though_nobody_can_be_woken(
     small_queue: Database, broker: Broker, tmp_path: Path
 ) -> None:
@@ -77,9 +80,11 @@ async def test_an_alarm_is_stored_told_and_taken_though_nobody_can_be_woken(
             # What changes a device notifies, too, and so does what consoles are told.
             await story.register("TC-00000002", "glasgow-city")
             silence = {"council_id": "glasgow-city", "device_id": "TC-00000002", "priorities": [5], "minutes": 5}
-            assert (
-                await story.api.post("/api/v1/silences", {**silence, "reason": "a test", "operator": "Morag"})
-            ).status == 201
+            silence |= {"reason": "a test", "operator": "Morag"}
+            assert (await story.api.insist("POST", "/api/v1/silences", silence)).status == 201
+            found = await examine_database(settings_for(small_queue.url, broker.url, tmp_path))
+            (about,) = [each for each in found if "queue of notifications" in each.what]
+            assert about.level == "wrong"
             assert await story.database.fetchval(_USAGE) == 1, "it was full all the time"
             assert happened(await story.alarm(box)) == ["raised", "acknowledged"]
 

@@ -130,6 +130,9 @@ async def _pooler(url: str, connection: Connection) -> Finding:
             await other.close()
         async with asyncio.timeout(_LISTEN_TIMEOUT_S):
             await told.wait()
+    except asyncpg.ProgramLimitExceededError:
+        advice = "end the session that keeps it: docs/operations.md, TelecareNotifyQueueFilling"
+        return wrong(_AREA, "the queue of notifications is full: what follows an alarm is found by looking", advice)
     except (TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         advice = "let TELECARE_DATABASE_URL point at PostgreSQL itself, or at a pooler in session mode"
         return wrong(_AREA, "LISTEN hears nothing: there is a transaction pooler in between", advice)

@@ -163,6 +163,22 @@ async def test_where_no_hub_can_be_told_at_all_responders_are_called_at_once(gla
     assert len(await called(glasgow)) == 1
 
 
+async def test_what_is_sent_no_more_is_counted_as_refused_by_nobody(glasgow: World, receiver: Receiver) -> None:
+    """A way to responders that is told as failing because somebody was removed would page until another is written to."""
+    for hub in ("clyde-arc", "forth-arc"):
+        receiver.break_down(hub)
+    await glasgow.press()
+    outcomes = ("transient", "permanent")
+    tried, refused = [glasgow.metric("telecare_deliveries_total", channel="webhook", outcome=each) for each in outcomes]
+    assert (tried > 0, refused) == (True, 0)
+    await glasgow.database.execute("update registry.hub_channel set verified_at = null")
+    await glasgow.after(15)
+    failed = "select count(*) from alerts.delivery where state = 'failed' and kind = 'webhook'"
+    assert await glasgow.database.fetchval(failed) > 0
+    after = [glasgow.metric("telecare_deliveries_total", channel="webhook", outcome=each) for each in outcomes]
+    assert after == [tried, 0]
+
+
 async def test_what_is_degraded_goes_to_the_technical_hub_and_after_a_day_to_the_councils_first(
     glasgow: World, receiver: Receiver
 ) -> None:

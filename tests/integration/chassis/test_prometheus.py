@@ -52,7 +52,6 @@ NOT_TOLD_BY_OUR_GAUGES = {
     "TelecareProcessDown",
     "TelecareProcessMissing",
     "TelecareProcessRestarts",
-    "TelecareMonitoringBlind",
     "TelecareMonitoringFlaps",
     "TelecareCanaryAbsent",
     "TelecareCanaryUnanswered",

@@ -87,7 +87,9 @@ async def test_the_database_is_measured_and_nothing_is_said_of_one_that_is_away(
     for what in ("all", "without-heartbeats"):
         made_at_s = metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": what})
         assert made_at_s is not None
-        assert abs(made_at_s - time.time()) < 3600, "since when it is watched: the database was made for this test"
+        assert abs(made_at_s - time.time()) < 86400, (
+            "since when it is watched: what it is a copy of was made for this run"
+        )
 
     away = CollectorRegistry()
     vitals = DatabaseVitals(away, "postgresql://127.0.0.1:1/telecare", tmp_path)
@@ -111,6 +113,7 @@ async def test_what_cannot_be_looked_at_is_told_no_more_and_takes_no_other_figur
     vitals = DatabaseVitals(metrics, database.url, disk)
     await vitals.run_once()
     assert metrics.get_sample_value("telecare_database_disk_free_bytes") is not None
+    before = metrics.get_sample_value("telecare_database_size_bytes")
 
     disk.rmdir()
     async with _owner(database) as owner:
@@ -120,7 +123,9 @@ async def test_what_cannot_be_looked_at_is_told_no_more_and_takes_no_other_figur
         assert metrics.get_sample_value("telecare_database_disk_free_bytes") is None
         assert metrics.get_sample_value("telecare_database_disk_bytes") is None
         size = metrics.get_sample_value("telecare_database_size_bytes")
-        assert size == await owner.fetchval("select pg_database_size(current_database())")
+        assert before is not None
+        assert size is not None
+        assert size > before + (1 << 20), "there is a table more"
         assert metrics.get_sample_value("telecare_database_standbys") == 0
 
         disk.mkdir()
@@ -136,6 +141,7 @@ async def test_what_cannot_be_looked_at_is_told_no_more_and_takes_no_other_figur
     assert metrics.get_sample_value("telecare_backup_timestamp_seconds", {"what": "all"}) is not None
 
 
+@pytest.mark.usefixtures("patient_connections")
 async def test_a_database_that_goes_away_takes_its_figures_with_it(
     own_postgres: DatabaseServer, own_database: Database, tmp_path: Path
 ) -> None:

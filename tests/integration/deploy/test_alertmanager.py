@@ -32,6 +32,26 @@ def test_what_is_inhibited_and_by_what_are_alerts_that_there_are() -> None:
     assert named <= alert_names()
 
 
+def test_what_holds_others_back_outlasts_them() -> None:
+    """Else somebody is called for each of them when all is well again."""
+    lasts_s = {rule["alert"]: seconds(rule.get("keep_firing_for", "0s")) for rule in shipped_rules("alert")}
+    pairs = [
+        (source, target)
+        for rule in config()["inhibit_rules"]
+        for source in re.findall(r"Telecare\w+", str(rule["source_matchers"]))
+        for target in re.findall(r"Telecare\w+", str(rule["target_matchers"]))
+    ]
+    assert len(pairs) > 5
+    assert [pair for pair in pairs if lasts_s[pair[0]] < lasts_s[pair[1]]] == []
+    of_deafness = {lasts_s[target] for source, target in pairs if source == "TelecareMonitoringBlind"}
+    assert lasts_s["TelecareMonitoringBlind"] > max(of_deafness) > 0  # it may end first, and they be asked for anew
+
+
+def seconds(duration: str) -> int:
+    """As Prometheus writes it, with one unit."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[duration[-1]]
+
+
 def test_every_address_stands_in_a_file_of_its_own() -> None:
     """Addresses hold secrets; and no host is named in what we ship."""
     receivers = {each["name"]: each["webhook_configs"][0] for each in config()["receivers"]}
@@ -68,6 +88,7 @@ HELD_BACK_BY_DEAFNESS = [
     {"alertname": "TelecareSessionGaps", "severity": "warn"},
     {"alertname": "TelecareSessionAway", "severity": "warn", "shard": "hub-actions"},
     {"alertname": "TelecareUnready", "severity": "page", "service": "ingest"},
+    {"alertname": "TelecareDatabaseUnwatched", "severity": "warn"},
     {"alertname": "TelecareBacklogOld", "severity": "warn", "at": "ingest"},
 ]
 TOLD_ALL_THE_SAME = [

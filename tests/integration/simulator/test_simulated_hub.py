@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from services.chassis.embedded.ports import claim_port
 from services.simulator.desk import HubConfig
 from services.simulator.hub import HttpActions, Manners, SimulatedHub
 from tests.support.servers import until
@@ -154,3 +155,24 @@ async def test_every_answer_of_the_api_is_understood() -> None:
     ]
     async with HttpActions(api.url, "token") as actions:
         assert await actions.acknowledge("a1", "Isla") == "unavailable"
+
+
+async def test_a_hub_that_is_stopped_while_it_starts_keeps_no_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub, starting = SimulatedHub(), asyncio.Event()
+    port = 0
+
+    async def start(_site: web.TCPSite) -> None:
+        nonlocal port
+        port = int(hub.url.rsplit(":", 1)[1].partition("/")[0])
+        starting.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(web.TCPSite, "start", start)
+    begun = asyncio.ensure_future(hub.__aenter__())
+    await starting.wait()
+    begun.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await begun
+    again = claim_port(port)
+    assert again.port == port
+    again.release()

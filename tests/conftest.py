@@ -19,7 +19,26 @@ from tests.support.stack import STACK
 
 _HERE: Final = Path(__file__).parent
 _WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
-_WITHOUT_SERVERS: Final = ("unit", "properties", "contracts")
+_WITHOUT_SERVERS: Final = (
+    *("unit", "properties", "contracts", "architecture"),
+    *(
+        "integration/canary/test_canary_exposure.py",
+        "integration/cli/test_demo.py",
+    ),  # it starts the embedded ones itself
+    *(f"integration/alerts/channels/test_{name}.py" for name in ("email", "sms", "webhook")),
+    *(f"integration/deploy/test_{name}.py" for name in ("certificates", "compose_prepare", "shipped_files")),
+)
+_SERVERS: Final = (
+    *("unit", "properties", "contracts", "architecture", "integration/alerts/channels"),
+    *(
+        "integration/canary/test_canary_exposure.py",
+        "integration/cli/test_demo.py",
+    ),  # which starts the embedded ones itself
+    *(
+        f"integration/deploy/test_{name}.py"
+        for name in ("certificates", "compose_prepare", "compose_upgrade", "shipped_files")
+    ),
+)
 _SERVERS: Final = frozenset({"pristine_cluster", "broker"})  # there, each fixture of a server begins with one of these
 _MADE_TO_HANG: Final = frozenset(
     {"own_postgres", "tcp_proxy"}
@@ -92,6 +111,8 @@ def _is_of_the_real_one(item: pytest.Item) -> bool:
 
 
 def _is_the_same_on_both(item: pytest.Item) -> bool:
+    if _is_of_the_real_one(item):
+        return False
     is_among_them = any(item.path.is_relative_to(_HERE / each) for each in _WITHOUT_SERVERS)
     return is_among_them and isinstance(item, pytest.Function) and _SERVERS.isdisjoint(item.fixturenames)
 

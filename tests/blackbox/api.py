@@ -28,7 +28,7 @@ class Answer:
 
 
 class Api:
-    """One caller, by his token; None is nobody."""
+    """One caller, by his token; None is nobody. Whoever is told to come later does so; `send` asks once."""
 
     def __init__(self, session: aiohttp.ClientSession, url: str, token: str | None) -> None:
         self.session = session
@@ -44,28 +44,30 @@ class Api:
         return Api(self.session, url, self.token)
 
     async def get(self, path: str, **query: str | int) -> Answer:
-        return await self.send("GET", path, query=query)
+        return await self._insist("GET", path, query=query)
 
     async def post(self, path: str, body: object = None) -> Answer:
-        return await self.send("POST", path, body)
+        return await self._insist("POST", path, body)
 
     async def put(self, path: str, body: object) -> Answer:
-        return await self.send("PUT", path, body)
+        return await self._insist("PUT", path, body)
 
     async def patch(self, path: str, body: object) -> Answer:
-        return await self.send("PATCH", path, body)
+        return await self._insist("PATCH", path, body)
 
-    async def insist(self, method: str, path: str, body: object = None) -> Answer:
+    async def _insist(
+        self, method: str, path: str, body: object = None, *, query: Mapping[str, str | int] | None = None
+    ) -> Answer:
         """The same again for as long as we are told to come later, which says that nothing is wrong with the request.
 
-        A change is told so, and is not made, when it can't be audited within three seconds: a busy machine stands still for five.
+        What can't be audited within three seconds is not done, and told so: a busy machine stands still for five.
         """
 
-        async def taken_or_refused() -> Answer | None:
-            answer = await self.send(method, path, body)
-            return None if answer.status == COME_LATER else answer
+        async def answered() -> Answer | None:
+            answer = await self.send(method, path, body, query=query)
+            return None if answer.status == COME_LATER and "Retry-After" in answer.headers else answer
 
-        return await until(taken_or_refused, _PATIENCE_S, what=f"{method} {path} to be taken or refused")
+        return await until(answered, _PATIENCE_S, what=f"{method} {path} to be answered")
 
     async def send(
         self, method: str, path: str, body: object = None, *, query: Mapping[str, str | int] | None = None

@@ -161,15 +161,15 @@ class Installation:
     async def make_hub(self, hub_id: str, *councils: str, channels: list[dict[str, Any]] | None = None) -> None:
         """A hub (told by webhook unless said otherwise) to which the alarms of these councils go."""
         body = {"name": hub_id.title(), "channels": [self.receiver.channel(hub_id)] if channels is None else channels}
-        made = await self.api.insist("PUT", f"/api/v1/hubs/{hub_id}", body)
+        made = await self.api.put(f"/api/v1/hubs/{hub_id}", body)
         assert made.status in {200, 201}, made
         for council in councils:
-            routed = await self.api.insist("PUT", f"/api/v1/councils/{council}/routing", {"hubs": [hub_id]})
+            routed = await self.api.put(f"/api/v1/councils/{council}/routing", {"hubs": [hub_id]})
             assert routed.status == 200, routed
 
     async def register(self, device_id: str, council: str) -> None:
         """Put a device on the register."""
-        registered = await self.api.insist("POST", "/api/v1/devices", registration(device_id, council))
+        registered = await self.api.post("/api/v1/devices", registration(device_id, council))
         assert registered.status == 201, registered
 
     async def token(self, role: str, *more: str) -> str:
@@ -213,7 +213,7 @@ class Installation:
             if alarm["state"] != "closed":
                 note = f"tidied up after {PRIVATE}"
                 body = {"operator": "night-shift", "outcome": "data_quality", "note": note}
-                await self.alarms_api.insist("POST", f"/api/v1/alarms/{alarm['alarm_id']}/close", body)
+                await self.alarms_api.post(f"/api/v1/alarms/{alarm['alarm_id']}/close", body)
 
     def assert_discreet(self) -> None:
         """Nothing secret and nothing private may stand in a log."""

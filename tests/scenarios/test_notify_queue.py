@@ -81,7 +81,7 @@ async def test_an_alarm_is_stored_told_and_taken_though_nobody_can_be_woken(
             await story.register("TC-00000002", "glasgow-city")
             silence = {"council_id": "glasgow-city", "device_id": "TC-00000002", "priorities": [5], "minutes": 5}
             silence |= {"reason": "a test", "operator": "Morag"}
-            assert (await story.api.insist("POST", "/api/v1/silences", silence)).status == 201
+            assert (await story.api.post("/api/v1/silences", silence)).status == 201
             found = await examine_database(settings_for(small_queue.url, broker.url, tmp_path))
             (about,) = [each for each in found if "queue of notifications" in each.what]
             assert about.level == "wrong"

@@ -31,7 +31,7 @@ async def rows(world: World, where: str, *arguments: object) -> list[dict[str, A
 
 async def test_a_change_of_the_register_that_cannot_be_audited_is_not_made(world: World, ops: Api) -> None:
     await world.database.execute(UNWRITABLE)
-    answer = await ops.post("/api/v1/devices", HOME)
+    answer = await ops.send("POST", "/api/v1/devices", HOME)
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     assert "audit log" in answer.body["detail"]
     assert await world.database.fetchval("select count(*) from registry.device where device_id = 'TC-1'") == 0
@@ -43,7 +43,7 @@ async def test_nobody_looks_at_what_is_about_a_person_unseen(world: World, ops: 
     things = await world.fresh("own")
     await world.database.execute(UNWRITABLE)
     for path in (f"/api/v1/devices/{things['device_id']}", "/api/v1/devices", "/api/v1/audit"):
-        answer = await ops.get(path)
+        answer = await ops.send("GET", path)
         assert answer.status == 503, path
         assert "ref-own" not in str(answer.body)
     assert (await ops.get("/api/v1/rollout")).status == 200  # figures are nobody's

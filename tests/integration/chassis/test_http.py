@@ -146,7 +146,7 @@ async def test_a_problem_bears_what_the_caller_can_act_upon() -> None:
             {"field": "a", "message": "is wrong"},
             {"field": "b", "message": "too"},
         ]
-        assert (await ops.get("/api/v1/things/database-away")).headers["Retry-After"]
+        assert (await ops.send("GET", "/api/v1/things/database-away")).headers["Retry-After"]
         assert (await nobody.get("/api/v1/things")).headers["WWW-Authenticate"].startswith("Bearer")
         assert (await nobody.send("DELETE", "/healthz")).headers["Allow"] == "GET"
 
@@ -207,7 +207,7 @@ async def test_without_a_token_nothing_about_the_request_is_told(subtests: pytes
 
 async def test_with_the_database_away_a_token_is_answered_503_and_the_bootstrap_token_works() -> None:
     async with served(Service("x", [await routes()])) as (nobody, _):
-        assert (await nobody.by("another-token").get("/api/v1/things")).status == 503
+        assert (await nobody.by("another-token").send("GET", "/api/v1/things")).status == 503
         assert (await nobody.by(TOKEN).get("/api/v1/things")).status == 200
 
 
@@ -223,7 +223,7 @@ async def test_with_the_database_hanging_the_answer_still_comes(own_postgres: Da
         own_postgres.pause()
         try:
             async with asyncio.timeout(60):
-                assert (await nobody.by("another-token").get("/api/v1/things")).status == 503
+                assert (await nobody.by("another-token").send("GET", "/api/v1/things")).status == 503
         finally:
             own_postgres.resume()
 

@@ -117,7 +117,7 @@ async def life(installation: Installation, watching: Prometheus) -> AsyncIterato
 async def promise(installation: Installation, *, every_s: int) -> None:
     """How often devices are to be heard: one and a half of that must pass before anybody counts them. None is silent so soon."""
     promised = {"heartbeat_interval_s": every_s, "silent_after_s": 24 * 3600}
-    answer = await installation.api.insist("PUT", "/api/v1/models/default", promised)
+    answer = await installation.api.put("/api/v1/models/default", promised)
     assert answer.status == 200, answer
 
 
@@ -127,7 +127,7 @@ async def take_alarms(installation: Installation, home: Box) -> None:
         await home.receipt(home.press(**fields, peripheral_id=number), "notified")  # type: ignore[arg-type]  # kind is a str
         alarm = await installation.alarm(home.device_id, peripheral_id=number)
         path = f"/api/v1/alarms/{alarm['alarm_id']}/acknowledge"
-        assert (await installation.api.insist("POST", path, {"operator": "morag"})).status == 200
+        assert (await installation.api.post(path, {"operator": "morag"})).status == 200
         assert str(alarm["priority"]) == number
 
 

@@ -215,7 +215,7 @@ async def test_a_hub_that_takes_no_alarm_of_life_wakes_somebody_until_it_does(
 
 
 async def take(installation: Installation, alarm_id: str) -> None:
-    taken = await installation.api.insist("POST", f"/api/v1/alarms/{alarm_id}/acknowledge", {"operator": "morag"})
+    taken = await installation.api.post(f"/api/v1/alarms/{alarm_id}/acknowledge", {"operator": "morag"})
     assert taken.status == 200, taken
 
 
@@ -332,7 +332,7 @@ async def test_a_mail_server_that_responders_rely_on_and_nobody_can_hand_anythin
     connection = await asyncpg.connect(installation.settings["DATABASE_URL"])
     body = {"kind": "email", "name": "Isla", "address": "isla@council.example"}
     try:
-        added = await installation.api.insist("POST", f"/api/v1/councils/{COUNCIL}/responders", body)
+        added = await installation.api.post(f"/api/v1/councils/{COUNCIL}/responders", body)
         assert added.status == 201, added
         await connection.execute("update registry.responder set verified_at = now()")
         told = await called(manager, "page", "TelecareResponderWayFailing")
@@ -396,7 +396,7 @@ async def test_homes_that_fall_silent_together_are_told_as_a_share_of_their_coun
     installation: Installation, manager: Alertmanager
 ) -> None:
     promised = {"heartbeat_interval_s": 1, "late_after_missed": 1, "silent_after_s": 2}
-    assert (await installation.api.insist("PUT", "/api/v1/models/default", promised)).status == 200
+    assert (await installation.api.put("/api/v1/models/default", promised)).status == 200
     async with homes(installation, 6) as boxes:
         for box in boxes:
             await go_live(installation, box)

@@ -233,7 +233,7 @@ async def _ready(api: Api) -> bool:
 
 async def _own_credential(town: Town) -> MqttUrl:
     """The box's own, which it fetches with its claim, by TLS as well."""
-    claimed = await town.api.insist("POST", f"/api/v1/devices/{DEVICE}/claim")
+    claimed = await town.api.post(f"/api/v1/devices/{DEVICE}/claim")
     assert claimed.status in {200, 201}, claimed
     broker = MqttUrl("localhost", town.broker_port, tls=True)
     async with asyncio.timeout(60):

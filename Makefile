@@ -1,4 +1,4 @@
-# Everything a person does here. `make demo` and `make test` need only Python 3.11+, git and make.
+# Everything a person does here. `make demo`, `make test` and `make test-all` need only Python 3.11+, git and make.
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -8,9 +8,12 @@ SEED   ?= 1
 # workers; more than four gain nothing. What is promised within a time has the machine to itself, after the others (exit code 5:
 # ARGS names none of those).
 XDIST  := -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# What `make test` runs, within minutes: all that is pure, the contract as strangers meet it, and what is killed at the worst moment.
+# ARGS that name other tests have those run instead.
+TESTS  := tests/unit tests/properties tests/contracts tests/architecture tests/blackbox tests/scenarios/test_crashes.py tests/scenarios/test_ingest_crashes.py
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help demo install dev test test-stack test-unsteady check documents dashboards fmt lock audit bench soak bench-liveness bench-outages clean
+.PHONY: help demo install dev test test-all test-stack test-unsteady check documents dashboards fmt lock audit bench soak bench-liveness bench-outages clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,14 +43,21 @@ $(VENV)/.dev: requirements-dev.lock $(VENV)/.installed
 	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
 	@touch $@
 
-test: dev  ## the tests, on the embedded broker and database
-	@$(BIN)/python -m pytest $(XDIST) -m "not alone" $(ARGS)
-	@$(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
+define PYTEST
+@$(BIN)/python -m pytest $(XDIST) -m "not alone" $(1)
+@$(BIN)/python -m pytest -m alone $(1) || [ $$? -eq 5 ]
+endef
 
-test-stack: dev  ## the same suites on real Mosquitto, TimescaleDB and Prometheus (Debian; installs them under var/)
+test: dev  ## the tests of some minutes, on the embedded broker and database
+	$(call PYTEST,$(if $(filter tests/%,$(ARGS)),,$(TESTS)) $(ARGS))
+
+test-all: dev  ## every suite, on the embedded broker and database: half an hour on two cores
+	$(call PYTEST,$(ARGS))
+
+test-stack: export TELECARE_TEST_STACK := real
+test-stack: dev  ## all of them on real Mosquitto, TimescaleDB and Prometheus (Debian; installs them under var/)
 	@deploy/stack/install
-	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest $(XDIST) -m "not alone" $(ARGS)
-	@TELECARE_TEST_STACK=real $(BIN)/python -m pytest -m alone $(ARGS) || [ $$? -eq 5 ]
+	$(call PYTEST,$(ARGS))
 
 test-unsteady: dev  ## the tests with some of the service's statements slow (SEED=7): what passes only by luck fails; some of what it finds are promises of time
 	@UNSTEADY_SEED=$(SEED) PYTHONPATH=$(CURDIR)/tests/support/unsteady $(BIN)/python -m pytest $(XDIST) -m "not alone" $(ARGS)

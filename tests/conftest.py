@@ -19,7 +19,8 @@ from tests.support.stack import STACK
 
 _HERE: Final = Path(__file__).parent
 _WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
-_WITHOUT_SERVERS: Final = (
+_WITHOUT_SERVERS: Final = ("unit", "properties", "contracts", "architecture")  # as `make test` runs them
+_SERVERS: Final = (
     *("unit", "properties", "contracts", "architecture"),
     *(
         "integration/canary/test_canary_exposure.py",

@@ -66,7 +66,7 @@ async def test_nobody_takes_what_needs_nobody(data: dict[str, Any]) -> None:
 async def test_an_alarm_left_to_somebody_else_is_taken_when_they_have_not() -> None:
     actions = Actions()
     desk = Desk(NEVER_CLOSES, actions)
-    desk.leave("TC-000001", 0.2)
+    desk.leave("TC-000001", 1.0)
     desk.take(told("n1", alarm_id="theirs", device_id="TC-000001"))
     desk.take(told("n2", alarm_id="ours", device_id="TC-000002"))
     await until(lambda: desk.acknowledged == ["ours", "theirs"])

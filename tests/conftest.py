@@ -20,26 +20,6 @@ from tests.support.stack import STACK
 _HERE: Final = Path(__file__).parent
 _WAITING: Final = ("scenarios", "browser", "blackbox", "integration/deploy", "integration/cli", "integration/canary")
 _WITHOUT_SERVERS: Final = ("unit", "properties", "contracts", "architecture")  # as `make test` runs them
-_SERVERS: Final = (
-    *("unit", "properties", "contracts", "architecture"),
-    *(
-        "integration/canary/test_canary_exposure.py",
-        "integration/cli/test_demo.py",
-    ),  # it starts the embedded ones itself
-    *(f"integration/alerts/channels/test_{name}.py" for name in ("email", "sms", "webhook")),
-    *(f"integration/deploy/test_{name}.py" for name in ("certificates", "compose_prepare", "shipped_files")),
-)
-_SERVERS: Final = (
-    *("unit", "properties", "contracts", "architecture", "integration/alerts/channels"),
-    *(
-        "integration/canary/test_canary_exposure.py",
-        "integration/cli/test_demo.py",
-    ),  # which starts the embedded ones itself
-    *(
-        f"integration/deploy/test_{name}.py"
-        for name in ("certificates", "compose_prepare", "compose_upgrade", "shipped_files")
-    ),
-)
 _SERVERS: Final = frozenset({"pristine_cluster", "broker"})  # there, each fixture of a server begins with one of these
 _MADE_TO_HANG: Final = frozenset(
     {"own_postgres", "tcp_proxy"}

@@ -106,10 +106,9 @@ async def town(pristine_cluster: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 async def test_a_press_goes_by_tls_from_the_box_to_the_hub_and_nothing_goes_in_clear(town: Town) -> None:
     hub = {"name": "Clyde", "channels": [town.receiver.channel("clyde-arc")]}
-    ask = town.api.insist
-    assert (await ask("PUT", "/api/v1/hubs/clyde-arc", hub)).status == 201
-    assert (await ask("PUT", "/api/v1/councils/glasgow-city/routing", {"hubs": ["clyde-arc"]})).status == 200
-    registered = await ask("POST", "/api/v1/devices", registration(DEVICE, "glasgow-city"))
+    assert (await town.api.put("/api/v1/hubs/clyde-arc", hub)).status == 201
+    assert (await town.api.put("/api/v1/councils/glasgow-city/routing", {"hubs": ["clyde-arc"]})).status == 200
+    registered = await town.api.post("/api/v1/devices", registration(DEVICE, "glasgow-city"))
     assert registered.status == 201
     await until(lambda: _ready(town.api), 60, what="readiness")
 

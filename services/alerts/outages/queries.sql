@@ -270,12 +270,13 @@ update alerts.outage set merged_into = $2, closed_at = $3, closed_as = 'merged',
 returning *;
 
 -- name: stands
--- How it stands, and what people were told of it. Of one that is over, nobody is a member any more, in due course.
+-- How it stands, and what people were told of it. Of one that is over, nobody is a member any more, in due course. One that somebody has
+-- closed by hand since it was read stays so.
 update alerts.outage
 set unsorted = unsorted or $5::timestamptz is not null, members_now = $2, peak = $3, low_since = $4, closed_at = $5, told_at = $6,
     told_members = $7, told_attribute = $8, told_value = $9,
     mark = $10, moved_at = $11, called_at = $12, closed_as = $13, left_behind = $14
-where outage_id = $1;
+where outage_id = $1 and closed_at is null;
 
 -- name: deaf_for
 -- For how long, from $1 to $2, the shard that heard least could not hear: lapses, and what is going on. One that nobody ever worked hears nobody.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
+
+import pytest
 
 from services.alerts.domain.outages.moves import SUSPECTED_FOR
 from services.alerts.http.asker import Scope
-from services.alerts.outages import reading
+from services.alerts.outages import reading, store
 from tests.integration.alerts.outages.conftest import Scotland
 
 DAY_S = 86_400
@@ -308,3 +311,26 @@ async def test_a_council_that_comes_late_to_it_is_told_at_once_however_few_its_h
     await homes.after(600)
     assert await homes.told() == told
     assert await homes.singles() == []
+
+
+async def test_one_that_somebody_closes_by_hand_while_it_is_looked_at_stays_closed(
+    scotland: Scotland, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look has read it as open, and writes how many there are now."""
+    homes, database = scotland.homes, scotland.world.database
+    silent = scotland.glasgow[:200]
+    await homes.fall_silent(silent)
+    (outage,) = await homes.outages()
+    assert outage["closed_at"] is None
+    usual = store.deaf_for
+
+    async def closed_meanwhile(connection: Any, *look: Any) -> timedelta:
+        await database.execute(
+            "update alerts.outage set closed_at = now(), members_now = 0 where outage_id = $1", outage["outage_id"]
+        )
+        return await usual(connection, *look)
+
+    monkeypatch.setattr(store, "deaf_for", closed_meanwhile)
+    await homes.return_(silent[:20])
+    closed_at = "select closed_at from alerts.outage where outage_id = $1"
+    assert await database.fetchval(closed_at, outage["outage_id"]) is not None

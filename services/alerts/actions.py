@@ -144,9 +144,11 @@ class HubActions:
         if action.notification_id is None:
             return action.alarm_id
         told = await connection.fetchrow(QUERIES["notification_told"], action.notification_id, hub)
-        if told is None:
-            if not isinstance(action, Received) and self.alarms.awaited(action.notification_id):
+        if told is None and not isinstance(action, Received):
+            if await self.alarms.is_awaited(connection, action.notification_id):
                 raise NotWrittenYet
+            told = await connection.fetchrow(QUERIES["notification_told"], action.notification_id, hub)
+        if told is None:
             return _unknown(action, "no notification has this notification_id")
         if not told["told"]:
             detail = "this notification was not sent to your hub"

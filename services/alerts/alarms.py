@@ -18,6 +18,7 @@ from services.alerts.domain.alarm import Alarm
 from services.alerts.domain.decide import decide
 from services.alerts.domain.decision import Circumstances, Decision, Refusal
 from services.alerts.domain.events import alarm_id_of
+from services.alerts.domain.notification import notification_id_of
 from services.alerts.domain.routing import Told, who_is_told
 from services.alerts.domain.triggers import EventArrived, Trigger
 from services.alerts.metrics import Metrics
@@ -43,6 +44,17 @@ class Alarms:
     send: Callable[[Sequence[store.Due]], None]  # these deliveries are due, and perhaps others
     awaited: Callable[[str], bool]  # whether hubs may know of this alarm, or notification, that is not written yet
     _policies: dict[int, Policy] = field(default_factory=dict, init=False)  # a version never changes
+
+    async def is_awaited(self, connection: Connection, id_: str) -> bool:
+        """Whether hubs may know of this alarm, or notification, though it is not in the database: not yet, or not any more.
+
+        A crash of the database may take back what followed from an event, which it keeps: it follows again, with the same ids.
+        Whoever is told that it is not awaited looks once more: it may have been written meanwhile.
+        """
+        if self.awaited(id_):
+            return True
+        undecided = await store.undecided(connection)
+        return any(id_ in {alarm_id_of(each), notification_id_of(each)} for each in undecided)
 
     async def apply(
         self, connection: Connection, alarm: Alarm | None, trigger: Trigger, now: datetime

@@ -21,9 +21,9 @@ class Forbidden:
 
 
 class NotWrittenYet(TimeoutError):
-    """Hubs were told of this alarm while the database was away, and it is about to be written: the same again, in a moment.
+    """Hubs were told of this alarm while the database was away, or just before it crashed, and it is about to be written.
 
-    Passes as a database that is away passes: 503 over HTTP, and an action over MQTT waits.
+    So the same again, in a moment. Passes as a database that is away passes: 503 over HTTP, and an action over MQTT waits.
     """
 
 
@@ -43,8 +43,10 @@ class People:
     ) -> tuple[Decision | Refusal | Forbidden, AfterCommit | None]:
         """Do it for an operator of `hub` (None: ops). Raises NotWrittenYet."""
         alarm = await store.alarm_locked(connection, alarm_id)
-        if alarm is None and self.alarms.awaited(alarm_id):
-            raise NotWrittenYet
+        if alarm is None:
+            if await self.alarms.is_awaited(connection, str(store.as_uuid(alarm_id))):
+                raise NotWrittenYet
+            alarm = await store.alarm_locked(connection, alarm_id)
         if alarm is None:
             return Refusal(RefusalReason.UNKNOWN_ALARM), None
         if hub is not None and not await connection.fetchval(QUERIES["concerns_hub"], alarm.alarm_id, hub):

@@ -65,6 +65,13 @@ from chosen;
 -- Whoever changes an alarm, or one of its deliveries together with it, takes this lock first: so no two can deadlock.
 select * from alerts.alarm where alarm_id = $1 for update;
 
+-- name: undecided
+-- Events of which nothing has followed yet, those first that come first. There are some in a storm, and after a crash of the database that
+-- took back what had followed from them.
+select body ->> 'event_id' as event_id from chassis.event_log
+where stream = 'alarms' and body ? 'event_id'
+order by urgency, event_log_id limit 1000;
+
 -- name: due_alarm
 -- The most urgent alarm that is to be looked at again; those that somebody acts on right now come at the next look. Priority by
 -- priority, each by index: sorted all together, 100,000 that are due took half a second for each.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from pydantic import TypeAdapter
 
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import AlarmId, CouncilId, DeviceId, HubId
+from contracts.ids import AlarmId, CouncilId, DeviceId, EventId, HubId
 from contracts.rota import Rota
 from contracts.vocabulary import Priority
 from services.alerts.domain.alarm import Alarm
@@ -152,6 +152,11 @@ async def alarm_locked(connection: Connection, alarm_id: str) -> Alarm | None:
     id_ = as_uuid(alarm_id)
     row = await connection.fetchrow(QUERIES["alarm_locked"], id_) if id_ else None
     return alarm_of(row) if row else None
+
+
+async def undecided(connection: Connection) -> Sequence[EventId]:
+    """Events of which nothing has followed yet, or not any more, as far as one looks."""
+    return [EventId(row["event_id"]) for row in await connection.fetch(QUERIES["undecided"])]
 
 
 async def due_alarm(connection: Connection, now: datetime, passed_over: Iterable[AlarmId] = ()) -> Alarm | None:

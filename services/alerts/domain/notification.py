@@ -6,7 +6,7 @@ from typing import Final
 
 from contracts.alarm import EventView
 from contracts.alarm_event import AlarmEvent
-from contracts.ids import NotificationId
+from contracts.ids import EventId, NotificationId
 from contracts.notification import AlarmData, AlarmNotificationType, Notification
 from services.alerts.domain.alarm import Alarm
 
@@ -22,6 +22,11 @@ def notification(
     took the decision back, it is the same notification to a hub that has it already.
     """
     data = AlarmData(**alarm.view().model_dump(), event=EventView.of(shown) if shown else None)
-    made = uuid.uuid4() if cause is None else uuid.uuid5(_NAMESPACE, cause.event_id)
+    id_ = NotificationId(f"msg_{uuid.uuid4().hex}") if cause is None else notification_id_of(cause.event_id)
     at = now if cause is None else cause.received_at
-    return Notification(id=NotificationId(f"msg_{made.hex}"), type=type_, timestamp=at, data=data)
+    return Notification(id=id_, type=type_, timestamp=at, data=data)
+
+
+def notification_id_of(event_id: EventId) -> NotificationId:
+    """The id of what hubs are told of an event."""
+    return NotificationId(f"msg_{uuid.uuid5(_NAMESPACE, event_id).hex}")

@@ -2,8 +2,15 @@
 
 import asyncio
 import json
+import uuid
+
+import pytest
 
 from contracts.ids import HubId
+from services.alerts.domain.decision import Decision, Refusal, RefusalReason
+from services.alerts.domain.triggers import Acknowledge
+from services.alerts.people import NotWrittenYet, People
+from services.chassis.postgres.borrow import borrow
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World
 from tests.unit.alerts.build import event
@@ -61,3 +68,31 @@ async def test_a_decision_that_a_crash_of_the_database_took_back_is_told_by_the_
     await glasgow.arrive(pressed)
     first, again = receiver.attempts("TC-000123")
     assert (first.id, first.body) == (again.id, again.body)
+
+
+async def test_who_takes_what_a_crash_of_the_database_took_back_is_to_try_again(
+    glasgow: World, receiver: Receiver
+) -> None:
+    """*Seen* (the soak): a hub that was quicker than the second decision was told that there is no such alarm, and gave up."""
+    pressed = await glasgow.press()
+    (told,) = receiver.attempts("TC-000123")
+    await glasgow.database.execute("truncate alerts.alarm cascade")
+    await glasgow.tell(pressed)
+    people, now = People(glasgow.parts.alarms), glasgow.clock.now()
+
+    async def take(alarm_id: str) -> object:
+        async with borrow(glasgow.parts.pool) as connection, connection.transaction():
+            outcome, _ = await people.act(connection, alarm_id, Acknowledge("morag"), CLYDE, now)
+            return outcome
+
+    for alarm_id in (told.data["alarm_id"], told.data["alarm_id"].upper()):
+        with pytest.raises(NotWrittenYet):
+            await take(alarm_id)
+    by_notification = {"action_id": "1", "action": "acknowledge", "notification_id": told.id, "operator": "morag"}
+    with pytest.raises(NotWrittenYet):
+        await glasgow.parts.hub_actions.answer(CLYDE, json.dumps(by_notification).encode())
+    for unknown in (str(uuid.uuid4()), "none"):
+        assert await take(unknown) == Refusal(RefusalReason.UNKNOWN_ALARM)
+
+    await glasgow.parts.consumer.run_once()
+    assert isinstance(await take(told.data["alarm_id"]), Decision)

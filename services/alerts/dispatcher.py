@@ -37,8 +37,9 @@ _LEASED_AT_ONCE_MAX: Final = 64
 _SEND_AND_RECORD_S: Final = 13.0  # within the lease's 14 s; a send has 10 s of it, and what it leaves is the record's
 _RECORD_RETRY_S: Final = 0.2
 GONE: Final = permanent("the channel is gone or not verified")
+"""Nothing was tried, and nothing will be."""
 TOO_LATE: Final = permanent("too late to be of use")
-"""Nothing was tried: what people read is why the attempts before it failed."""
+"""Nor here; what people read is why the attempts before it failed."""
 
 
 @dataclass(slots=True)

@@ -3,13 +3,16 @@
 import asyncio
 import json
 import uuid
+from collections.abc import Sequence
 
 import pytest
 
-from contracts.ids import HubId
+from contracts.ids import EventId, HubId
+from services.alerts import store
 from services.alerts.domain.decision import Decision, Refusal, RefusalReason
 from services.alerts.domain.triggers import Acknowledge
 from services.alerts.people import NotWrittenYet, People
+from services.chassis.postgres import Connection
 from services.chassis.postgres.borrow import borrow
 from tests.blackbox.hub import Receiver
 from tests.integration.alerts.world import World
@@ -22,6 +25,14 @@ def acknowledge(alarm_id: str, action_id: str = "1") -> bytes:
     return json.dumps(
         {"action_id": action_id, "action": "acknowledge", "alarm_id": alarm_id, "operator": "morag"}
     ).encode()
+
+
+async def take(glasgow: World, alarm_id: str) -> object:
+    """Somebody at the Clyde hub acknowledges it."""
+    async with borrow(glasgow.parts.pool) as connection, connection.transaction():
+        what, now = Acknowledge("morag"), glasgow.clock.now()
+        outcome, _ = await People(glasgow.parts.alarms).act(connection, alarm_id, what, CLYDE, now)
+        return outcome
 
 
 async def test_two_holders_of_the_session_give_one_action_the_same_answer(glasgow: World) -> None:
@@ -78,21 +89,36 @@ async def test_who_takes_what_a_crash_of_the_database_took_back_is_to_try_again(
     (told,) = receiver.attempts("TC-000123")
     await glasgow.database.execute("truncate alerts.alarm cascade")
     await glasgow.tell(pressed)
-    people, now = People(glasgow.parts.alarms), glasgow.clock.now()
-
-    async def take(alarm_id: str) -> object:
-        async with borrow(glasgow.parts.pool) as connection, connection.transaction():
-            outcome, _ = await people.act(connection, alarm_id, Acknowledge("morag"), CLYDE, now)
-            return outcome
-
     for alarm_id in (told.data["alarm_id"], told.data["alarm_id"].upper()):
         with pytest.raises(NotWrittenYet):
-            await take(alarm_id)
+            await take(glasgow, alarm_id)
     by_notification = {"action_id": "1", "action": "acknowledge", "notification_id": told.id, "operator": "morag"}
     with pytest.raises(NotWrittenYet):
         await glasgow.parts.hub_actions.answer(CLYDE, json.dumps(by_notification).encode())
     for unknown in (str(uuid.uuid4()), "none"):
-        assert await take(unknown) == Refusal(RefusalReason.UNKNOWN_ALARM)
+        assert await take(glasgow, unknown) == Refusal(RefusalReason.UNKNOWN_ALARM)
 
     await glasgow.parts.consumer.run_once()
-    assert isinstance(await take(told.data["alarm_id"]), Decision)
+    assert isinstance(await take(glasgow, told.data["alarm_id"]), Decision)
+
+
+@pytest.mark.parametrize("by", ["alarm_id", "notification_id"])
+async def test_who_takes_it_in_the_instant_in_which_it_is_decided_again_has_it(
+    glasgow: World, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """Not an alarm yet at the first look, and not waiting any more at the second."""
+    pressed = await glasgow.press()
+    (told,) = receiver.attempts("TC-000123")
+    await glasgow.database.execute("truncate alerts.alarm cascade")
+    await glasgow.tell(pressed)
+    look = store.undecided
+
+    async def late(connection: Connection) -> Sequence[EventId]:
+        await glasgow.parts.consumer.run_once()
+        return await look(connection)
+
+    monkeypatch.setattr(store, "undecided", late)
+    about = {"alarm_id": told.data["alarm_id"], "notification_id": told.id}[by]
+    action = {"action_id": "1", "action": "acknowledge", by: about, "operator": "morag"}
+    answer = await glasgow.parts.hub_actions.answer(CLYDE, json.dumps(action).encode())
+    assert answer.result == "accepted"
